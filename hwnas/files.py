@@ -1,0 +1,75 @@
+"""Files that are either whole or absent: atomic writes, and readers that say in one line what is wrong."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from .errors import InputError
+
+T = TypeVar("T")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`, moved over `path` on success and removed on any failure."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    os.close(handle)
+    temporary = Path(name)
+    temporary.chmod(0o644)  # mkstemp gives 0600; these are ordinary files, to be read by others too
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` to `path` atomically as indented JSON with a final newline."""
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def read_json(path: Path, what: str) -> Any:
+    """The JSON value in `path`. Raises `InputError` naming `what` was expected there."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {what} {path}: {error.strerror or error}") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} is not a whole {what}: {error}") from None
+
+
+def parse(adapter: TypeAdapter[T], value: Any, where: object) -> T:
+    """`value` checked against a pydantic schema. Raises `InputError` with the first thing that does not fit."""
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "top level"
+        raise InputError(f"{where}: {place}: {first['msg']}") from None
+
+
+def sha256(data: bytes) -> str:
+    """Hexadecimal SHA-256 of `data`."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def require_empty(folder: Path) -> None:
+    """Raise `InputError` where `folder` exists and holds anything, so that nothing is overwritten."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} exists and is not empty: name another folder or remove it first")

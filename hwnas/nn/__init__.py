@@ -1,0 +1,1 @@
+"""Blocks, nets and search spaces as torch modules."""

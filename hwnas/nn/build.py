@@ -1,0 +1,26 @@
+"""A `Net` as a torch module."""
+
+import torch
+from torch import nn
+
+from ..space.net import Net
+from .blocks import BlockModule
+
+
+class Network(nn.Sequential):
+    """The blocks of `net` in order: images (N, 3, H, W) to logits (N, classes)."""
+
+    def __init__(self, net: Net) -> None:
+        super().__init__(*map(BlockModule, net.blocks))
+        self.net = net
+
+
+def build(net: Net, seed: int | None = None) -> Network:
+    """The module of `net` with fresh weights in channels_last, the faster layout for convolutions.
+
+    With `seed` the weights depend on nothing else, and the global random state is left as it was.
+    """
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        return Network(net).to(memory_format=torch.channels_last)
