@@ -1,0 +1,134 @@
+"""A `Block` or `Net` as an ONNX graph with random weights, in milliseconds: what is timed needs no training.
+
+The graph is what exporting the torch module gives once BatchNorm is folded into the convolutions: the same
+operators in the same order, and weights of the same names, so a time measured here is a time of the real export.
+"""
+
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from .. import files
+from ..space.net import Act, Block, Layer, Net
+
+OPSET = 20
+IR_VERSION = 10
+"""Of opset 20's release, so that runtimes which know the opset can read the file."""
+
+
+class _Graph:
+    """Nodes and weights as they are added, each method returning the name of the value that it makes."""
+
+    def __init__(self, seed: int) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: dict[str, np.ndarray] = {}
+        self._rng = np.random.default_rng(seed)
+        self._names = count()
+
+    def node(self, op: str, *inputs: str, **attributes: object) -> str:
+        """One operator with one output."""
+        name = f"{op.lower()}_{next(self._names)}"
+        self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
+        return name
+
+    def constant(self, name: str, value: np.ndarray) -> str:
+        """A weight with this value, made once however often it is asked for."""
+        self.weights.setdefault(name, value)
+        return name
+
+    def random(self, name: str, *shape: int) -> str:
+        """A weight that keeps the variance of what passes through it, so that no value decays to a slow denormal."""
+        fan_in = max(1, int(np.prod(shape[1:])))
+        values = self._rng.random(shape, np.float32)
+        return self.constant(name, (values - 0.5) * np.float32(np.sqrt(24 / fan_in)))
+
+    def conv(self, x: str, name: str, cin: int, cout: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> str:
+        """A convolution with bias, padded by kernel // 2."""
+        weight = self.random(f"{name}.weight", cout, cin // groups, kernel, kernel)
+        bias = self.random(f"{name}.bias", cout)
+        padding, twice = [kernel // 2] * 4, [stride] * 2
+        return self.node("Conv", x, weight, bias, kernel_shape=[kernel] * 2, strides=twice, pads=padding, group=groups)
+
+    def activation(self, x: str, act: Act) -> str:
+        """`act` of `x`, in the operators that torch's exporter uses."""
+        match act:
+            case "relu":
+                return self.node("Relu", x)
+            case "relu6":
+                low, high = self.constant("zero", np.float32(0)), self.constant("six", np.float32(6))
+                return self.node("Clip", x, low, high)
+            case "hswish":
+                return self.node("HardSwish", x)
+            case "swish":
+                return self.node("Mul", x, self.node("Sigmoid", x))
+        return x
+
+    def mean(self, x: str) -> str:
+        """The average over height and width, which stay as 1 × 1."""
+        return self.node("ReduceMean", x, self.constant("height_width", np.array([2, 3])), keepdims=1)
+
+    def layer(self, x: str, layer: Layer, prefix: str) -> str:
+        """One layer of a block's walk."""
+        name = f"{prefix}.{layer.name}"
+        match layer.kind:
+            case "conv":
+                y = self.conv(x, name, layer.cin, layer.cout, layer.kernel, layer.stride, layer.groups)
+                return self.activation(y, layer.act)
+            case "se":
+                squeezed = self.activation(self.conv(self.mean(x), f"{name}.reduce", layer.cin, layer.mid), layer.act)
+                return self.node(
+                    "Mul", x, self.node("Sigmoid", self.conv(squeezed, f"{name}.expand", layer.mid, layer.cin))
+                )
+            case "pool":
+                return self.node("Reshape", self.mean(x), self.constant(f"{name}.shape", np.array([-1, layer.cout])))
+            case "linear":
+                weight, bias = (
+                    self.random(f"{name}.weight", layer.cout, layer.cin),
+                    self.random(f"{name}.bias", layer.cout),
+                )
+                return self.node("Gemm", x, weight, bias, transB=1)
+
+    def block(self, x: str, block: Block, prefix: str) -> str:
+        """Every layer of `block`, and its input again where it is residual."""
+        y = x
+        for layer in block.layers:
+            y = self.layer(y, layer, prefix)
+        return self.node("Add", x, y) if block.residual else y
+
+    def model(self, x: str, y: str, before: Sequence[int], after: Sequence[int]) -> onnx.ModelProto:
+        """The finished model from `x` to `y`, of these shapes without the batch, whose size is free."""
+        given, made = (
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
+            for name, shape in ((x, before), (y, after))
+        )
+        weights = [numpy_helper.from_array(np.asarray(value), name) for name, value in self.weights.items()]
+        graph = helper.make_graph(self.nodes, "hwnas", [given], [made], weights)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+
+
+def graph(part: Block | Net, seed: int = 0) -> onnx.ModelProto:
+    """The inference graph of `part` from `image` (batch, cin, H, W), float32, with weights drawn from `seed`."""
+    blocks = part.blocks if isinstance(part, Net) else (part,)
+    made, first, last = _Graph(seed), blocks[0], blocks[-1]
+    y = "image"
+    for index, block in enumerate(blocks):
+        y = made.block(y, block, str(index))
+    after = (last.cout,) if last.op == "classifier" else (last.cout, *last.out)
+    return made.model("image", y, (first.cin, first.height, first.width), after)
+
+
+def empty() -> onnx.ModelProto:
+    """The smallest graph, one number to its positive part: its time is what starting any run costs."""
+    made = _Graph(0)
+    return made.model("image", made.activation("image", "relu"), (1,), (1,))
+
+
+def save(part: Block | Net, path: Path, seed: int = 0) -> Path:
+    """Write `graph(part, seed)` to `path`, and return `path`."""
+    with files.replacing(path) as temporary:
+        temporary.write_bytes(graph(part, seed).SerializeToString())
+    return path
