@@ -1,0 +1,92 @@
+"""Data sets by name or folder, as uint8 tensors in memory.
+
+The test split is for reporting. Whatever is chosen (a network, a recipe, an epoch) is chosen on a `holdout` of the
+training split.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from ..errors import InputError
+from .folder import image_folder
+from .sources import NAMED, Source
+from .splits import Split, holdout
+
+__all__ = ["DEFAULT", "Dataset", "Split", "holdout", "load"]
+
+DEFAULT = "fashion-mnist-small"
+"""The data set shipped in the package."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Two splits of square images, and what a network needs to know of them.
+
+    `labels` are the names of the classes. `mean` and `std` are per channel, over the training images with values in
+    0 to 1. `flip` says that a mirrored image is as good an example. `fitting` says how images came to their size.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    train: Split
+    test: Split
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    flip: bool
+    fitting: str
+
+    @property
+    def resolution(self) -> int:
+        """Height and width of the images in pixels."""
+        return self.train.images.shape[-1]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes whenever an image or a label does: tells one folder's contents from another's."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.test):
+            digest.update(part.images.contiguous().numpy())
+            digest.update(part.labels.numpy())
+        return digest.hexdigest()[:16]
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 images (N, 3, H, W) as a network takes them: float32, channels_last, mean 0 and deviation 1."""
+        mean = torch.tensor(self.mean)[:, None, None]
+        std = torch.tensor(self.std)[:, None, None]
+        pixels = images.to(torch.float32, memory_format=torch.channels_last)
+        return pixels.sub_(255 * mean).div_(255 * std)
+
+
+def load(spec: str | Path = DEFAULT, resolution: int = 32, root: Path | None = None, show: bool = True) -> Dataset:
+    """The data set `spec` with images of `resolution` pixels.
+
+    `spec` is a name in `NAMED` or a folder with one folder of images per class (see `image_folder`). `root` is where
+    torchvision keeps, or will download, the named sets that are not packaged; by default the folder `data`. `show`
+    allows a progress bar. Raises `InputError` for anything that cannot be used, naming it.
+    """
+    if resolution < 1:
+        raise InputError(f"images have at least 1 pixel a side, not {resolution}")
+    if str(spec) in NAMED:
+        source = NAMED[str(spec)](resolution, root or Path("data"))
+    elif Path(spec).is_dir():
+        source = image_folder(Path(spec), resolution, show)
+    else:
+        raise InputError(f"no data set {spec}: name one of {', '.join(NAMED)}, or a folder with one folder per class")
+    return _described(source)
+
+
+def _described(source: Source) -> Dataset:
+    """`source` with the statistics of its training images."""
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    chunks = source.train.images.split(1024)  # a histogram in chunks: exact, and no float copy of all the images
+    counts = sum(torch.stack([c.flatten().bincount(minlength=256) for c in chunk.unbind(1)]) for chunk in chunks)
+    share = counts.double() / counts.sum(1, keepdim=True)
+    mean = share @ levels
+    variance = share @ levels**2 - mean**2
+    std = variance.clamp(min=255.0**-2).sqrt()  # images of one flat colour have none to divide by
+    mean, std = (tuple(round(value, 6) for value in values.tolist()) for values in (mean, std))
+    return Dataset(**vars(source), mean=mean, std=std)

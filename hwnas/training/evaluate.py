@@ -1,0 +1,53 @@
+"""What a network answers, and how often it is right."""
+
+from math import ceil
+
+import torch
+from torch import nn
+
+from .batches import Batches
+from .data import Dataset
+from .splits import Split
+
+CHUNK = 250
+"""Images per forward pass; results do not depend on it."""
+
+
+@torch.inference_mode()
+def logits(module: nn.Module, split: Split, dataset: Dataset) -> torch.Tensor:
+    """The answers of `module` in eval mode to every image of `split`: float32 (N, classes)."""
+    training = module.training
+    module.eval()
+    answers = torch.cat([module(dataset.normalise(images)) for images in split.images.split(CHUNK)])
+    module.train(training)
+    return answers
+
+
+def accuracy(answers: torch.Tensor, labels: torch.Tensor) -> float:
+    """Share of the logits (N, classes) whose largest is that of the label (N,)."""
+    return (answers.argmax(1) == labels).double().mean().item()
+
+
+def top1(module: nn.Module, split: Split, dataset: Dataset) -> float:
+    """Share of the images of `split` that `module`, in eval mode, puts in their class: 0 to 1."""
+    return accuracy(logits(module, split, dataset), split.labels)
+
+
+@torch.no_grad()
+def recalibrate(module: nn.Module, batches: Batches, count: int) -> nn.Module:
+    """`module` in eval mode with the BatchNorm statistics of its present weights over at least `count` images.
+
+    Averaged or inherited weights have statistics of none of the networks that they came from. They are forgotten, and
+    each norm takes the plain mean over the batches instead of a moving one.
+    """
+    norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch's way to ask for the cumulative average
+    module.train()
+    for step in range(ceil(count / batches.batch_size)):
+        module(batches(step)[0])
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return module.eval()

@@ -1,0 +1,109 @@
+"""The data sets that have names: the packaged one, and two that torchvision can fetch."""
+
+import contextlib
+import gzip
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torchvision import datasets
+
+from ..errors import InputError
+from .memory import require_memory
+from .splits import Split
+
+FASHION_LABELS = tuple(datasets.FashionMNIST.classes)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A data set as read; the fields are those of `Dataset`."""
+
+    name: str
+    labels: tuple[str, ...]
+    train: Split
+    test: Split
+    flip: bool
+    fitting: str
+
+
+def fit(images: torch.Tensor, resolution: int) -> tuple[torch.Tensor, str]:
+    """uint8 images (N, C, S, S) as (N, 3, resolution, resolution), and how: up to 4 pixels are padded with zeros."""
+    count, channels, size, _ = images.shape
+    require_memory(count, resolution)
+    missing = resolution - size
+    how = "as they are"
+    if 0 < missing <= 4:
+        before = missing // 2
+        images = functional.pad(images, (before, missing - before) * 2)
+        how = f"zero padding from {size} pixels"
+    elif missing:
+        images = functional.interpolate(images, (resolution, resolution), mode="bilinear", antialias=True)
+        how = f"bilinear resizing from {size} pixels"
+    return images.expand(-1, 3, -1, -1) if channels == 1 else images, how  # a view: grey takes no more memory
+
+
+def _source(name: str, labels: tuple[str, ...], splits: list[tuple[torch.Tensor, torch.Tensor]], to: int) -> Source:
+    """`splits` are (images, labels) of training and test."""
+    (train, fitting), (test, _) = (fit(images, to) for images, _ in splits)
+    return Source(name, labels, Split(train, splits[0][1]), Split(test, splits[1][1]), True, fitting)
+
+
+def read_idx(packed: bytes) -> torch.Tensor:
+    """The uint8 array in a gzipped IDX file: two zeros, the type, the number of dimensions, each as 4 bytes, items."""
+    raw = gzip.decompress(packed)
+    shape = np.frombuffer(raw, ">u4", count=raw[3], offset=4)
+    return torch.from_numpy(np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape).copy())
+
+
+def _packaged(resolution: int, root: Path) -> Source:
+    folder = files("hwnas") / "data" / "fashion-mnist-small"
+    splits = []
+    for split in ("train", "t10k"):
+        images, labels = (
+            read_idx((folder / f"{split}-{part}-ubyte.gz").read_bytes()) for part in ("images-idx3", "labels-idx1")
+        )
+        splits.append((images[:, None], labels.long()))
+    return _source("fashion-mnist-small", FASHION_LABELS, splits, resolution)
+
+
+def _fetched(name: str, kind: Callable, root: Path) -> list:
+    """torchvision's training and test set from `root`, downloaded only if they are not there."""
+    try:
+        return [kind(root, train=train) for train in (True, False)]
+    except RuntimeError:  # torchvision's word for not found
+        pass
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # it prints as it downloads, and standard output is for results
+            return [kind(root, train=train, download=True) for train in (True, False)]
+    except (OSError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"{name} is neither in the folder {root} nor can it be downloaded ({reason}): "
+            f"name the torchvision root that has it, or use fashion-mnist-small, which needs no download"
+        ) from None
+
+
+def _fashion_mnist(resolution: int, root: Path) -> Source:
+    splits = [(part.data[:, None], part.targets) for part in _fetched("fashion-mnist", datasets.FashionMNIST, root)]
+    return _source("fashion-mnist", FASHION_LABELS, splits, resolution)
+
+
+def _cifar10(resolution: int, root: Path) -> Source:
+    """CIFAR-10 comes pickled; torchvision unpickles nothing whose MD5 is not the published one."""
+    sets = _fetched("cifar10", datasets.CIFAR10, root)
+    splits = [(torch.from_numpy(part.data).permute(0, 3, 1, 2), torch.tensor(part.targets)) for part in sets]
+    return _source("cifar10", tuple(sets[0].classes), splits, resolution)
+
+
+NAMED: dict[str, Callable[[int, Path], Source]] = {
+    "fashion-mnist-small": _packaged,
+    "fashion-mnist": _fashion_mnist,
+    "cifar10": _cifar10,
+}
+"""Reader of every named data set: (resolution, torchvision's root) to `Source`."""
