@@ -25,6 +25,7 @@ class SqueezeExcite(nn.Module):
         self.expand = nn.Conv2d(layer.mid, layer.cin, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features (N, C, H, W) to features of the same shape."""
         squeezed = x.mean((2, 3), keepdim=True)
         return x * torch.sigmoid(self.expand(self.act(self.reduce(squeezed))))
 
@@ -69,5 +70,6 @@ class BlockModule(nn.Sequential):
         initialise(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run the layers in order, and add the input where the block is residual."""
         y = super().forward(x)
         return x + y if self.residual else y

@@ -108,4 +108,4 @@ class SearchSpace:
         """Every architecture that differs from `arch` in exactly one slot."""
         self.check(arch)
         for slot, n in enumerate(self.choices):
-            yield from (arch[:slot] + (i,) + arch[slot + 1 :] for i in range(n) if i != arch[slot])
+            yield from ((*arch[:slot], i, *arch[slot + 1 :]) for i in range(n) if i != arch[slot])

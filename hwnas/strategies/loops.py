@@ -1,0 +1,140 @@
+"""Run a strategy: shared weights and architecture parameters in turn, resumable at any step."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+
+from ..interrupt import deferred_interrupt
+from ..nn.state import load_state, save_state
+from ..nn.supernet import Supernet, one_hot
+from ..progress import Report, silent
+from .base import Relaxation
+from .objective import SteeredLatency
+
+Batch = Callable[[int], tuple[torch.Tensor, torch.Tensor]]
+"""Step number to (images (N, 3, H, W), labels (N,)); the same step always gives the same batch."""
+
+
+class Cost(Protocol):
+    """What an architecture costs on the device."""
+
+    def expected(self, probs: torch.Tensor) -> torch.Tensor:
+        """Expected latency in ms under `probs`, shape (slots, widest slot); differentiable."""
+        ...
+
+
+class Schedule(BaseModel):
+    """How long to search and how fast to learn, in steps of one batch.
+
+    Published (1812.00332, appendix, for ImageNet): 40 epochs of warm-up and then 120, an architecture step every 5
+    weight steps, Adam at 1e-3, SGD with Nesterov momentum at 0.025, decay 4e-5, label smoothing 0.1. A search of
+    minutes has a hundredth of the steps: it takes an architecture step after every weight step, and larger rates.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    warmup_steps: int = Field(default=600, ge=0)
+    steps: int = Field(default=500, ge=1)
+    weight_steps_per_arch_step: int = Field(default=1, ge=1)
+    lr: float = Field(default=0.05, gt=0)
+    arch_lr: float = Field(default=0.03, gt=0)
+    weight_decay: float = Field(default=4e-5, ge=0)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    checkpoint_seconds: float = Field(default=10.0, ge=0)
+
+    @property
+    def total(self) -> int:
+        """Number of steps of the shared weights."""
+        return self.warmup_steps + self.steps
+
+
+class RelaxationLoop:
+    """The alternation of 1812.00332, §3.2: weights on training images, architecture on held-out ones.
+
+    A step of the weights runs and updates one sampled path; the warm-up draws its paths from the initial
+    probabilities, which are uniform but for their initial noise. Everything that a step depends on is in
+    `state_dict`, so a run that was cut off and resumed ends exactly as an undisturbed one.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        strategy: Relaxation,
+        objective: SteeredLatency,
+        cost: Cost,
+        schedule: Schedule,
+        weight_batch: Batch,
+        arch_batch: Batch,
+    ) -> None:
+        self.supernet, self.strategy, self.objective = supernet.train(), strategy, objective
+        self.cost, self.schedule = cost, schedule
+        self.weight_batch, self.arch_batch = weight_batch, arch_batch
+        norms = {id(p) for m in supernet.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()}
+        groups = [
+            {"params": [p for p in supernet.parameters() if id(p) not in norms], "weight_decay": schedule.weight_decay},
+            {"params": [p for p in supernet.parameters() if id(p) in norms], "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.SGD(groups, lr=schedule.lr, momentum=0.9, nesterov=True)
+        self.rate = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, schedule.total)
+        self.criterion = nn.CrossEntropyLoss(label_smoothing=schedule.label_smoothing)
+        self.done = 0
+
+    def weight_step(self, step: int) -> float:
+        """Train the weights of one sampled path; the rest keep no gradient, so the optimiser does not touch them."""
+        images, labels = self.weight_batch(step)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.criterion(self.supernet(images, one_hot(self.strategy.path())), labels)
+        loss.backward()
+        self.optimizer.step()
+        self.rate.step()
+        return float(loss.detach())
+
+    def arch_step(self, step: int) -> None:
+        """Move the architecture parameters by held-out loss and latency, and steer the latency's multiplier."""
+        images, labels = self.arch_batch(step)
+        accuracy_loss = self.criterion(self.supernet(images, self.strategy.gates()), labels)
+        self.strategy.step(accuracy_loss + self.objective.loss(self.cost.expected(self.strategy.probs())))
+        self.objective.steer(self.expected_ms())
+
+    def expected_ms(self) -> float:
+        """Expected latency under the present probabilities."""
+        return float(self.cost.expected(self.strategy.distribution()))
+
+    def run(self, checkpoint: Path, report: Report = silent) -> None:
+        """Go on from `checkpoint` if it exists, to the end. Ctrl-C saves one more checkpoint and is raised again."""
+        if checkpoint.exists():
+            self.load_state_dict(load_state(checkpoint))
+        saved = time.monotonic()
+        with deferred_interrupt() as interrupted:
+            while self.done < self.schedule.total and not interrupted():
+                self.step(report)
+                if time.monotonic() - saved > self.schedule.checkpoint_seconds:
+                    save_state(checkpoint, self.state_dict())
+                    saved = time.monotonic()
+            save_state(checkpoint, self.state_dict())
+
+    def step(self, report: Report) -> None:
+        """One step of the weights and, past the warm-up and where it is due, one of the architecture."""
+        loss = self.weight_step(self.done)
+        self.done += 1
+        searched = self.done - self.schedule.warmup_steps
+        if searched > 0 and searched % self.schedule.weight_steps_per_arch_step == 0:
+            self.arch_step(searched // self.schedule.weight_steps_per_arch_step - 1)
+        phase = "search" if searched > 0 else "warm-up"
+        report(self.done, f"{phase}: loss {loss:.2f}, expected {self.expected_ms():.3f} ms")
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next step depends on."""
+        parts = ("supernet", "strategy", "objective", "optimizer", "rate")
+        return {"done": self.done, **{name: getattr(self, name).state_dict() for name in parts}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.done = state["done"]
+        for name in ("supernet", "strategy", "objective", "optimizer", "rate"):
+            getattr(self, name).load_state_dict(state[name])
