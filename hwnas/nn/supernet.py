@@ -90,11 +90,11 @@ class Supernet(nn.Module):
 
     def extract(self, arch: Arch) -> Network:
         """The network of `arch` with a copy of its weights, ready to train, recalibrate or save."""
-        with torch.random.fork_rng(devices=[]):  # its initial weights are overwritten: leave no trace of drawing them
-            child = Network(self.space.derive(arch)).to(memory_format=torch.channels_last)
+        with torch.device("meta"):  # its initial weights would only be overwritten: draw none
+            child = Network(self.space.derive(arch))
         sources = (part for block, part in zip(self.space.chosen(arch), self.chosen(arch), strict=True) if block.layers)
         for target, source in zip(child, sources, strict=True):
-            target.load_state_dict(source.state_dict())
+            target.load_state_dict({name: value.clone() for name, value in source.state_dict().items()}, assign=True)
         return child
 
 
