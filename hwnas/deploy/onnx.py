@@ -1,0 +1,97 @@
+"""A trained module as one self-contained ONNX file, and what onnxruntime answers with it."""
+
+import contextlib
+import copy
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from ..errors import VerificationError
+from ..training.data import Dataset
+from ..training.evaluate import CHUNK
+from ..training.splits import Split
+
+OPSET = 20
+"""As the graphs that blocks and finalists are timed with."""
+INPUT, OUTPUT = "images", "logits"
+
+
+def fused(module: nn.Module) -> nn.Module:
+    """A copy of `module` for inference, every BatchNorm folded into the convolution before it.
+
+    Folded in float64: a norm with a small variance would otherwise lose digits that no later step brings back.
+    """
+    copied = copy.deepcopy(module).double().eval()
+    for parent in [part for part in copied.modules() if isinstance(part, nn.Sequential)]:
+        for (conv_name, conv), (norm_name, norm) in pairwise(list(parent.named_children())):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(parent, conv_name, fuse_conv_bn_eval(conv, norm))
+                delattr(parent, norm_name)
+    return copied.float().to(memory_format=torch.contiguous_format)
+
+
+def export_onnx(module: nn.Module, resolution: int) -> bytes:
+    """`module`, in eval mode, as a checked ONNX model: `images` (batch, 3, R, R) float32 to `logits` (batch, classes).
+
+    The batch is free, the weights are inside, and there is no BatchNorm left.
+    """
+    example = torch.zeros(2, 3, resolution, resolution)  # two: the exporter takes a batch of 1 for a constant
+    with _quiet():
+        program = torch.onnx.export(
+            fused(module),
+            (example,),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    model = program.model_proto
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        del part.metadata_props[:]  # stack traces, with the paths of the machine that exported
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString()
+
+
+def onnx_logits(model: bytes, split: Split, dataset: Dataset) -> torch.Tensor:
+    """What onnxruntime answers to every image of `split`: float32 (N, classes), as `evaluate.logits` gives.
+
+    Raises `VerificationError` where it cannot run the model on such images.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        chunks = (dataset.normalise(images).contiguous().numpy() for images in split.images.split(CHUNK))
+        return torch.from_numpy(np.concatenate([session.run([OUTPUT], {INPUT: chunk})[0] for chunk in chunks]))
+    except Exception as error:  # onnxruntime's own exceptions share no public base
+        raise VerificationError(f"onnxruntime cannot run the model: {str(error).splitlines()[0]}") from None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the exporter, whose steps, warnings and logs say nothing that a user could act on."""
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        before = logging.root.manager.disable
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(before)
