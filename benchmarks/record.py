@@ -1,0 +1,26 @@
+"""Keep what a benchmark found, with the machine, versions and date it was found on, and print it as the last line."""
+
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hwnas.devices.runner import cpu_model
+from hwnas.files import write_json
+
+PACKAGES = ("torch", "onnxruntime", "onnx", "numpy", "timm")
+
+
+def record(figures: dict[str, Any], save: Path | None, details: Any = None) -> None:
+    """Print `figures` as one JSON object; with `save`, write them there too, with their origin and `details`."""
+    if save is not None:
+        origin = {
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": {"model": cpu_model(), "cores": os.cpu_count(), "os": platform.platform()},
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        }
+        write_json(save, {"figures": figures, **origin, "details": details})
+    print(json.dumps(figures), flush=True)
