@@ -1,5 +1,6 @@
 """Training one network from scratch, resumable after any epoch."""
 
+import json
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -21,7 +22,7 @@ from .memory import keep_freed_memory
 from .recipe import Recipe
 
 CALIBRATION = 4096
-"""Training images that the final BatchNorm statistics are taken over."""
+"""Training images, at most, that the final BatchNorm statistics are taken over."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def train(
     keep_freed_memory()
     recipe = recipe or Recipe()
     run = _Run(net, dataset, recipe, seed)
-    identity = {"net": net.to_json(), "recipe": recipe.model_dump(), "seed": seed, "data": dataset.fingerprint}
+    identity = json.dumps([net.to_json(), recipe.model_dump(), seed, dataset.fingerprint])
     if checkpoint and checkpoint.exists():
         state = load_state(checkpoint)
         if state["identity"] != identity:
@@ -106,5 +107,5 @@ def train(
         if checkpoint:
             save_state(checkpoint, {"identity": identity, **run.state()})
     plain = Batches(dataset.train, dataset, recipe.batch_size, seed, augment=False)
-    module = recalibrate(run.ema.module, plain, CALIBRATION)
+    module = recalibrate(run.ema.module, plain, min(CALIBRATION, len(dataset.train)))
     return Trained(module, top1(module, dataset.test, dataset), run.history)

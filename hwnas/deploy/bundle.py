@@ -1,0 +1,123 @@
+"""A bundle: everything that is needed to deploy a network, and the claims that `verify` recomputes.
+
+The folder is written under another name and then renamed, so it is there as a whole or not at all.
+"""
+
+import json
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter
+
+from ..devices.base import DeviceInfo
+from ..errors import InputError, VerificationError
+from ..files import parse, require_empty, sha256
+from ..latency.stats import Estimate
+from ..training.run import NET, WEIGHTS, TrainRecord
+
+SCHEMA = 1
+MODEL, LABELS, PREPROCESSING, MANIFEST = "model.onnx", "labels.json", "preprocessing.json", "manifest.json"
+CLAIMED = (MODEL, NET, WEIGHTS, LABELS, PREPROCESSING)
+"""The files whose SHA-256 the manifest holds, which are all but itself."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How fast the model is on `device`, in milliseconds at batch 1.
+
+    `measured` is told at `pace`, the seconds that the reference network took (see `latency.measure`). `budget_ms`
+    and `predicted_ms` are those of the search, if there was one.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    device: DeviceInfo
+    measured: Estimate
+    pace: float
+    budget_ms: float | None = None
+    predicted_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a bundle claims. Accuracies are shares (0 to 1) of the test split of `data`, whose contents have
+    `fingerprint`. `seal` is the SHA-256 of the manifest without it."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    name: str
+    date: str
+    data: str
+    fingerprint: str
+    top1: float
+    onnx_top1: float
+    max_abs_logit_diff: float
+    latency: Latency
+    versions: dict[str, str]
+    files: dict[str, str]
+    seal: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The plain-JSON form."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+    def text(self) -> str:
+        """The file's exact text, with the right seal."""
+        unsealed = json.dumps(replace(self, seal="").to_json())
+        return json.dumps(replace(self, seal=sha256(unsealed.encode())).to_json(), indent=1) + "\n"
+
+
+_MANIFEST = TypeAdapter(Manifest)
+
+
+def preprocessing(record: TrainRecord, size: int) -> dict[str, Any]:
+    """What has to be done with an image before the model sees it."""
+    return {
+        "schema": SCHEMA,
+        "size": size,
+        "fitting": record.fitting,
+        "channels": "RGB",
+        "layout": "NCHW",
+        "dtype": "float32",
+        "range": [0, 1],
+        "mean": record.mean,
+        "std": record.std,
+        "formula": "(pixel / 255 - mean) / std",
+    }
+
+
+def write_bundle(folder: Path, files: dict[str, bytes], manifest: Manifest) -> None:
+    """Write `files` and the manifest of them. Raises `InputError` where `folder` holds anything."""
+    require_empty(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", suffix=".partial") as temporary:
+        whole = Path(temporary) / folder.name
+        whole.mkdir()
+        for name, data in files.items():
+            (whole / name).write_bytes(data)
+        hashes = {name: sha256(data) for name, data in files.items()}
+        (whole / MANIFEST).write_text(replace(manifest, files=hashes).text(), encoding="utf-8")
+        whole.rename(folder)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the bundle `folder`. Raises `InputError` for no bundle, `VerificationError` for a changed one."""
+    path = folder / MANIFEST
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{folder} is not a bundle: it has no {MANIFEST}") from None
+    except UnicodeDecodeError:
+        raise VerificationError(f"{MANIFEST} was changed: it is not text") from None
+    try:
+        value = json.loads(text)
+        if not isinstance(value, dict) or value.pop("schema", None) != SCHEMA:
+            raise InputError(f"not a manifest of schema {SCHEMA}")
+        manifest = parse(_MANIFEST, value, MANIFEST)
+    except (json.JSONDecodeError, InputError) as error:
+        raise VerificationError(f"{MANIFEST} was changed: {error}") from None
+    if text != manifest.text():
+        raise VerificationError(f"{MANIFEST} was changed: its seal is not of this text")
+    return manifest

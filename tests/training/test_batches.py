@@ -1,0 +1,65 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from hwnas.errors import InputError
+from hwnas.training.batches import Batches
+
+
+def same(a, b):
+    return torch.equal(a[0], b[0]) and torch.equal(a[1], b[1])
+
+
+def test_a_batch_depends_on_the_seed_and_the_step_alone(dataset):
+    batches = Batches(dataset.train, dataset, 10, seed=3)
+    seen = [batches(step) for step in range(9)]
+    torch.rand(1)
+    again = Batches(dataset.train, dataset, 10, seed=3)
+    assert all(same(seen[step], again(step)) for step in (8, 0, 5, 3))
+    other = Batches(dataset.train, dataset, 10, seed=4)
+    assert not same(seen[0], other(0))
+    assert not same(seen[0], seen[4])  # the first batches of two epochs
+
+
+def test_an_epoch_shows_every_image_once_in_a_new_order(dataset):
+    batches = Batches(dataset.train, dataset, 12, seed=0, augment=False)
+    assert batches.per_epoch == 4
+    whole = dataset.normalise(dataset.train.images)
+    orders = []
+    for epoch in range(2):
+        shown = torch.cat([batches(4 * epoch + step)[0] for step in range(4)])
+        orders.append([int((whole - image).flatten(1).norm(dim=1).argmin()) for image in shown])
+        assert sorted(orders[-1]) == list(range(48))
+    assert orders[0] != orders[1]
+
+
+def test_images_are_normalised_channels_last_floats_with_their_labels(dataset):
+    images, labels = Batches(dataset.train, dataset, 16, seed=0)(0)
+    assert (images.dtype, labels.dtype) == (torch.float32, torch.int64)
+    assert images.shape == (16, 3, 8, 8)
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    back = images * torch.tensor(dataset.std)[:, None, None] + torch.tensor(dataset.mean)[:, None, None]
+    assert torch.equal(back.mean((2, 3)).argmax(1), 2 - labels)  # blue is class 0 and channel 2
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_an_augmented_image_is_a_shifted_and_only_if_sensible_mirrored_one(dataset, flip):
+    unit = replace(dataset, mean=(0.0,) * 3, std=(1 / 255,) * 3, flip=flip)
+    originals = torch.nn.functional.pad(unit.train.images, (1, 1, 1, 1)).float()
+    windows = originals.unfold(2, 8, 1).unfold(3, 8, 1).permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
+    batches = Batches(unit.train, unit, 48, seed=0)
+    mirrored = shifts = 0
+    for image in torch.round(batches(0)[0]):
+        found = [(windows == candidate).all((1, 2, 3)).nonzero() for candidate in (image, image.flip(2))]
+        assert found[0].numel() or (flip and found[1].numel())
+        mirrored += not found[0].numel()
+        shifts += int(next(place[0] for place in found if place.numel())) % 9 != 4
+    assert (8 < mirrored < 40) if flip else mirrored == 0
+    assert shifts > 30  # 8 of 9 places are not the middle
+
+
+@pytest.mark.parametrize("size", [0, 49])
+def test_less_than_one_batch_is_refused(dataset, size):
+    with pytest.raises(InputError, match=f"a batch of {size} cannot be drawn from 48"):
+        Batches(dataset.train, dataset, size, seed=0)
