@@ -1,0 +1,156 @@
+"""Measures models on a device until the answers are as exact as asked, or the time is up.
+
+A visit runs one model a few times in a row. Its first run, with the caches still full of another model, is not
+counted: whole networks, run after run, have their weights near. A round visits every model that is not yet
+exact enough, in random order, with the reference network before and after every few milliseconds of it: what slows
+the machine for a while slows both, and cancels in the ratio.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+
+from ..devices.base import Device
+from ..errors import InputError
+from ..progress import Report, silent
+from ..space.net import Net
+from ..space.zoo import mobilenet_v2
+from .graph import save
+from .samples import Samples
+from .stats import Estimate
+
+REFERENCE = mobilenet_v2(0.35, classes=10, resolution=64)
+"""Timed beside everything. Small (0.15 ms on a server core, 1.6 MB of weights), so that it costs little."""
+
+REFERENCE_KEY = "reference"
+MIN_ROUNDS = 8
+"""Fewer rounds make no 95 % interval."""
+
+VISIT = 1e-3
+"""Seconds that a visit should last, within 2 to 20 runs: enough for a small model to have the caches to itself."""
+
+GROUP = 5e-3
+"""Seconds of visits between two of the reference."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Estimates by key, told at `pace` (seconds of the reference network; `own_pace` is this session's).
+
+    `late` are the keys whose interval was still too wide when the time was up.
+    """
+
+    estimates: dict[str, Estimate]
+    pace: float
+    own_pace: float
+    late: tuple[str, ...]
+
+
+class _Session:
+    """Models loaded on a device, with how often to run each in a visit."""
+
+    def __init__(self, device: Device, models: Mapping[str, Path], samples: Samples) -> None:
+        self.device, self.samples = device, samples
+        self.seconds: dict[str, float] = {}
+        for key, path in models.items():
+            device.load(key, path)
+            (times,) = device.time([(key, 5)])
+            self.seconds[key] = float(times.min())
+
+    def visit(self, key: str) -> tuple[str, int]:
+        """A first run that is not counted, and those that are."""
+        return key, 1 + int(np.clip(np.ceil(VISIT / self.seconds[key]), 2, 20))
+
+    def groups(self, keys: Iterable[str]) -> Iterator[list[str]]:
+        """`keys` in order, cut wherever a group would last longer than `GROUP`."""
+        group: list[str] = []
+        length = 0.0
+        for key in keys:
+            lasts = self.visit(key)[1] * self.seconds[key]
+            if group and length + lasts > GROUP:
+                yield group
+                group, length = [], 0.0
+            group.append(key)
+            length += lasts
+        if group:
+            yield group
+
+    def group(self, keys: Sequence[str]) -> None:
+        """One visit to each of `keys`, between two to the reference."""
+        times = self.device.time([self.visit(key) for key in (REFERENCE_KEY, *keys, REFERENCE_KEY)])
+        warm = [seconds[1:] for seconds in times]
+        ends = [float(warm[0].min()), float(warm[-1].min())]
+        self.samples.reference += ends
+        for key, seconds in zip(keys, warm[1:-1], strict=True):
+            self.samples.visits[key].add(seconds, float(np.mean(ends)))
+
+
+def measure(
+    device: Device,
+    models: Mapping[str, Path],
+    *,
+    precision: float = 0.01,
+    time_limit: float = 60.0,
+    seed: int = 0,
+    pace: float | None = None,
+    samples: Samples | None = None,
+    report: Report = silent,
+    keep: Callable[[Samples], None] = lambda samples: None,
+) -> Measurement:
+    """Measure every model of `models` (ONNX files by key) on a device that is up.
+
+    Stops when the half-width of every 95 % interval is under `precision` of its estimate, or after `time_limit`
+    seconds, but never before `MIN_ROUNDS` rounds. Estimates are told at the session's own pace, or at `pace`: that
+    of an earlier session makes the two comparable although the machine's clock has changed in between.
+    `samples` continues an interrupted session; `keep` is called after each round with all samples so far; `report`
+    with the number of models that are exact enough.
+    """
+    if REFERENCE_KEY in models or not models:
+        raise InputError(f"there must be models to measure, none named {REFERENCE_KEY!r}")
+    if not (precision > 0 and time_limit > 0):
+        raise InputError(f"precision {precision} and time limit {time_limit} must both be above 0")
+    samples = Samples() if samples is None else samples
+    rng = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        reference = save(REFERENCE, Path(folder) / "reference.onnx")
+        session = _Session(device, {REFERENCE_KEY: reference, **models}, samples)
+    started, before = monotonic(), samples.elapsed
+    try:
+        while pending := _pending(samples, models, precision):
+            if samples.elapsed >= time_limit and min(len(samples.visits[key]) for key in models) >= MIN_ROUNDS:
+                break
+            for group in session.groups(rng.permutation(pending).tolist()):
+                session.group(group)
+                samples.elapsed = before + monotonic() - started
+            keep(samples)
+            report(len(models) - len(pending), f"{len(pending)} to go")
+    finally:
+        for key in session.seconds:
+            device.unload(key)
+    at = samples.pace if pace is None else pace
+    return Measurement(samples.estimates(models, at), at, samples.pace, tuple(pending))
+
+
+def _pending(samples: Samples, keys: Iterable[str], precision: float) -> list[str]:
+    """The keys that need another visit. The pace does not matter here, as precision is relative."""
+    few = [key for key in keys if len(samples.visits[key]) < MIN_ROUNDS]
+    if few:
+        return few
+    return [key for key, found in samples.estimates(keys, 1.0).items() if found.precision > precision]
+
+
+def measure_model(device: Device, path: Path, **options: object) -> Estimate:
+    """The latency of one ONNX file at batch 1; `options` are `measure`'s."""
+    return measure(device, {"model": path}, **options).estimates["model"]
+
+
+def measure_nets(device: Device, nets: Sequence[Net], **options: object) -> list[Estimate]:
+    """The latency of each of `nets` with random weights, in order; `options` are `measure`'s."""
+    with tempfile.TemporaryDirectory() as folder:
+        models = {str(index): save(net, Path(folder) / f"{index}.onnx") for index, net in enumerate(nets)}
+        found = measure(device, models, **options).estimates
+    return [found[key] for key in models]
