@@ -7,9 +7,11 @@ from pathlib import Path
 import onnx
 from torch import nn
 
+from .. import devices
 from ..devices.base import DeviceInfo
 from ..errors import InputError, VerificationError
 from ..files import sha256
+from ..latency.measure import measure
 from ..latency.stats import Estimate
 from ..training.data import Dataset
 from ..training.evaluate import accuracy, logits
@@ -22,6 +24,11 @@ TOLERANCE = 1e-4
 
 DRIFT = 0.1
 """How far a shared machine may be from the speed it had before, relatively."""
+
+PRECISION = 0.01
+"""Half-width, relative to the latency, of the 95 % interval at which measuring stops, or after `TIME_LIMIT` seconds."""
+
+TIME_LIMIT = 20.0
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,13 @@ def check_function(folder: Path, manifest: Manifest, dataset: Dataset) -> Agreem
         ours, claimed = getattr(found, name), getattr(manifest, name)
         _require(abs(ours - claimed) < 1e-9, f"{name} is {ours:.4f}, not {claimed:.4f} as {MANIFEST} claims")
     return found
+
+
+def measure_on(name: str, threads: int, model: Path, pace: float | None) -> tuple[DeviceInfo, Estimate, float]:
+    """What the device is, the latency of the ONNX file there, and the pace it is told at: `pace`, or today's."""
+    with devices.get(name, threads) as device:
+        found = measure(device, {MODEL: model}, precision=PRECISION, time_limit=TIME_LIMIT, pace=pace)
+        return device.info, found.estimates[MODEL], found.pace
 
 
 def check_latency(claimed: Latency, info: DeviceInfo, measured: Estimate) -> None:

@@ -8,13 +8,11 @@ from pathlib import Path
 
 from pydantic import ConfigDict, TypeAdapter
 
-from .. import devices
 from ..deploy.bundle import LABELS, MODEL, PREPROCESSING, Latency, Manifest, preprocessing, write_bundle
 from ..deploy.onnx import export_onnx
-from ..deploy.verify import check_agreement, check_latency
+from ..deploy.verify import check_agreement, check_latency, measure_on
 from ..errors import InputError
 from ..files import parse, read_json, require_empty
-from ..latency.measure import measure
 from ..training.data import Dataset, load
 from ..training.run import NET, WEIGHTS, read_module, read_net, read_record, versions
 from ..training.sources import NAMED
@@ -100,11 +98,11 @@ def _target(run: Path) -> Target:
 
 def _measured(model: bytes, device: str, threads: int, target: Target) -> Latency:
     """The latency of `model` on the device, told at the pace of the search if there is one."""
-    with tempfile.TemporaryDirectory() as folder, devices.get(device, threads) as up:
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / MODEL
         path.write_bytes(model)
-        found = measure(up, {MODEL: path}, pace=target.pace)
-        return Latency(up.info, found.estimates[MODEL], found.pace, target.budget_ms, target.predicted_ms)
+        info, measured, pace = measure_on(device, threads, path, target.pace)
+    return Latency(info, measured, pace, target.budget_ms, target.predicted_ms)
 
 
 def _json(value: object) -> bytes:

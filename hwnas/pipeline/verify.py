@@ -4,11 +4,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .. import devices
 from ..deploy.bundle import MODEL, Latency, read_manifest
-from ..deploy.verify import check_files, check_function, check_latency
+from ..deploy.verify import check_files, check_function, check_latency, measure_on
 from ..errors import InputError
-from ..latency.measure import measure_model
 from ..latency.stats import Estimate
 from ..training.run import read_net
 from .export import dataset_of
@@ -43,7 +41,7 @@ def verify(
 
 def _check_latency(folder: Path, claimed: Latency) -> Estimate:
     """The latency measured now, at the pace that the claim was told at."""
-    with devices.get(claimed.device.device, claimed.device.threads) as up:
-        measured = measure_model(up, folder / MODEL, pace=claimed.pace)
-        check_latency(claimed, up.info, measured)
+    device = claimed.device
+    info, measured, _ = measure_on(device.device, device.threads, folder / MODEL, claimed.pace)
+    check_latency(claimed, info, measured)
     return measured
