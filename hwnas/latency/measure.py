@@ -86,7 +86,7 @@ class _Session:
         ends = [float(warm[0].min()), float(warm[-1].min())]
         self.samples.reference += ends
         for key, seconds in zip(keys, warm[1:-1], strict=True):
-            self.samples.visits[key].add(seconds, float(np.mean(ends)))
+            self.samples.visits[key].append((seconds, float(np.mean(ends))))
 
 
 def measure(
@@ -115,22 +115,20 @@ def measure(
         raise InputError(f"precision {precision} and time limit {time_limit} must both be above 0")
     samples = Samples() if samples is None else samples
     rng = np.random.default_rng(seed)
+    started, before = monotonic(), samples.elapsed
     with tempfile.TemporaryDirectory() as folder:
         reference = save(REFERENCE, Path(folder) / "reference.onnx")
         session = _Session(device, {REFERENCE_KEY: reference, **models}, samples)
-    started, before = monotonic(), samples.elapsed
-    try:
-        while pending := _pending(samples, models, precision):
-            if samples.elapsed >= time_limit and min(len(samples.visits[key]) for key in models) >= MIN_ROUNDS:
-                break
-            for group in session.groups(rng.permutation(pending).tolist()):
-                session.group(group)
-                samples.elapsed = before + monotonic() - started
-            keep(samples)
-            report(len(models) - len(pending), f"{len(pending)} to go")
-    finally:
-        for key in session.seconds:
-            device.unload(key)
+    while pending := _pending(samples, models, precision):
+        if samples.elapsed >= time_limit and min(len(samples.visits[key]) for key in models) >= MIN_ROUNDS:
+            break
+        for group in session.groups(rng.permutation(pending).tolist()):
+            session.group(group)
+            samples.elapsed = before + monotonic() - started
+        keep(samples)
+        report(len(models) - len(pending), f"{len(pending)} to go")
+    for key in session.seconds:
+        device.unload(key)
     at = samples.pace if pace is None else pace
     return Measurement(samples.estimates(models, at), at, samples.pace, tuple(pending))
 

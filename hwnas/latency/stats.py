@@ -1,7 +1,7 @@
 """From raw times on a machine that is never quiet to one figure that repeats, and its interval."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from pydantic import ConfigDict
@@ -36,41 +36,33 @@ class Estimate:
         return (self.high - self.low) / 2 / self.ms
 
 
-@dataclass
-class Visits:
-    """All that was measured of one model: for each visit its raw seconds, and the reference's time beside it."""
-
-    seconds: list[np.ndarray] = field(default_factory=list)
-    beside: list[float] = field(default_factory=list)
-
-    def add(self, seconds: np.ndarray, beside: float) -> None:
-        """Take in one visit."""
-        self.seconds.append(seconds)
-        self.beside.append(beside)
-
-    def __len__(self) -> int:
-        return len(self.seconds)
+Visit = tuple[np.ndarray, float]
+"""Raw seconds of each run of one visit, and the reference's seconds beside it."""
 
 
-def pace(reference: Sequence[float]) -> float:
-    """The level of the reference's seconds over a session."""
-    return float(np.quantile(reference, PACE_QUANTILE))
-
-
-def median_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
-    """The median and an interval that holds the true one in `level` of all cases whatever the distribution, between
-    two order statistics. Under 6 values no two can promise 95 %: it is then all the values, and promises less."""
+def quantile_interval(values: Sequence[float], q: float = 0.5, level: float = 0.95) -> tuple[float, float, float]:
+    """The `q`-quantile, and two of `values` between which the true one lies in `level` of cases, whatever the
+    distribution (binomial order statistics). Of too few values (under 6 for a median) it is all, and promises less."""
     ordered = np.sort(values)
-    skipped = max(0, int(binom.ppf((1 - level) / 2, len(ordered), 0.5)) - 1)
-    return float(np.median(ordered)), float(ordered[skipped]), float(ordered[len(ordered) - 1 - skipped])
+    last = len(ordered) - 1
+    below, above = binom.ppf(((1 - level) / 2, (1 + level) / 2), len(ordered), q)
+    low, high = ordered[max(0, int(below) - 1)], ordered[min(last, int(above))]
+    return float(np.quantile(ordered, q)), float(low), float(high)
 
 
-def estimate(visits: Visits, pace: float) -> Estimate:
+def estimate(visits: Sequence[Visit], pace: float) -> Estimate:
     """The latency where the reference takes `pace` seconds: the median over visits of the ratio to it, times `pace`.
 
     A visit counts by its quickest run, as the reference beside it does.
     """
-    quickest = np.array([seconds.min() for seconds in visits.seconds])
-    middle = np.array(median_interval(quickest / np.array(visits.beside))) * pace * 1e3
-    raw = np.quantile(np.concatenate(visits.seconds), (0, 0.5, 0.9, 0.99)) * 1e3
+    ratios = np.array([seconds.min() / beside for seconds, beside in visits])
+    middle = np.array(quantile_interval(ratios)) * pace * 1e3
+    raw = np.quantile(np.concatenate([seconds for seconds, _ in visits]), (0, 0.5, 0.9, 0.99)) * 1e3
     return Estimate(*map(float, middle), *map(float, raw), rounds=len(visits))
+
+
+def reference_estimate(seconds: Sequence[float]) -> Estimate:
+    """Of the reference itself: its level over a session is a low quantile, as there is nothing to compare it with."""
+    level = np.array(quantile_interval(seconds, PACE_QUANTILE)) * 1e3
+    raw = np.quantile(seconds, (0, 0.5, 0.9, 0.99)) * 1e3
+    return Estimate(*map(float, level), *map(float, raw), rounds=len(seconds))

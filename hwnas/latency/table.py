@@ -97,6 +97,11 @@ class LatencyTable:
     fit: Fit
     flags: tuple[str, ...] = ()
 
+    @property
+    def pace(self) -> float:
+        """Seconds of the reference network at which the table's figures are told; see `latency.measure`."""
+        return self.reference.ms / 1e3
+
     def require(self, space: SearchSpace | None = None, device: DeviceInfo | None = None) -> None:
         """Raise `InputError` naming what differs where this is not the table of `space` and `device`."""
         differences: list[str] = []

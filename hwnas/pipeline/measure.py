@@ -1,0 +1,65 @@
+"""The measuring stage: a model in, its latency on a device out."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import devices, files
+from ..devices.base import DeviceInfo
+from ..errors import InputError
+from ..latency import measure as latency
+from ..latency.graph import save
+from ..latency.stats import Estimate
+from ..progress import progress
+from ..space.net import Net
+
+MODEL = "model"
+BUNDLED = "model.onnx"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The latency of `target` at batch 1 on `device`, told where the reference network takes `pace` seconds.
+
+    `exact` is whether its interval came within the precision that was asked for before the time was up.
+    """
+
+    target: str
+    device: DeviceInfo
+    latency: Estimate
+    pace: float
+    exact: bool
+
+
+def measure(
+    target: str | Path,
+    device: str = "cpu",
+    *,
+    threads: int = 1,
+    precision: float = 0.01,
+    time_limit: float = 30.0,
+    pace: float | None = None,
+) -> Measured:
+    """Measure `target`: an ONNX file, a bundle's folder, or the JSON of a `Net`, which is given random weights.
+
+    Stops once the 95 % interval is within ±`precision`, or after `time_limit` seconds. `pace` is that of an earlier
+    measurement or table to compare with. Raises `InputError` for a target that is none of these, or does not run.
+    """
+    target = Path(target)
+    with tempfile.TemporaryDirectory() as folder, devices.get(device, threads) as running:
+        model = _model(target, Path(folder))
+        options = {"precision": precision, "time_limit": time_limit, "pace": pace}
+        with progress("measure", 1) as report:
+            found = latency.measure(running, {MODEL: model}, report=report, **options)
+        return Measured(str(target), running.info, found.estimates[MODEL], found.pace, not found.late)
+
+
+def _model(target: Path, folder: Path) -> Path:
+    """The ONNX file of `target`, made in `folder` where there is none yet."""
+    if target.is_dir():
+        target = target / BUNDLED
+    if not target.is_file():
+        raise InputError(f"{target} is not a file: give an ONNX file, a bundle's folder, or the JSON of a network")
+    if target.suffix != ".json":
+        return target
+    return save(Net.from_json(files.read_json(target, "network"), target), folder / BUNDLED)

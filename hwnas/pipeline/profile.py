@@ -1,0 +1,137 @@
+"""The profiling stage: a device and a search space in, the latency table of the space on it out."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from .. import devices
+from ..devices.base import DeviceInfo
+from ..errors import InputError
+from ..latency.checkpoint import Checkpoint
+from ..latency.graph import empty, save
+from ..latency.measure import Measurement, measure
+from ..latency.samples import Samples
+from ..latency.table import Check, LatencyTable, fit, total
+from ..progress import progress
+from ..space import mobile
+from ..space.space import Arch, SearchSpace
+
+TABLES = Path("latency_tables")
+EMPTY = "empty"
+DRIFT = 0.05
+"""A change of the reference's pace within the session that is worth a flag."""
+
+
+def profile(
+    space: str | SearchSpace = "proxyless-32",
+    device: str = "cpu",
+    *,
+    threads: int = 1,
+    classes: int | None = None,
+    out: str | Path | None = None,
+    precision: float = 0.01,
+    time_limit: float = 120.0,
+    checks: int = 24,
+    seed: int = 0,
+    fresh: bool = False,
+) -> Path:
+    """Measure every distinct block of `space` on `device`, and write the table to `out`; returns its path.
+
+    `out` is `latency_tables/<device>.<space>.json` unless given. Each block is measured until the 95 % interval of
+    its estimate is within ±`precision`, for `time_limit` seconds in all at most; what was not reached by then is
+    flagged in the table. `checks` random networks, drawn with `seed`, are measured whole beside the blocks, and
+    calibrate their sums. Interrupted, the same call goes on where it stopped, from `<out>.partial`; with `fresh` it
+    starts again. Raises `InputError`, among others where that file is of another device or space.
+    """
+    if checks < 3:
+        raise InputError(f"two numbers are fitted to the checks, so there must be at least 3, not {checks}")
+    space = space if isinstance(space, SearchSpace) else mobile.get(space, classes)
+    path = TABLES / f"{device}.{space.name}.json" if out is None else Path(out)
+    with devices.get(device, threads) as running, tempfile.TemporaryDirectory() as folder:
+        identity = {"space": space.name, "fingerprint": space.fingerprint, **asdict(running.info)}
+        checkpoint = Checkpoint(path.with_name(f"{path.name}.partial"), identity)
+        samples = Samples() if fresh else checkpoint.load()
+        archs = _draw(space, checks, seed)
+        models = _models(space, archs, Path(folder))
+        with progress("profile", len(models)) as report:
+            try:
+                found = measure(
+                    running,
+                    models,
+                    precision=precision,
+                    time_limit=time_limit,
+                    seed=seed,
+                    samples=samples,
+                    report=report,
+                    keep=checkpoint.keep,
+                )
+            except BaseException:
+                checkpoint.write(samples)
+                raise
+        _table(space, running.info, archs, found, samples, precision).save(path)
+        checkpoint.remove()
+    return path
+
+
+def _draw(space: SearchSpace, count: int, seed: int) -> dict[str, Arch]:
+    """Distinct random architectures by key; fewer than `count` where chance repeats itself."""
+    rng = np.random.default_rng(seed)
+    drawn = (space.sample(rng) for _ in range(count))
+    return {f"net:{'-'.join(map(str, arch))}": arch for arch in drawn}
+
+
+def _models(space: SearchSpace, archs: Mapping[str, Arch], folder: Path) -> dict[str, Path]:
+    """Everything to be measured, as ONNX files by key: the blocks, the empty network and the checks."""
+    parts = {block.key: block for block in space.blocks()} | {key: space.derive(arch) for key, arch in archs.items()}
+    models = {key: save(part, folder / f"{index}.onnx") for index, (key, part) in enumerate(parts.items())}
+    models[EMPTY] = folder / "empty.onnx"
+    models[EMPTY].write_bytes(empty().SerializeToString())
+    return models
+
+
+def _table(
+    space: SearchSpace,
+    info: DeviceInfo,
+    archs: Mapping[str, Arch],
+    found: Measurement,
+    samples: Samples,
+    precision: float,
+) -> LatencyTable:
+    """The table of a finished session."""
+    estimates = found.estimates
+    rows = {block.key: estimates[block.key] for block in space.blocks()}
+    overhead = estimates[EMPTY]
+    checks = tuple(
+        Check(arch, estimates[key], total(space.derive(arch).blocks, rows, overhead.ms)) for key, arch in archs.items()
+    )
+    return LatencyTable(
+        space=space.name,
+        classes=space.classes,
+        fingerprint=space.fingerprint,
+        device=info,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        precision=precision,
+        seconds=samples.elapsed,
+        reference=samples.reference_estimate(),
+        overhead=overhead,
+        rows=rows,
+        checks=checks,
+        fit=fit(np.array([check.measured.ms for check in checks]), np.array([check.sum for check in checks])),
+        flags=tuple(_flags(found, samples, precision)),
+    )
+
+
+def _flags(found: Measurement, samples: Samples, precision: float) -> list[str]:
+    """What did not go as asked, each in a sentence."""
+    flags = []
+    if found.late:
+        count, of = len(found.late), len(found.estimates)
+        flags.append(f"time limit: the interval of {count} of {of} is wider than ±{precision:.1%}")
+    drift = samples.drift
+    if abs(drift) > DRIFT:
+        flags.append(f"drift: the reference network's pace changed by {drift:+.1%} within the session")
+    return flags
