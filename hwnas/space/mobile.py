@@ -44,9 +44,11 @@ def proxyless(classes: int = 1000) -> SearchSpace:
 
 
 def proxyless_32(classes: int = 10) -> SearchSpace:
-    """The same idea for 32×32 images, small enough to search on a CPU. Ours: thinner and shallower, and 8 times
-    smaller at the end instead of 32 times, so that the last stages still see 4×4 pixels."""
-    stages = [(24, 3, 1), (40, 3, 2), (80, 3, 2), (96, 3, 1)]
+    """The same idea for 32×32 images, small enough to search on a CPU in minutes: 9 slots, 6^3 · 7^6 networks.
+
+    Ours, not published: thinner and shallower, and 8 times smaller at the end instead of 32 times, so that the last
+    stages still see 4×4 pixels."""
+    stages = [(24, 3, 2), (48, 3, 2), (96, 3, 1)]
     return _proxyless("proxyless-32", 32, (16, 2, 16), stages, 320, classes)
 
 
