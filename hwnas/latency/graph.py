@@ -111,20 +111,20 @@ class _Graph:
 
 
 def graph(part: Block | Net, seed: int = 0) -> onnx.ModelProto:
-    """The inference graph of `part` from `image` (batch, cin, H, W), float32, with weights drawn from `seed`."""
+    """The inference graph of `part` from `images` (batch, cin, H, W), float32, with weights drawn from `seed`."""
     blocks = part.blocks if isinstance(part, Net) else (part,)
     made, first, last = _Graph(seed), blocks[0], blocks[-1]
-    y = "image"
+    y = "images"
     for index, block in enumerate(blocks):
         y = made.block(y, block, str(index))
     after = (last.cout,) if last.op == "classifier" else (last.cout, *last.out)
-    return made.model("image", y, (first.cin, first.height, first.width), after)
+    return made.model("images", y, (first.cin, first.height, first.width), after)
 
 
 def empty() -> onnx.ModelProto:
     """The smallest graph, one number to its positive part: its time is what starting any run costs."""
     made = _Graph(0)
-    return made.model("image", made.activation("image", "relu"), (1,), (1,))
+    return made.model("images", made.activation("images", "relu"), (1,), (1,))
 
 
 def save(part: Block | Net, path: Path, seed: int = 0) -> Path:

@@ -1,13 +1,13 @@
 """Measures models on a device until the answers are as exact as asked, or the time is up.
 
-A visit runs one model a few times in a row. Its first run, with the caches still full of another model, is not
-counted: whole networks, run after run, have their weights near. A round visits every model that is not yet
-exact enough, in random order, with the reference network before and after every few milliseconds of it: what slows
-the machine for a while slows both, and cancels in the ratio.
+A round visits every model that is not yet exact enough, in random order. A visit runs one model a few times in a row,
+between two visits to the reference network: what slows the machine for a while slows both, and cancels in the ratio.
+The reference also leaves the caches as it always does, so that a model is not judged by which one ran before it. The
+first run of a visit is not counted: whole networks, run after run, have their weights near.
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -17,24 +17,32 @@ import numpy as np
 from ..devices.base import Device
 from ..errors import InputError
 from ..progress import Report, silent
-from ..space.net import Net
-from ..space.zoo import mobilenet_v2
+from ..space.net import Block, Net
 from .graph import save
 from .samples import Samples
 from .stats import Estimate
 
-REFERENCE = mobilenet_v2(0.35, classes=10, resolution=64)
-"""Timed beside everything. Small (0.15 ms on a server core, 1.6 MB of weights), so that it costs little."""
+REFERENCE = Net(
+    (
+        Block("conv", 3, 16, 64, 64, 3, 2, act="relu6"),
+        Block("mbconv", 16, 24, 32, 32, 3, 2, 3, act="relu6"),
+        Block("mbconv", 24, 24, 16, 16, 3, 1, 6, act="relu6", residual=True),
+        Block("mbconv", 24, 40, 16, 16, 5, 2, 3, act="relu6"),
+        Block("mbconv", 40, 40, 8, 8, 3, 1, 6, act="relu6", residual=True),
+        Block("classifier", 40, 10, 8, 8),
+    ),
+    "reference",
+)
+"""Timed beside everything: every kind of layer, and weights of 0.2 MB, which are soon back in a cache after a model
+that filled it (one of 1.6 MB took 15 runs for that here)."""
 
 REFERENCE_KEY = "reference"
+REFERENCE_RUNS = 12
 MIN_ROUNDS = 8
 """Fewer rounds make no 95 % interval."""
 
 VISIT = 1e-3
-"""Seconds that a visit should last, within 2 to 20 runs: enough for a small model to have the caches to itself."""
-
-GROUP = 5e-3
-"""Seconds of visits between two of the reference."""
+"""Seconds that a visit should last, within 3 to 20 runs."""
 
 
 @dataclass(frozen=True)
@@ -61,32 +69,20 @@ class _Session:
             (times,) = device.time([(key, 5)])
             self.seconds[key] = float(times.min())
 
-    def visit(self, key: str) -> tuple[str, int]:
-        """A first run that is not counted, and those that are."""
-        return key, 1 + int(np.clip(np.ceil(VISIT / self.seconds[key]), 2, 20))
+        self.before = self.reference()
 
-    def groups(self, keys: Iterable[str]) -> Iterator[list[str]]:
-        """`keys` in order, cut wherever a group would last longer than `GROUP`."""
-        group: list[str] = []
-        length = 0.0
-        for key in keys:
-            lasts = self.visit(key)[1] * self.seconds[key]
-            if group and length + lasts > GROUP:
-                yield group
-                group, length = [], 0.0
-            group.append(key)
-            length += lasts
-        if group:
-            yield group
+    def reference(self) -> float:
+        """Seconds of the reference network now."""
+        (times,) = self.device.time([(REFERENCE_KEY, REFERENCE_RUNS)])
+        self.samples.reference.append(float(times.min()))
+        return self.samples.reference[-1]
 
-    def group(self, keys: Sequence[str]) -> None:
-        """One visit to each of `keys`, between two to the reference."""
-        times = self.device.time([self.visit(key) for key in (REFERENCE_KEY, *keys, REFERENCE_KEY)])
-        warm = [seconds[1:] for seconds in times]
-        ends = [float(warm[0].min()), float(warm[-1].min())]
-        self.samples.reference += ends
-        for key, seconds in zip(keys, warm[1:-1], strict=True):
-            self.samples.visits[key].append((seconds, float(np.mean(ends))))
+    def visit(self, key: str) -> None:
+        """Time the model `key` once, and the reference after it."""
+        runs = int(np.clip(np.ceil(VISIT / self.seconds[key]), 3, 20))
+        (times,) = self.device.time([(key, 1 + runs)])
+        before, self.before = self.before, self.reference()
+        self.samples.visits[key].append((times[1:], (before + self.before) / 2))
 
 
 def measure(
@@ -122,9 +118,9 @@ def measure(
     while pending := _pending(samples, models, precision):
         if samples.elapsed >= time_limit and min(len(samples.visits[key]) for key in models) >= MIN_ROUNDS:
             break
-        for group in session.groups(rng.permutation(pending).tolist()):
-            session.group(group)
-            samples.elapsed = before + monotonic() - started
+        for key in rng.permutation(pending).tolist():
+            session.visit(key)
+        samples.elapsed = before + monotonic() - started
         keep(samples)
         report(len(models) - len(pending), f"{len(pending)} to go")
     for key in session.seconds:

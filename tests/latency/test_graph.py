@@ -1,0 +1,104 @@
+"""Graphs built from the walk against the torch modules built from the same walk."""
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import numpy_helper
+
+from hwnas.deploy.onnx import export_onnx, fused
+from hwnas.latency.graph import empty, graph
+from hwnas.nn.build import build
+from hwnas.space import mobile
+from hwnas.space.net import Block, Net
+
+BLOCKS = {
+    "conv": Block("conv", 3, 8, 9, 9, 3, 2, act="relu"),
+    "pointwise": Block("conv", 6, 8, 5, 5, act="hswish"),
+    "no_expansion": Block("mbconv", 8, 4, 6, 6, 3, act="relu6"),
+    "residual": Block("mbconv", 8, 8, 6, 6, 5, expansion=3, act="relu6", residual=True),
+    "strided": Block("mbconv", 8, 12, 7, 9, 7, 2, expansion=2, act="swish"),
+    "se": Block("mbconv", 8, 8, 6, 6, 3, expansion=2, se=4, act="hswish", residual=True),
+    "se_relu6": Block("mbconv", 8, 16, 6, 6, 3, 2, 2, se=2, act="relu6"),
+    "classifier": Block("classifier", 8, 5, 4, 4),
+}
+NET = Net(
+    (
+        Block("conv", 3, 8, 16, 16, 3, 2, act="relu6"),
+        Block("mbconv", 8, 8, 8, 8, 3, expansion=3, se=4, act="hswish", residual=True),
+        Block("mbconv", 8, 16, 8, 8, 5, 2, expansion=3, act="swish"),
+        Block("conv", 16, 24, 4, 4, act="relu"),
+        Block("classifier", 24, 10, 4, 4),
+    )
+)
+
+
+def with_weights_of(module: torch.nn.Module, model: onnx.ModelProto) -> onnx.ModelProto:
+    """`model` with the weights of the fused `module`, which must have the same names and shapes."""
+    weights = {name: value.detach().numpy() for name, value in fused(module).state_dict().items()}
+    ours = [tensor for tensor in model.graph.initializer if tensor.name.endswith((".weight", ".bias"))]
+    assert {tensor.name: tuple(tensor.dims) for tensor in ours} == {name: v.shape for name, v in weights.items()}
+    for tensor in ours:
+        tensor.CopyFrom(numpy_helper.from_array(weights[tensor.name], tensor.name))
+    return model
+
+
+def trained(net: Net) -> torch.nn.Module:
+    """The module of `net`, its norms away from the identity that they start as."""
+    module = build(net, seed=0)
+    generator = torch.Generator().manual_seed(1)
+    for name, value in module.state_dict().items():
+        if value.is_floating_point() and "norm" in name:
+            value.copy_(torch.rand(value.shape, generator=generator) + 0.5)
+    return module.eval()
+
+
+@pytest.mark.parametrize("part", [*BLOCKS.values(), NET], ids=[*BLOCKS, "net"])
+def test_same_function_as_torch(part):
+    net = part if isinstance(part, Net) else Net((part,))
+    module, first = trained(net), net.blocks[0]
+    x = torch.randn(3, first.cin, first.height, first.width, generator=torch.Generator().manual_seed(2)) * 3
+    model = with_weights_of(module, graph(part))
+    onnx.checker.check_model(model, full_check=True)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"images": x.numpy()})
+    with torch.no_grad():
+        expected = module(x).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def test_same_operators_as_the_export():
+    """What is timed must be what is deployed, operator for operator."""
+    exported = onnx.load_from_string(export_onnx(trained(NET), NET.resolution))
+    counts = [Counter(node.op_type for node in model.graph.node) for model in (exported, graph(NET))]
+    assert counts[0] == counts[1]
+    assert {o.version for o in exported.opset_import} == {o.version for o in graph(NET).opset_import}
+
+
+def test_weights_depend_on_the_seed_alone():
+    first, again, other = (graph(BLOCKS["se"], seed).SerializeToString() for seed in (0, 0, 1))
+    assert first == again != other
+
+
+def test_every_block_of_every_space_makes_a_graph():
+    for name in mobile.SPACES:
+        for block in mobile.get(name, 4).blocks()[::9]:
+            onnx.checker.check_model(graph(block), full_check=True)
+
+
+def test_random_weights_keep_values_in_range():
+    """Values that fade to denormals would be slow for a reason that no trained network has."""
+    space = mobile.get("proxyless-32")
+    net = space.derive((1,) * len(space.slots))
+    session = onnxruntime.InferenceSession(graph(net).SerializeToString(), providers=["CPUExecutionProvider"])
+    images = np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32)
+    (logits,) = session.run(None, {"images": images})
+    assert 1e-3 < np.abs(logits).mean() < 1e3
+
+
+def test_empty_is_one_operator():
+    onnx.checker.check_model(empty(), full_check=True)
+    assert len(empty().graph.node) == 1

@@ -1,0 +1,135 @@
+"""Sessions on a device whose truth is known, and one on the real one."""
+
+import json
+
+import pytest
+
+from hwnas.devices.base import DeviceError
+from hwnas.devices.cpu import LocalCpu
+from hwnas.errors import InputError
+from hwnas.latency import measure as module
+from hwnas.latency.graph import save
+from hwnas.latency.measure import REFERENCE, measure, measure_model, measure_nets
+from hwnas.latency.samples import Samples
+from hwnas.pipeline.measure import measure as measure_target
+
+
+@pytest.fixture
+def models(space, tmp_path):
+    return {block.key: save(block, tmp_path / f"{block.key}.onnx") for block in space.blocks()}
+
+
+def test_finds_the_true_times_under_drift(drifting, models, true_seconds, tmp_path):
+    found = measure(drifting(), models, precision=0.02)
+    pace = true_seconds(save(REFERENCE, tmp_path / "reference.onnx"))
+    assert found.late == ()
+    for key, path in models.items():
+        expected = true_seconds(path) / pace * found.pace * 1e3
+        assert found.estimates[key].ms == pytest.approx(expected, rel=0.02)
+        assert found.estimates[key].precision <= 0.02
+
+
+def test_told_at_one_pace_two_sessions_agree(drifting, models):
+    """The second clock is 20 % slower: that session's own figures differ, but not those told at the first's pace."""
+    first = measure(drifting(0), models)
+    own, told = (measure(drifting(1, clock=1.2), models, pace=pace) for pace in (None, first.pace))
+    for key, estimate in first.estimates.items():
+        assert own.estimates[key].ms == pytest.approx(1.2 * estimate.ms, rel=0.04)
+        assert told.estimates[key].ms == pytest.approx(estimate.ms, rel=0.02)
+    assert told.pace == first.pace
+    assert told.own_pace == pytest.approx(own.pace)
+
+
+def test_stops_at_the_time_limit_and_says_so(drifting, models):
+    device = drifting()
+    found = measure(device, models, precision=1e-9, time_limit=1e-9)
+    assert set(found.late) == set(models)
+    assert {estimate.rounds for estimate in found.estimates.values()} == {module.MIN_ROUNDS}
+    assert device.models == {}, "what was loaded must be unloaded"
+
+
+def test_what_is_exact_is_left_alone(drifting, models):
+    """One model is asked of often, as it alone is noisy."""
+    noisy = next(iter(models))
+
+    class Noisy(drifting):
+        def time(self, visits):
+            times = super().time(visits)
+            shaken = 1 + self.rng.random(len(times)) * [key == noisy for key, _ in visits]
+            return [seconds * shake for seconds, shake in zip(times, shaken, strict=True)]
+
+    found = measure(Noisy(), models, precision=0.05).estimates
+    assert found[noisy].rounds > 3 * max(found[key].rounds for key in models if key != noisy)
+
+
+def test_goes_on_from_samples(drifting, models):
+    samples = Samples()
+    kept = []
+    measure(drifting(), models, time_limit=1e-9, samples=samples, keep=lambda now: kept.append(now.elapsed))
+    device = drifting()
+    again = measure(device, models, time_limit=1e-9, samples=Samples.from_json(samples.to_json()))
+    assert len(kept) == module.MIN_ROUNDS
+    assert kept == sorted(kept)
+    assert {estimate.rounds for estimate in again.estimates.values()} == {module.MIN_ROUNDS}
+    assert device.runs == 5 * (len(models) + 1) + module.REFERENCE_RUNS, "only the warm-up"
+
+
+def test_orders_come_from_the_seed(drifting, models):
+    orders = []
+
+    class Listening(drifting):
+        def time(self, visits):
+            orders[-1].append(visits)
+            return super().time(visits)
+
+    for seed in (0, 0, 1):
+        orders.append([])
+        measure(Listening(), models, time_limit=1e-9, seed=seed)
+    assert orders[0] == orders[1] != orders[2]
+
+
+@pytest.mark.parametrize("options", [{"precision": 0}, {"time_limit": -1}, {"precision": float("nan")}])
+def test_refuses_senseless_limits(drifting, models, options):
+    with pytest.raises(InputError):
+        measure(drifting(), models, **options)
+    with pytest.raises(InputError):
+        measure(drifting(), {})
+    with pytest.raises(InputError):
+        measure(drifting(), {module.REFERENCE_KEY: next(iter(models.values()))})
+
+
+def test_a_device_that_fails_ends_the_session(drifting, models):
+    class Failing(drifting):
+        def time(self, visits):
+            if self.runs > 100:
+                raise DeviceError("unplugged")
+            return super().time(visits)
+
+    with pytest.raises(DeviceError, match="unplugged"):
+        measure(Failing(), models)
+
+
+def test_on_the_real_device(space, tmp_path):
+    nets = [space.derive((0, 3, 0)), space.derive((2, 2, 1))]
+    with LocalCpu() as cpu:
+        small, large = measure_nets(cpu, nets, time_limit=0.5)
+        alone = measure_model(cpu, save(nets[1], tmp_path / "net.onnx"), time_limit=0.5)
+    assert 0 < small.minimum < large.minimum
+    assert 0.2 < alone.ms / large.ms < 5
+    for found in (small, large, alone):
+        assert found.low <= found.ms <= found.high
+        assert found.minimum <= found.p50 <= found.p90 <= found.p99
+
+
+def test_measures_files_and_folders(space, tmp_path):
+    net = space.derive((0, 0, 0))
+    model = save(net, tmp_path / "model.onnx")
+    (tmp_path / "net.json").write_text(json.dumps(net.to_json()))
+    for target in (model, tmp_path, tmp_path / "net.json"):
+        found = measure_target(target, time_limit=0.2)
+        assert found.latency.ms > 0
+        assert found.device.device == "cpu"
+    for wrong in ("absent.onnx", "folder"):
+        (tmp_path / "folder").mkdir(exist_ok=True)
+        with pytest.raises(InputError, match="is not a file"):
+            measure_target(tmp_path / wrong)
