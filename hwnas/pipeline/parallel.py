@@ -22,15 +22,17 @@ _worker: dict[str, Any] = {}
 
 
 def run_all(work: Callable[..., T], jobs: Sequence[Any], shared: tuple, workers: int, report: Report) -> list[T]:
-    """`[work(job, *shared, report) for job in jobs]`, `workers` at a time with one torch thread each.
+    """`[work(job, *shared, report) for job in jobs]`, up to `workers` at a time with one torch thread each.
 
     The workers' reports are added up for `report`. The first exception, Ctrl-C too, ends all workers and is raised.
     Workers import the program that calls this, so a script needs its `if __name__ == "__main__":`.
     """
+    if not jobs:
+        return []
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads, such as torch's, can hang
     done = context.Array("q", len(jobs))
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(workers, context, _prepare, (work, shared, done)) as pool:
+    with ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare, (work, shared, done)) as pool:
         try:
             with _held_interrupt():
                 futures = [pool.submit(_run, index, job) for index, job in enumerate(jobs)]

@@ -76,10 +76,11 @@ def train_many(
     The records come in the order of `jobs`. Call it under `if __name__ == "__main__":`, see `parallel.run_all`.
     """
     _require(len({job.out.resolve() for job in jobs}) == len(jobs), "two training runs share one output folder")
-    workers = min(workers or os.cpu_count() or 1, len(jobs))
     dataset, recipe = _prepare(jobs, data, epochs, recipe, root)
-    with progress("train", len(jobs) * _updates(dataset, recipe)) as report:
-        return run_all(_train, jobs, (dataset, recipe), workers, report)
+    waiting = [job for job in jobs if not (job.out / RECORD).exists()]
+    with progress("train", len(waiting) * _updates(dataset, recipe)) as report:
+        run_all(_train, waiting, (dataset, recipe), workers or os.cpu_count() or 1, report)
+    return [_finished(job, dataset, recipe) for job in jobs]
 
 
 def _require(holds: bool, complaint: str) -> None:
@@ -123,9 +124,9 @@ def _claim(out: Path) -> None:
 
 def _train(job: Job, dataset: Dataset, recipe: Recipe, report: Report) -> TrainRecord:
     """Train one job, or go on with it, or return its record."""
-    net = job.read_net()
     if (job.out / RECORD).exists():
-        return _finished(job, net, dataset, recipe)
+        return _finished(job, dataset, recipe)
+    net = job.read_net()
     start = perf_counter()
     state = job.out / STATE
     trained = training.train(net, dataset, recipe, job.seed, state, report)
@@ -150,11 +151,11 @@ def _train(job: Job, dataset: Dataset, recipe: Recipe, report: Report) -> TrainR
     return record
 
 
-def _finished(job: Job, net: Net, dataset: Dataset, recipe: Recipe) -> TrainRecord:
+def _finished(job: Job, dataset: Dataset, recipe: Recipe) -> TrainRecord:
     """The record in `job.out`. Raises `InputError` unless it is of this very run."""
     record = read_record(job.out)
     same = (record.recipe, record.seed, record.fingerprint) == (recipe, job.seed, dataset.fingerprint)
-    if not same or read_net(job.out) != net:
+    if not same or read_net(job.out) != job.read_net():
         raise InputError(f"{job.out} holds another training run: name another folder or remove it first")
     (job.out / STATE).unlink(missing_ok=True)
     return record

@@ -1,0 +1,200 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+from hwnas.errors import InputError
+from hwnas.files import write_json
+from hwnas.pipeline import train as stage
+from hwnas.pipeline.train import Job, train, train_many
+from hwnas.space.net import Block, Net
+from hwnas.training import train as training
+from hwnas.training.recipe import Recipe
+from hwnas.training.run import read_module, read_net, read_record
+
+RECIPE = Recipe(epochs=3, batch_size=16)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """A folder with one folder of twenty 8 px images for each of two classes."""
+    folder = tmp_path_factory.mktemp("data") / "greys"
+    rng = np.random.default_rng(0)
+    for shade, name in ((0, "dark"), (120, "light")):
+        (folder / name).mkdir(parents=True)
+        for index in range(20):
+            pixels = shade + rng.integers(0, 130, (8, 8, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{index}.png")
+    return folder
+
+
+def network(classes=2, width=8, size=8):
+    return Net(
+        (Block("conv", 3, width, size, size, 3, act="relu6"), Block("classifier", width, classes, size, size)), "t"
+    )
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def weights(folder):
+    return {name: value.tolist() for name, value in load_file(folder / "weights.safetensors").items()}
+
+
+def test_a_run_leaves_its_network_weights_and_record(images, tmp_path):
+    record = train(network(), images, out=tmp_path / "run", recipe=RECIPE, epochs=2, seed=3)
+    assert sorted(files(tmp_path / "run")) == ["net.json", "train.json", "weights.safetensors"]
+    assert read_record(tmp_path / "run") == record
+    assert read_net(tmp_path / "run") == network()
+    assert (record.data, record.labels, record.seed, record.recipe.epochs) == ("greys", ("dark", "light"), 3, 2)
+    assert len(record.history) == 2
+    assert "torch" in record.versions
+    assert not read_module(tmp_path / "run").training
+    assert str(images) not in (tmp_path / "run" / "train.json").read_text()
+
+
+def test_a_network_is_read_from_a_file_or_a_search_folder_which_is_noted(images, tmp_path):
+    found = tmp_path / "search"
+    write_json(found / "net.json", network().to_json())
+    write_json(found / "search.json", {"budget_ms": 1.5})
+    train(found / "net.json", images, out=tmp_path / "a", recipe=RECIPE)
+    train(str(found), images, out=tmp_path / "b", recipe=RECIPE)
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+    assert not (tmp_path / "a" / "search.json").exists()
+    assert json.loads((tmp_path / "b" / "search.json").read_text()) == {"budget_ms": 1.5}
+
+
+def test_the_same_call_again_returns_the_record_and_another_is_refused(images, tmp_path):
+    out = tmp_path / "run"
+    first = train(network(), images, out=out, recipe=RECIPE)
+    before = files(out)
+    assert train(network(), images, out=out, recipe=RECIPE) == first
+    for other in ({"seed": 1}, {"epochs": 4}, {"net": network(width=16)}):
+        with pytest.raises(InputError, match="holds another training run"):
+            train(**({"net": network(), "data": images, "out": out, "recipe": RECIPE} | other))
+    assert files(out) == before
+
+
+@pytest.mark.parametrize("moment", ["epoch", "end"])
+def test_a_killed_run_is_gone_on_with(images, tmp_path, monkeypatch, moment):
+    whole = train(network(), images, out=tmp_path / "whole", recipe=RECIPE)
+    out = tmp_path / "killed"
+
+    class KilledError(Exception):
+        pass
+
+    def killed(*arguments):
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*((training, "recalibrate") if moment == "epoch" else (stage, "write_run")), killed)
+        with pytest.raises(KilledError):
+            train(network(), images, out=out, recipe=RECIPE)
+    assert list(files(out)) == ["train.state"]
+    (out / ".train.state.x.partial").write_text("half a checkpoint")
+    resumed = train(network(), images, out=out, recipe=RECIPE)
+    assert (resumed.top1, resumed.history) == (whole.top1, whole.history)
+    assert weights(out) == weights(tmp_path / "whole")
+    assert sorted(files(out)) == ["net.json", "train.json", "weights.safetensors"]
+
+
+def test_a_folder_with_anything_else_in_it_is_left_alone(images, tmp_path):
+    (tmp_path / "thesis.txt").write_text("words")
+    with pytest.raises(InputError, match="exists and is not empty"):
+        train(network(), images, out=tmp_path, recipe=RECIPE)
+    assert files(tmp_path) == {"thesis.txt": b"words"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"net": network(classes=3)}, "has 3 outputs, greys has 2 classes"),
+        ({"net": "nowhere.json"}, r"cannot read network nowhere\.json"),
+        ({"data": "nowhere"}, "no data set nowhere"),
+        ({"epochs": 0}, "at least 1 epoch, not 0"),
+        ({"threads": 0}, "at least 1 thread, not 0"),
+        ({"seed": -1}, "a seed is not negative, as -1 is"),
+        ({"recipe": Recipe(batch_size=64)}, "a batch of 64 cannot be drawn from 32"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_clear_line(images, tmp_path, wrong, complaint):
+    with pytest.raises(InputError, match=complaint) as error:
+        train(**({"net": network(), "data": images, "out": tmp_path / "run", "recipe": RECIPE} | wrong))
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run" / "train.json").exists()
+
+
+def test_many_at_once_are_as_each_alone(images, tmp_path):
+    jobs = [Job(network(), tmp_path / f"many-{seed}", seed) for seed in range(3)]
+    records = train_many(jobs, images, recipe=RECIPE, workers=2)
+    for seed, record in enumerate(records):
+        alone = train(network(), images, out=tmp_path / f"alone-{seed}", recipe=RECIPE, seed=seed, threads=1)
+        assert (record.seed, record.history) == (seed, alone.history)
+        assert weights(tmp_path / f"many-{seed}") == weights(tmp_path / f"alone-{seed}")
+    assert train_many(jobs, images, recipe=RECIPE) == records
+
+
+def test_what_goes_wrong_in_one_of_many_is_raised(images, tmp_path):
+    jobs = [Job(network(), tmp_path / str(seed), seed) for seed in range(2)]
+    diverging = Recipe(epochs=1000, batch_size=16, optimizer="sgd", lr=1e30)
+    with pytest.raises(InputError, match="training diverged"):
+        train_many(jobs, images, recipe=diverging, workers=1)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "complaint"),
+    [
+        ([Job(network(), Path("same")), Job(network(width=16), Path("same"))], "share one output folder"),
+        ([Job(network(), Path("a")), Job(network(size=16), Path("b"))], r"images of one size, not \[8, 16\] px"),
+    ],
+)
+def test_jobs_that_cannot_be_done_together_are_refused(images, jobs, complaint):
+    with pytest.raises(InputError, match=complaint):
+        train_many(jobs, images, recipe=RECIPE)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from hwnas.pipeline.train import Job, train_many
+from hwnas.training.recipe import Recipe
+
+if __name__ == "__main__":
+    net, images, out = map(Path, sys.argv[1:])
+    train_many([Job(net, out)], images, recipe=Recipe(epochs=10000, batch_size=16))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no POSIX signals")
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_the_workers_end_with_their_parent_and_without_a_word(images, tmp_path, end):
+    write_json(tmp_path / "net.json", network().to_json())
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, tmp_path / "script.py", tmp_path / "net.json", images, tmp_path / "out"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    parent = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "out" / "train.state").exists():
+        assert time.monotonic() < deadline
+        assert parent.poll() is None
+        time.sleep(0.1)
+    # a terminal sends Ctrl-C to the whole group
+    os.killpg(parent.pid, end) if end == signal.SIGINT else parent.kill()
+    told = parent.communicate(timeout=30)[1]
+    assert told.count("Traceback") == (end == signal.SIGINT)  # the script's own KeyboardInterrupt
+    for _ in range(100):
+        try:
+            os.killpg(parent.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail("a worker outlived its parent")
