@@ -1,0 +1,1 @@
+"""The stages, one file each, in order: profile, search, train, export, measure, verify, demo."""

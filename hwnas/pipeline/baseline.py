@@ -1,0 +1,46 @@
+"""A published network made just slow enough to be compared with: MobileNetV2 by its width multiplier."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..devices.base import Device
+from ..errors import InputError
+from ..latency.measure import measure_nets
+from ..latency.stats import Estimate
+from ..space.net import Net
+from ..space.zoo import mobilenet_v2
+
+WIDTHS = np.round(np.arange(0.1, 3.01, 0.05), 2).tolist()
+STRIDES_32 = (2, 1, 2, 2, 1, 1, 1, 1)
+"""MobileNetV2 for 32×32 images: its strides as published down to 4×4 pixels, which it keeps from there."""
+
+
+def widths_of_mobilenet(classes: int, resolution: int) -> list[Net]:
+    """MobileNetV2 at every width that makes another network, narrow to wide."""
+    strides = {"strides": STRIDES_32} if resolution <= 32 else {}
+    return list(dict.fromkeys(mobilenet_v2(width, classes, resolution, **strides) for width in WIDTHS))
+
+
+def nearest_not_below(
+    nets: Sequence[Net], budget_ms: float, device: Device, pace: float, seconds: float = 6.0
+) -> tuple[Net, Estimate]:
+    """The fastest of `nets`, sorted from fast to slow, that measures at least `budget_ms`, found by bisection.
+
+    Raises `InputError` where even the last is faster.
+    """
+    found: dict[int, Estimate] = {}
+
+    def enough(index: int) -> bool:
+        (found[index],) = measure_nets(device, [nets[index]], pace=pace, time_limit=seconds)
+        return found[index].ms >= budget_ms
+
+    low, high = 0, len(nets) - 1
+    if not enough(high):
+        raise InputError(
+            f"no {nets[0].name.split()[0]} is as slow as {budget_ms:g} ms: the widest has {found[high].ms:.4g}"
+        )
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return nets[high], found[high]
