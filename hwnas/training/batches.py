@@ -13,14 +13,17 @@ class Batches:
     """`batches(step)` gives images, float32 (batch, 3, H, W) normalised and channels_last, and labels, int64 (batch,).
 
     Every epoch is a new order of the whole split, less the last images that do not fill a batch. With `augment` each
-    image is cropped at random from itself padded by an eighth, and mirrored half of the time where `dataset.flip`.
-    All of it depends on `seed` and `step` alone. Raises `InputError` where there is not one full batch.
+    image is shifted by up to `shift` of its size, and mirrored half of the time where `dataset.flip`. All of it
+    depends on `seed` and `step` alone. Raises `InputError` where there is not one full batch.
     """
 
-    def __init__(self, split: Split, dataset: Dataset, batch_size: int, seed: int, augment: bool = True) -> None:
+    def __init__(
+        self, split: Split, dataset: Dataset, batch_size: int, seed: int, augment: bool = True, shift: float = 0
+    ) -> None:
         if not 1 <= batch_size <= len(split):
             raise InputError(f"a batch of {batch_size} cannot be drawn from {len(split)} training images")
         self.split, self.dataset, self.batch_size, self.seed, self.augment = split, dataset, batch_size, seed, augment
+        self.shift = round(shift * split.images.shape[-1])
         self.per_epoch = len(split) // batch_size
         self._order = (-1, torch.empty(0))  # of the last epoch asked for, which is nearly always the next one too
 
@@ -37,9 +40,8 @@ class Batches:
         return self.dataset.normalise(images), self.split.labels[chosen]
 
     def _augmented(self, images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        """uint8 images (N, 3, H, W), each shifted by up to an eighth and perhaps mirrored."""
-        count, _, size, _ = images.shape
-        shift = size // 8
+        """uint8 images (N, 3, H, W), each shifted and perhaps mirrored."""
+        (count, _, size, _), shift = images.shape, self.shift
         windows = functional.pad(images, (shift,) * 4).unfold(2, size, 1).unfold(3, size, 1)  # a view of all crops
         down, right = torch.from_numpy(rng.integers(0, 2 * shift, (2, count), endpoint=True))
         crops = windows[torch.arange(count), :, down, right]

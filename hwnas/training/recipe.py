@@ -14,20 +14,21 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 class Recipe(BaseModel):
     """Cosine learning rate with a linear warm-up, label smoothing (1512.00567, §7) and averaged weights (EMA).
 
-    `warmup` is a share of all updates. `ema` is the decay of the average per update, reached gradually. The defaults
-    were chosen for 6 to 10 epochs of 8,000 images, on a held-out part of the training set.
+    `warmup` is a share of all updates, `shift` a share of the image (see `Batches`). `ema` is the decay of the average
+    per update, reached gradually.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(8, ge=1)
     batch_size: int = Field(64, ge=2)
-    optimizer: str = "nadamw"
-    lr: float = Field(3e-3, gt=0)
-    weight_decay: float = Field(0.05, ge=0)
+    optimizer: str = "muon"
+    lr: float = Field(0.02, gt=0)
+    weight_decay: float = Field(0.02, ge=0)
     warmup: Share = 0.1
     label_smoothing: Share = 0.1
     ema: Share = 0.99
+    shift: Share = 0
 
     def make_optimizer(self, module: nn.Module) -> torch.optim.Optimizer:
         """timm's optimiser; weight decay leaves norms and biases alone."""

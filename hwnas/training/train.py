@@ -39,7 +39,7 @@ class _Run:
 
     def __init__(self, net: Net, dataset: Dataset, recipe: Recipe, seed: int) -> None:
         self.module = build(net, seed).train()
-        self.batches = Batches(dataset.train, dataset, recipe.batch_size, seed)
+        self.batches = Batches(dataset.train, dataset, recipe.batch_size, seed, shift=recipe.shift)
         self.optimizer = recipe.make_optimizer(self.module)
         self.schedule = recipe.make_schedule(self.optimizer, recipe.epochs * self.batches.per_epoch)
         self.ema = ModelEmaV3(self.module, decay=recipe.ema, use_warmup=True)

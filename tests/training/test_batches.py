@@ -12,10 +12,10 @@ def same(a, b):
 
 
 def test_a_batch_depends_on_the_seed_and_the_step_alone(dataset):
-    batches = Batches(dataset.train, dataset, 10, seed=3)
+    batches = Batches(dataset.train, dataset, 10, seed=3, shift=1 / 8)
     seen = [batches(step) for step in range(9)]
     torch.rand(1)
-    again = Batches(dataset.train, dataset, 10, seed=3)
+    again = Batches(dataset.train, dataset, 10, seed=3, shift=1 / 8)
     assert all(same(seen[step], again(step)) for step in (8, 0, 5, 3))
     other = Batches(dataset.train, dataset, 10, seed=4)
     assert not same(seen[0], other(0))
@@ -48,7 +48,7 @@ def test_an_augmented_image_is_a_shifted_and_only_if_sensible_mirrored_one(datas
     unit = replace(dataset, mean=(0.0,) * 3, std=(1 / 255,) * 3, flip=flip)
     originals = torch.nn.functional.pad(unit.train.images, (1, 1, 1, 1)).float()
     windows = originals.unfold(2, 8, 1).unfold(3, 8, 1).permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
-    batches = Batches(unit.train, unit, 48, seed=0)
+    batches = Batches(unit.train, unit, 48, seed=0, shift=1 / 8)
     mirrored = shifts = 0
     for image in torch.round(batches(0)[0]):
         found = [(windows == candidate).all((1, 2, 3)).nonzero() for candidate in (image, image.flip(2))]
