@@ -10,43 +10,58 @@ from scipy.optimize import minimize_scalar
 from ..space.space import Arch
 
 
-def most_probable(probs: Sequence[np.ndarray], costs: Sequence[np.ndarray], budget: float, limit: int) -> list[Arch]:
-    """The `limit` (or all, if fewer) most probable architectures whose summed cost is at most `budget`, best first.
+def most_probable(
+    probs: Sequence[np.ndarray], costs: Sequence[np.ndarray], budget: float, limit: int, floor: float = -np.inf
+) -> list[Arch]:
+    """The `limit` (or all, if fewer) most probable architectures that cost `floor` to `budget`, the best first.
 
-    `probs` and `costs` hold one row per slot, of that slot's length. This is best-first search over prefixes, A*.
-    The bound on what a prefix can still reach is Lagrangian: for any μ ≥ 0, the log-probability of the rest within
-    the budget that is left is at most Σ max_i(log p_i − μ·cost_i) + μ·left. The best μ makes it nearly tight, so that
-    few prefixes are opened even where the most probable architectures are all over the budget.
+    `probs` and `costs` hold one row per slot, of that slot's length; the cost of an architecture is the sum. This is
+    best-first search over prefixes, A*. The bound on what a prefix can still reach is Lagrangian: the rest costs at
+    most `high`, what the prefix leaves of the budget, so for any μ ≥ 0 its log-probability is at most
+    Σ max_i(log p_i − μ·cost_i) + μ·high; it costs at least `low`, so for μ < 0 the same holds with `low`. The best μ
+    makes the bound nearly tight, so that few prefixes are opened even where all that is probable costs too much.
     """
-    return list(islice(_by_probability(probs, costs, budget), limit))
+    return list(islice(_by_probability(probs, costs, budget, floor), limit))
 
 
-def _by_probability(probs: Sequence[np.ndarray], costs: Sequence[np.ndarray], budget: float) -> Iterator[Arch]:
+def _by_probability(
+    probs: Sequence[np.ndarray], costs: Sequence[np.ndarray], budget: float, floor: float
+) -> Iterator[Arch]:
     logs = [np.log(np.maximum(row, 1e-30)) for row in probs]
-    # With every slot's cheapest candidate subtracted, costs are >= 0 and `budget` is what there is to spend.
-    budget = budget - sum(float(row.min()) for row in costs)
-    costs = [row - row.min() for row in costs]
-    if budget < 0:
+    least, most = (_suffix_sums([pick(row) for row in costs]) for pick in (np.min, np.max))
+    low, high = max(floor, least[0]), min(budget, most[0])
+    if low > high:
         return
 
-    def bound(mu: float) -> float:
-        return sum(float((log - mu * cost).max()) for log, cost in zip(logs, costs, strict=True)) + mu * budget
+    def slack(mu: float, low: float, high: float) -> float:
+        return mu * (high if mu > 0 else low)
 
-    widest = max(float(cost.max()) for cost in costs) or 1.0
+    def bound(mu: float) -> float:
+        return sum(float((log - mu * cost).max()) for log, cost in zip(logs, costs, strict=True)) + slack(mu, low, high)
+
+    widest = max(float(np.ptp(cost)) for cost in costs) or 1.0
     steepest = max(float(np.ptp(log)) for log in logs) / widest * 100 + 1e-9
-    found = minimize_scalar(bound, bounds=(0, steepest), method="bounded", options={"xatol": 1e-9 * steepest})
+    found = minimize_scalar(bound, bounds=(-steepest, steepest), method="bounded", options={"xatol": 1e-9 * steepest})
     mu = min(0.0, float(found.x), key=bound)
-    rest = np.cumsum([0.0, *((log - mu * cost).max() for log, cost in zip(logs[::-1], costs[::-1], strict=True))])[::-1]
-    heap: list[tuple[float, int, Arch, float, float]] = [(0.0, 0, (), 0.0, budget)]
+    rest = _suffix_sums([(log - mu * cost).max() for log, cost in zip(logs, costs, strict=True)])
+    heap: list[tuple[float, int, Arch, float, float]] = [(0.0, 0, (), 0.0, 0.0)]
     while heap:
-        _, _, prefix, log, left = heapq.heappop(heap)
+        _, _, prefix, log, spent = heapq.heappop(heap)
         slot = len(prefix)
         if slot == len(logs):
             yield prefix
             continue
-        for index in np.flatnonzero(costs[slot] <= left):
-            reached, remaining = log + float(logs[slot][index]), left - float(costs[slot][index])
+        for index, (more_log, more_cost) in enumerate(zip(logs[slot], costs[slot], strict=True)):
+            reached, paid = log + float(more_log), spent + float(more_cost)
+            if paid + least[slot + 1] > budget or paid + most[slot + 1] < floor:
+                continue
             # A whole architecture has no rest to bound: its priority is its log-probability itself.
-            upper = reached + (rest[slot + 1] + mu * remaining if slot + 1 < len(logs) else 0.0)
+            whole = slot + 1 == len(logs)
+            upper = reached if whole else reached + rest[slot + 1] + slack(mu, low - paid, high - paid)
             # Rounded, so that equals tie and the deeper one is opened first: flat probabilities would else open all.
-            heapq.heappush(heap, (-round(upper, 9), -slot, (*prefix, int(index)), reached, remaining))
+            heapq.heappush(heap, (-round(upper, 9), -slot, (*prefix, index), reached, paid))
+
+
+def _suffix_sums(values: Sequence[float]) -> np.ndarray:
+    """Element i is the sum of `values` from i on; one more than there are values."""
+    return np.cumsum([0.0, *values[::-1]])[::-1]
