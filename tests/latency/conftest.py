@@ -7,6 +7,8 @@ import onnx
 import pytest
 
 from hwnas.devices.base import DeviceInfo
+from hwnas.latency.stats import Estimate
+from hwnas.latency.table import Check, LatencyTable, fit, total
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
 
@@ -34,7 +36,7 @@ class DriftingDevice:
         return self
 
     def __exit__(self, *exception):
-        self.models = None
+        self.models = {}
 
     def load(self, key, path):
         self.models[key] = seconds_of(path)
@@ -78,3 +80,32 @@ def space():
     )
     stem, head = Block("conv", 3, 8, 8, 8, 3, act="relu6"), Block("classifier", 16, 5, 4, 4)
     return SearchSpace("tiny", (stem, *slots, head))
+
+
+@pytest.fixture(scope="session")
+def table(space):
+    """A table of `space` with made-up rows, whose checks are 3 % above and below an affine function of the sums."""
+    rng = np.random.default_rng(0)
+
+    def made_up(ms):
+        return Estimate(ms, 0.99 * ms, 1.01 * ms, ms, ms, ms, ms, 10)
+
+    rows = {block.key: made_up(float(rng.uniform(0.1, 1))) for block in space.blocks()}
+    archs = [tuple(map(int, arch)) for arch in np.ndindex(*space.choices)]
+    sums = np.array([total(space.derive(arch).blocks, rows, 0.05) for arch in archs])
+    measured = (0.1 + 1.2 * sums) * np.where(np.arange(len(archs)) % 2, 0.97, 1.03)
+    checks = tuple(Check(a, made_up(float(m)), float(s)) for a, m, s in zip(archs, measured, sums, strict=True))
+    return LatencyTable(
+        space=space.name,
+        classes=space.classes,
+        fingerprint=space.fingerprint,
+        device=DriftingDevice.info,
+        date="2020-01-01T00:00:00+00:00",
+        precision=0.01,
+        seconds=1.0,
+        reference=made_up(0.1),
+        overhead=made_up(0.05),
+        rows=rows,
+        checks=checks,
+        fit=fit(measured, sums),
+    )

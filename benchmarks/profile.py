@@ -1,0 +1,77 @@
+"""How long a profile takes, how well it repeats, and how well sums of its blocks predict whole networks.
+
+    python benchmarks/profile.py [--space proxyless] [--save benchmarks/results/profile.json]
+
+Profiles the space twice in a row, each time from nothing. `seconds` is the longer of the two, all of it; the quality
+of the sums is the worse of the two. `repeat_rel_diff` is the median over blocks of the relative difference between
+the two tables as they are; `repeat_rel_diff_one_pace` is the same with both told at one pace of the reference network.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from record import record
+
+from hwnas.latency.table import LatencyTable, load
+from hwnas.pipeline.profile import profile
+
+
+def differences(first: LatencyTable, second: LatencyTable, one_pace: bool) -> np.ndarray:
+    """Relative difference of every block."""
+    scale = first.pace / second.pace if one_pace else 1.0
+    return np.array([abs(second.rows[key].ms * scale / row.ms - 1) for key, row in first.rows.items()])
+
+
+def summary(table: LatencyTable, seconds: float) -> dict[str, Any]:
+    """What one profile found."""
+    fit = table.fit
+    return {
+        "seconds": seconds,
+        "blocks": len(table.rows),
+        "checks": len(table.checks),
+        "pace_ms": table.reference.ms,
+        "overhead_ms": table.overhead.ms,
+        "median_rounds": float(np.median([row.rounds for row in table.rows.values()])),
+        "median_half_width": float(np.median([row.precision for row in table.rows.values()])),
+        "check_ms": [min(c.measured.ms for c in table.checks), max(c.measured.ms for c in table.checks)],
+        "fit": {"constant": fit.constant, "scale": fit.scale, "spearman": fit.spearman, "rmspe": fit.rmspe},
+        "within_10": fit.within_10,
+        "flags": table.flags,
+        "device": table.device.__dict__,
+        "date": table.date,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--space", default="proxyless")
+    parser.add_argument("--checks", type=int, default=50)
+    parser.add_argument("--time-limit", type=float, default=100.0)
+    parser.add_argument("--save", type=Path)
+    args = parser.parse_args()
+    tables, seconds = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for index in range(2):
+            started = time.perf_counter()
+            path = Path(folder) / f"{index}.json"
+            tables.append(load(profile(args.space, out=path, checks=args.checks, time_limit=args.time_limit)))
+            seconds.append(time.perf_counter() - started)
+    apart, one_pace = differences(*tables, one_pace=False), differences(*tables, one_pace=True)
+    figures = {
+        "seconds": max(seconds),
+        "repeat_rel_diff": float(np.median(apart)),
+        "repeat_rel_diff_one_pace": float(np.median(one_pace)),
+        "spearman": min(table.fit.spearman for table in tables),
+        "within_10": min(table.fit.within_10 for table in tables),
+        "rmspe": max(table.fit.rmspe for table in tables),
+    }
+    details = [summary(table, taken) for table, taken in zip(tables, seconds, strict=True)]
+    record(figures, args.save, details)
+
+
+if __name__ == "__main__":
+    main()
