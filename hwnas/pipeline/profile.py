@@ -55,8 +55,8 @@ def profile(
         identity = {"space": space.name, "fingerprint": space.fingerprint, **asdict(running.info)}
         checkpoint = Checkpoint(path.with_name(f"{path.name}.partial"), identity)
         samples = Samples() if fresh else checkpoint.load()
-        archs = _draw(space, checks, seed)
-        models = _models(space, archs, Path(folder))
+        archs = draw(space, checks, seed)
+        models = models_of(space, archs, Path(folder))
         with progress("profile", len(models)) as report:
             try:
                 found = measure(
@@ -77,14 +77,14 @@ def profile(
     return path
 
 
-def _draw(space: SearchSpace, count: int, seed: int) -> dict[str, Arch]:
+def draw(space: SearchSpace, count: int, seed: int) -> dict[str, Arch]:
     """Distinct random architectures by key; fewer than `count` where chance repeats itself."""
     rng = np.random.default_rng(seed)
     drawn = (space.sample(rng) for _ in range(count))
     return {f"net:{'-'.join(map(str, arch))}": arch for arch in drawn}
 
 
-def _models(space: SearchSpace, archs: Mapping[str, Arch], folder: Path) -> dict[str, Path]:
+def models_of(space: SearchSpace, archs: Mapping[str, Arch], folder: Path) -> dict[str, Path]:
     """Everything to be measured, as ONNX files by key: the blocks, the empty network and the checks."""
     parts = {block.key: block for block in space.blocks()} | {key: space.derive(arch) for key, arch in archs.items()}
     models = {key: save(part, folder / f"{index}.onnx") for index, (key, part) in enumerate(parts.items())}

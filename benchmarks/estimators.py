@@ -1,0 +1,127 @@
+"""Which statistic of the same raw times repeats best from session to session, and sums best to whole networks.
+
+    python benchmarks/estimators.py [--space proxyless-32] [--sessions 4] [--pause 30] [--save benchmarks/results/...]
+
+Each session measures every block of the space and random whole networks as `hwnas profile` does, in a new process on
+the device, for a fixed time. Then each statistic is computed from all raw times of each session. `blocks` and `nets`
+are relative differences between sessions: the median over blocks (networks), averaged over pairs of sessions, and for
+the worst pair. `rmspe` and `spearman` are of the sums of blocks against the networks, after the fit; session means.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from record import record
+
+from hwnas import devices
+from hwnas.latency.measure import measure
+from hwnas.latency.samples import Samples
+from hwnas.latency.stats import Visit
+from hwnas.latency.table import fit
+from hwnas.pipeline.profile import EMPTY, draw, models_of
+from hwnas.space import mobile
+from hwnas.space.space import Arch, SearchSpace
+
+Statistic = Callable[[list[Visit], float], float]
+
+
+def over_all(q: float) -> Statistic:
+    """The `q`-quantile of all runs."""
+    return lambda visits, pace: float(np.quantile(np.concatenate([seconds for seconds, _ in visits]), q))
+
+
+def ratio(visit: Callable[[np.ndarray], float], q: float = 0.5) -> Statistic:
+    """The `q`-quantile over visits of what `visit` makes of one, over the reference beside it, times the pace."""
+    return lambda visits, pace: pace * float(np.quantile([visit(seconds) / beside for seconds, beside in visits], q))
+
+
+STATISTICS: dict[str, Statistic] = {
+    "minimum": over_all(0),
+    "2 % quantile": over_all(0.02),
+    "10 % quantile": over_all(0.1),
+    "25 % quantile": over_all(0.25),
+    "median": over_all(0.5),
+    "ratio of visit medians, median": ratio(np.median),
+    "ratio of visit minima, median": ratio(np.min),
+    "ratio of visit minima, 25 % quantile": ratio(np.min, 0.25),
+}
+
+
+def session(space: SearchSpace, archs: dict[str, Arch], seconds: float, seed: int) -> Samples:
+    """All raw times of one session."""
+    samples = Samples()
+    with tempfile.TemporaryDirectory() as folder, devices.get("cpu") as device:
+        models = models_of(space, archs, Path(folder))
+        measure(device, models, precision=1e-9, time_limit=seconds, seed=seed, samples=samples)
+    return samples
+
+
+def compare(space: SearchSpace, archs: dict[str, Arch], sessions: list[Samples], statistic: Statistic) -> dict:
+    """How `statistic` did, at each session's own pace and, where it is a ratio, at one pace for all."""
+    keys, nets = [block.key for block in space.blocks()], list(archs)
+    found, one_pace = (
+        [
+            {key: statistic(visits, pace or samples.pace) * 1e3 for key, visits in samples.visits.items()}
+            for samples in sessions
+        ]
+        for pace in (None, sessions[0].pace)
+    )
+    fits = [against_sums(space, archs, values) for values in found]
+    return {
+        "blocks": repeat(found, keys),
+        "nets": repeat(found, nets),
+        "blocks_one_pace": repeat(one_pace, keys),
+        "nets_one_pace": repeat(one_pace, nets),
+        "rmspe": float(np.mean([quality.rmspe for quality in fits])),
+        "spearman": float(np.mean([quality.spearman for quality in fits])),
+    }
+
+
+def repeat(sessions: list[dict[str, float]], keys: list[str]) -> dict[str, float]:
+    """Median relative difference over `keys`: mean over pairs of sessions, and the worst pair."""
+    pairs = [np.median([abs(one[key] / other[key] - 1) for key in keys]) for one, other in combinations(sessions, 2)]
+    return {"mean": float(np.mean(pairs)), "worst": float(np.max(pairs))}
+
+
+def against_sums(space: SearchSpace, archs: dict[str, Arch], values: dict[str, float]):
+    """The fit of sums of blocks to the networks."""
+    overhead = values[EMPTY]
+    sums = [
+        overhead + sum(values[block.key] - overhead for block in space.derive(arch).blocks) for arch in archs.values()
+    ]
+    return fit(np.array([values[key] for key in archs]), np.array(sums))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--space", default="proxyless-32")
+    parser.add_argument("--sessions", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=25.0, help="measuring time of a session")
+    parser.add_argument("--pause", type=float, default=30.0, help="seconds from one session to the next")
+    parser.add_argument("--checks", type=int, default=30)
+    parser.add_argument("--save", type=Path)
+    args = parser.parse_args()
+    space = mobile.get(args.space)
+    archs, sessions = draw(space, args.checks, seed=0), []
+    for index in range(args.sessions):
+        if index:
+            time.sleep(args.pause)
+        sessions.append(session(space, archs, args.seconds, seed=index))
+    figures = {name: compare(space, archs, sessions, statistic) for name, statistic in STATISTICS.items()}
+    details = {
+        "space": args.space,
+        "seconds": args.seconds,
+        "pause": args.pause,
+        "rounds": [len(samples.visits[EMPTY]) for samples in sessions],
+        "pace_ms": [samples.pace * 1e3 for samples in sessions],
+    }
+    record(figures, args.save, details)
+
+
+if __name__ == "__main__":
+    main()
