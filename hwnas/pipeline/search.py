@@ -34,7 +34,6 @@ SCHEMA = 1
 RECORD, REQUEST, STATE = "search.json", "request.json", "search.state"
 HELD = 0.25
 """Part of the training images that the architecture is chosen on."""
-BATCH = 32
 RECALIBRATION = 512
 """Images for BatchNorm statistics of a finalist."""
 
@@ -144,14 +143,15 @@ class _Stage:
             SteeredLatency(self.aim_ms),
             predictor,
             schedule,
-            Batches(self.weights, dataset, BATCH, seed),
-            Batches(self.held, dataset, BATCH, seed + 1),
+            Batches(self.weights, dataset, schedule.batch_size, seed),
+            Batches(self.held, dataset, schedule.batch_size, seed + 1),
         )
 
     def ranked(self, within_ms: float, count: int) -> list[Finalist]:
         """The `count` most probable architectures predicted within `within_ms`, the most accurate first."""
         found = finals.draw(self.predictor, self.strategy.distribution().double().numpy(), within_ms, count)
-        recalibration = Batches(self.weights, self.dataset, 4 * BATCH, self.seed, augment=False)
+        size = min(RECALIBRATION // 4, len(self.weights))
+        recalibration = Batches(self.weights, self.dataset, size, self.seed, augment=False)
         with progress("finalists", len(found)) as report:
             supernet = self.loop.supernet
             return finals.rank(found, supernet, self.dataset, recalibration, RECALIBRATION, self.held, report)

@@ -38,11 +38,12 @@ class Schedule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    warmup_steps: int = Field(default=600, ge=0)
-    steps: int = Field(default=500, ge=1)
+    warmup_steps: int = Field(default=900, ge=0)
+    steps: int = Field(default=700, ge=1)
+    batch_size: int = Field(default=32, ge=2)
     weight_steps_per_arch_step: int = Field(default=1, ge=1)
-    lr: float = Field(default=0.05, gt=0)
-    arch_lr: float = Field(default=0.03, gt=0)
+    lr: float = Field(default=0.1, gt=0)
+    arch_lr: float = Field(default=0.1, gt=0)
     weight_decay: float = Field(default=4e-5, ge=0)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     checkpoint_seconds: float = Field(default=10.0, ge=0)

@@ -18,7 +18,7 @@ class SteeredLatency:
 
     target_ms: float
     proportional: float = 10.0
-    integral: float = 0.5
+    integral: float = 0.2
     accumulated: float = 0.0
     error: float = 0.0
 

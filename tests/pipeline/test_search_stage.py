@@ -1,0 +1,134 @@
+"""The search as a whole: within the budget as measured, the same after any interruption, clear about bad requests."""
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from hwnas.errors import InputError
+from hwnas.latency.predictor import TablePredictor
+from hwnas.latency.table import load
+from hwnas.pipeline import finals
+from hwnas.pipeline.search import read_record, search
+from hwnas.space import mobile
+from hwnas.space.net import Net
+from hwnas.strategies.loops import Schedule
+from hwnas.training.run import read_net
+
+SCHEDULE = Schedule(warmup_steps=6, steps=14, batch_size=8, checkpoint_seconds=0)
+SCRIPT = """
+import sys
+import hwnas
+from hwnas.strategies.loops import Schedule
+hwnas.search(sys.argv[1], float(sys.argv[2]), sys.argv[3], out=sys.argv[4], threads=1, finalists=2,
+             schedule=Schedule(warmup_steps=6, steps=14, batch_size=8, checkpoint_seconds=0), measuring_seconds=2)
+"""
+
+
+def budget(table, share=0.3):
+    fastest, slowest = TablePredictor(mobile.get("proxyless-32", 3), load(table)).range()
+    return fastest + share * (slowest - fastest)
+
+
+def quick(table, ms, images, out, **options):
+    return search(table, ms, images, out=out, schedule=SCHEDULE, finalists=2, threads=1, measuring_seconds=2, **options)
+
+
+def test_the_chosen_network_measures_within_the_budget_and_is_written_down(table, images, tmp_path):
+    found = quick(table, budget(table), images, tmp_path / "out")
+    assert found.measured.high <= found.budget_ms
+    assert found.predicted_ms <= found.budget_ms
+    assert found.net() == read_net(tmp_path / "out") == Net.from_json(found.net().to_json())
+    assert read_record(tmp_path / "out") == found
+    ranked = [finalist.accuracy for finalist in found.finalists]
+    assert ranked == sorted(ranked, reverse=True)
+    assert len(ranked) >= 2
+    assert [sum(row) for row in found.probabilities] == pytest.approx([1] * 9)
+    assert quick(table, budget(table), images, tmp_path / "out") == found  # finished: read, not run again
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_an_interrupted_search_ends_as_an_undisturbed_one(table, images, tmp_path, how):
+    command = [sys.executable, "-c", SCRIPT, str(table), str(budget(table)), str(images), str(tmp_path / "cut")]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "cut" / "search.state").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(how)
+    process.wait()
+    assert not (tmp_path / "cut" / "search.json").exists()
+    subprocess.run(command, check=True)
+    undisturbed = quick(table, budget(table), images, tmp_path / "whole")
+    assert read_record(tmp_path / "cut").probabilities == undisturbed.probabilities
+    assert not (tmp_path / "cut" / "search.state").exists()
+
+
+def test_a_budget_outside_the_space_is_refused_with_both_figures(table, images, tmp_path):
+    fastest, slowest = TablePredictor(mobile.get("proxyless-32", 3), load(table)).range()
+    figures = f"the range is {fastest:.4g} to {slowest:.4g} ms"
+    with pytest.raises(InputError, match=f"under the fastest .*{figures}"):
+        quick(table, fastest * 0.9, images, tmp_path / "out")
+    with pytest.raises(InputError, match=f"over the slowest .*{figures}"):
+        quick(table, slowest * 1.1, images, tmp_path / "out")
+    for ms in (-3, 0, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="above 0"):
+            quick(table, ms, images, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_of_another_device_or_other_classes_is_refused(made_up_table, images, tmp_path):
+    foreign = made_up_table()
+    foreign = replace(foreign, device=replace(foreign.device, model="Another CPU"))
+    foreign.save(tmp_path / "foreign.json")
+    with pytest.raises(InputError, match="model: Another CPU"):
+        quick(tmp_path / "foreign.json", budget(tmp_path / "foreign.json"), images, tmp_path / "out")
+    made_up_table().save(tmp_path / "mine.json")
+    with pytest.raises(InputError, match=r"10 classes and the table was measured for 3.*--classes 10"):
+        quick(tmp_path / "mine.json", budget(tmp_path / "mine.json"), "fashion-mnist-small", tmp_path / "out")
+
+
+def test_a_table_without_a_row_is_refused_by_name(made_up_table, images, tmp_path):
+    whole = made_up_table()
+    key = next(reversed(whole.rows))
+    replace(whole, rows={k: row for k, row in whole.rows.items() if k != key}).save(tmp_path / "t.json")
+    with pytest.raises(InputError, match=f"no row for {key}"):
+        quick(tmp_path / "t.json", 5.0, images, tmp_path / "out")
+
+
+def test_a_folder_of_something_else_is_left_alone(table, images, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("keep")
+    with pytest.raises(InputError, match="not empty"):
+        quick(table, budget(table), images, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+def test_a_folder_of_another_search_is_refused_naming_what_differs(table, images, tmp_path):
+    quick(table, budget(table), images, tmp_path / "out")
+    with pytest.raises(InputError, match=r"another search \(seed\)"):
+        quick(table, budget(table), images, tmp_path / "out", seed=1)
+
+
+def test_what_the_table_flatters_is_not_chosen(made_up_table, images, tmp_path):
+    """Predictions a thousand times too low: no finalist measures within, and the search says so."""
+    made_up_table(2e-5, reference=made_up_table().reference).save(tmp_path / "t.json")
+    with pytest.raises(InputError, match="none measures within"):
+        quick(tmp_path / "t.json", budget(tmp_path / "t.json"), images, tmp_path / "out")
+
+
+def test_the_most_accurate_that_measures_within_is_chosen(made_up_table, monkeypatch):
+    predictor = TablePredictor(mobile.get("proxyless-32", 3), made_up_table())
+    ranked = [finals.Finalist((i,) * 9, 0.1, 5.0, accuracy=0.9 - i / 10) for i in range(6)]
+    real = {0: 5.4, 1: 5.2, 2: 5.1, 3: 5.3, 4: 4.9, 5: 4.0}
+
+    def measured(device, nets, **options):
+        exact = predictor.table.reference
+        return [replace(exact, ms=ms, low=ms, high=ms) for ms in (real[int(net.name.split(":")[1][0])] for net in nets)]
+
+    monkeypatch.setattr(finals, "measure_nets", measured)
+    best, known = finals.decide(ranked, predictor, None, 5.0, lambda ratio: [], 1.0)
+    assert best.arch == (4,) * 9
+    assert [finalist.arch for finalist in known] == [finalist.arch for finalist in ranked]
