@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 
 from hwnas.devices.runner import cpu_model
 from hwnas.files import write_json
+
+sys.path = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
+# or `profile.py` here would stand in for the standard library's `profile`, which torch imports when first it steps
 
 PACKAGES = ("torch", "onnxruntime", "onnx", "numpy", "timm")
 
