@@ -18,9 +18,15 @@ T = TypeVar("T")
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the folder of `path`, moved over `path` on success and removed on any failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    """Yield a temporary path in the folder of `path`, moved over `path` on success and removed on any failure.
+
+    Raises `InputError` where nothing can be written in that folder.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
     os.close(handle)
     temporary = Path(name)
     temporary.chmod(0o644)  # mkstemp gives 0600; these are ordinary files, to be read by others too
@@ -70,6 +76,10 @@ def sha256(data: bytes) -> str:
 
 
 def require_empty(folder: Path) -> None:
-    """Raise `InputError` where `folder` exists and holds anything, so that nothing is overwritten."""
+    """Raise `InputError` where `folder` exists and holds anything, so that nothing is overwritten, or where nothing
+    can be written, so that this is known before the work and not after it."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} exists and is not empty: name another folder or remove it first")
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise InputError(f"cannot write into {folder}: {nearest} is not a folder to write into")

@@ -1,0 +1,130 @@
+"""Plain data: the published sizes, counts that others agree with, and JSON both ways."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torchvision
+from scipy.stats import chisquare
+
+from hwnas.errors import InputError
+from hwnas.nn.build import build
+from hwnas.space import mobile, zoo
+from hwnas.space.net import Block, Net
+from hwnas.space.space import SearchSpace, Slot
+
+
+def test_proxyless_is_the_published_space():
+    space = mobile.get("proxyless")
+    assert space.size == 6**6 * 7**15  # 21 choices; identity where the shape allows it
+    net = space.derive(tuple(n - 1 if n == 6 else n - 2 for n in space.choices))  # all 7×7, expansion 6
+    assert [block.cout for block in net.blocks[:2]] == [32, 16]
+    widths = [(24, 56)] * 4 + [(40, 28)] * 4 + [(80, 14)] * 4 + [(96, 14)] * 4 + [(192, 7)] * 4 + [(320, 7)]
+    assert [(block.cout, block.out[0]) for block in net.blocks[2:-2]] == widths
+    assert (net.blocks[-1].cin, net.classes, net.resolution) == (1280, 1000, 224)
+
+
+def test_mobilenet_v2_counts_are_torchvisions_and_the_papers():
+    net = zoo.mobilenet_v2()
+    theirs = torchvision.models.mobilenet_v2()
+    assert net.params == sum(p.numel() for p in theirs.parameters()) == 3504872
+    assert net.macs == pytest.approx(300e6, rel=0.005)  # table 4 of 1801.04381
+
+
+def test_mobilenet_v2_computes_what_torchvisions_does():
+    import torch
+
+    for width in (1.0, 0.35):
+        ours, theirs = build(zoo.mobilenet_v2(width), 0).eval(), torchvision.models.mobilenet_v2(width_mult=width)
+        for module in theirs.modules():  # a network at rest hides differences: give the norms something to do
+            if isinstance(module, torch.nn.BatchNorm2d):
+                for value in (module.weight.data, module.bias.data, module.running_mean, module.running_var):
+                    value.uniform_(0.5, 1.5)
+        theirs.eval()
+        ours.load_state_dict(dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True)))
+        images = torch.randn(2, 3, 64, 64)
+        torch.testing.assert_close(ours(images), theirs(images), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", mobile.SPACES)
+def test_counts_are_those_of_the_built_module(name):
+    space, rng = mobile.get(name, classes=7), np.random.default_rng(0)
+    for _ in range(3):
+        net = space.derive(space.sample(rng))
+        assert net.params == sum(p.numel() for p in build(net, 0).parameters())
+        assert net.macs == sum(block.macs for block in net.blocks) > 0
+
+
+@pytest.mark.parametrize("name", mobile.SPACES)
+def test_json_and_encoding_round_trip(name):
+    space, rng = mobile.get(name), np.random.default_rng(0)
+    for _ in range(50):
+        arch = space.sample(rng)
+        net = space.derive(arch)
+        assert Net.from_json(json.loads(json.dumps(net.to_json()))) == net
+        assert space.decode(space.encode(arch)) == arch
+        assert all(block.key in {b.key for b in space.blocks()} for block in net.blocks)
+
+
+def test_keys_tell_every_block_of_all_spaces_apart():
+    blocks = {block for name in mobile.SPACES for block in mobile.get(name).blocks()}
+    assert len({block.key for block in blocks}) == len(blocks)
+
+
+def test_samples_are_uniform_and_neighbours_are_all_at_distance_one():
+    space, rng = mobile.get("proxyless-32"), np.random.default_rng(0)
+    archs = np.array([space.sample(rng) for _ in range(4000)])
+    for slot, n in enumerate(space.choices):
+        assert chisquare(np.bincount(archs[:, slot], minlength=n)).pvalue > 1e-4
+    arch = space.sample(rng)
+    found = list(space.neighbours(arch))
+    assert len(set(found)) == sum(space.choices) - len(space.choices)
+    assert all(sum(a != b for a, b in zip(arch, other, strict=True)) == 1 for other in found)
+
+
+def test_the_fingerprint_is_of_the_blocks():
+    space = mobile.get("proxyless-32")
+    assert space.fingerprint == mobile.get("proxyless-32").fingerprint
+    assert space.fingerprint != mobile.get("proxyless-32", classes=11).fingerprint
+    slot = Slot(space.slots[0].candidates[:-1])
+    other = replace(space, parts=tuple(slot if part == space.slots[0] else part for part in space.parts))
+    assert other.fingerprint != space.fingerprint
+
+
+BLOCK = {"op": "conv", "cin": 3, "cout": 8, "height": 8, "width": 8}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": 2}, "not a network of schema 1"),
+        ({"blocks": []}, "at least one block"),
+        ({"blocks": [{**BLOCK, "op": "teleport"}]}, r"blocks\.0\.op"),
+        ({"blocks": [{**BLOCK, "cin": "three"}]}, r"blocks\.0\.cin"),
+        ({"blocks": [{**BLOCK, "colour": "red"}]}, r"blocks\.0\.colour"),
+        ({"blocks": [{**BLOCK, "stride": 0}]}, "under 1"),
+        ({"blocks": [BLOCK, BLOCK]}, "does not follow"),
+        ({"extra": 1}, "extra"),
+    ],
+)
+def test_a_wrong_network_file_is_refused_naming_the_field(change, message):
+    good = {"schema": 1, "name": "n", "blocks": [BLOCK]}
+    assert Net.from_json(good).blocks[0].cout == 8
+    with pytest.raises(InputError, match=message):
+        Net.from_json(good | change, "file")
+
+
+def test_impossible_things_are_refused():
+    with pytest.raises(ValueError, match="identity needs"):
+        Block("mbconv", 8, 16, 8, 8, 3, residual=True)
+    with pytest.raises(ValueError, match="even kernel"):
+        Block("conv", 8, 8, 8, 8, 2)
+    with pytest.raises(ValueError, match="agree in shape"):
+        Slot((Block("conv", 8, 8, 8, 8), Block("conv", 8, 16, 8, 8)))
+    with pytest.raises(InputError, match="no search space 'x'"):
+        mobile.get("x")
+    space = SearchSpace("s", (Slot((Block("conv", 3, 8, 8, 8), Block("conv", 3, 8, 8, 8, 3))),))
+    for arch in ((), (0, 0), (2,), (-1,)):
+        with pytest.raises(InputError, match="not an architecture of s"):
+            space.derive(arch)
