@@ -114,6 +114,16 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(images, tmp_path):
     assert files(tmp_path) == {"thesis.txt": b"words"}
 
 
+@pytest.mark.parametrize("obstacle", ["file", "permission"])
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(images, tmp_path, monkeypatch, obstacle):
+    if obstacle == "file":
+        (tmp_path / "place").write_text("")
+    else:
+        monkeypatch.setattr(os, "access", lambda path, mode: False)  # what root is never told
+    with pytest.raises(InputError, match=r"cannot write into .*run"):
+        train("nowhere.json", images, out=tmp_path / "place" / "run", recipe=RECIPE)
+
+
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
