@@ -21,9 +21,9 @@ def small_space(slots: int = 3, channels: int = 8, size: int = 8) -> SearchSpace
 
 
 @pytest.mark.parametrize("name", ["proxyless", "proxyless-32"])
-def test_one_hot_gates_equal_the_extracted_network_for_100_architectures(name):
+def test_one_hot_gates_equal_the_extracted_network_for_100_architectures(name, awake):
     space = mobile.get(name, classes=10)
-    supernet = Supernet(space, seed=0)
+    supernet = awake(Supernet(space, seed=0))
     rng = np.random.default_rng(0)
     # Any resolution that the strides allow: the weights do not know it, and 224 px would only take longer.
     images = torch.randn(2, 3, 64 if name == "proxyless" else 32, 64 if name == "proxyless" else 32)
@@ -56,10 +56,10 @@ def test_a_seed_decides_the_weights_and_leaves_the_global_state_alone():
 
 
 @pytest.mark.parametrize("pairs", [[(0, 1), (2, 0), (1, 2)], [(3, 0), (1, 3), (3, 2)]], ids=["convs", "skip"])
-def test_gate_gradient_is_the_inner_product_with_each_output(pairs):
+def test_gate_gradient_is_the_inner_product_with_each_output(pairs, awake):
     """Against autograd through the product Σ g_j o_j written out, in float64."""
     space = small_space()
-    supernet = Supernet(space, seed=0).double()
+    supernet = awake(Supernet(space, seed=0)).double()
     images, labels = torch.randn(4, 3, 8, 8).double(), torch.tensor([0, 1, 2, 3])
     weights = [torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True) for _ in pairs]
     gates = [Gate(pair, weight) for pair, weight in zip(pairs, weights, strict=True)]
@@ -75,8 +75,8 @@ def test_gate_gradient_is_the_inner_product_with_each_output(pairs):
     assert all(g.abs().min() > 1e-9 for g in got)
 
 
-def test_a_weight_step_leaves_idle_candidates_untouched():
-    supernet = Supernet(small_space(), seed=0).train()
+def test_a_weight_step_leaves_idle_candidates_untouched(awake):
+    supernet = awake(Supernet(small_space(), seed=0)).train()
     optimizer = torch.optim.SGD(supernet.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
     images, labels = torch.randn(4, 3, 8, 8), torch.tensor([0, 1, 2, 3])
     for arch in ((0, 1, 2), (1, 1, 3)):
