@@ -70,7 +70,8 @@ def profile(
                     keep=checkpoint.keep,
                 )
             except BaseException:
-                checkpoint.write(samples)
+                if samples.visits:
+                    checkpoint.write(samples)
                 raise
         _table(space, running.info, archs, found, samples, precision).save(path)
         checkpoint.remove()
