@@ -7,20 +7,42 @@ import json
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
 from ..devices.base import DeviceInfo
 from ..errors import InputError, VerificationError
-from ..files import parse, require_empty, sha256
+from ..files import parse, read_json, require_empty, sha256
 from ..latency.stats import Estimate
-from ..training.run import NET, WEIGHTS, TrainRecord
+from ..training.run import NET, WEIGHTS
 
 SCHEMA = 1
 MODEL, LABELS, PREPROCESSING, MANIFEST = "model.onnx", "labels.json", "preprocessing.json", "manifest.json"
 CLAIMED = (MODEL, NET, WEIGHTS, LABELS, PREPROCESSING)
 """The files whose SHA-256 the manifest holds, which are all but itself."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What has to be done with an image before the model sees it. `fitting` says how it comes to `size` pixels a side;
+    `mean` and `std` are per channel, of values in `range`."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    size: int
+    fitting: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    range: tuple[float, float] = (0, 1)
+    channels: Literal["RGB"] = "RGB"
+    layout: Literal["NCHW"] = "NCHW"
+    dtype: Literal["float32"] = "float32"
+    formula: str = "(pixel / 255 - mean) / std"
+
+    def to_json(self) -> dict[str, Any]:
+        """The plain-JSON form."""
+        return {"schema": SCHEMA, **asdict(self)}
 
 
 @dataclass(frozen=True)
@@ -69,23 +91,7 @@ class Manifest:
         return json.dumps(replace(self, seal=sha256(unsealed.encode())).to_json(), indent=1) + "\n"
 
 
-_MANIFEST = TypeAdapter(Manifest)
-
-
-def preprocessing(record: TrainRecord, size: int) -> dict[str, Any]:
-    """What has to be done with an image before the model sees it."""
-    return {
-        "schema": SCHEMA,
-        "size": size,
-        "fitting": record.fitting,
-        "channels": "RGB",
-        "layout": "NCHW",
-        "dtype": "float32",
-        "range": [0, 1],
-        "mean": record.mean,
-        "std": record.std,
-        "formula": "(pixel / 255 - mean) / std",
-    }
+_MANIFEST, _PREPROCESSING, _LABELS = TypeAdapter(Manifest), TypeAdapter(Preprocessing), TypeAdapter(tuple[str, ...])
 
 
 def write_bundle(folder: Path, files: dict[str, bytes], manifest: Manifest) -> None:
@@ -102,6 +108,24 @@ def write_bundle(folder: Path, files: dict[str, bytes], manifest: Manifest) -> N
         whole.rename(folder)
 
 
+def _versioned(value: Any, what: str) -> dict[str, Any]:
+    """The fields in `value`. Raises `InputError` unless it is an object of our schema."""
+    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+        raise InputError(f"{what} is not of schema {SCHEMA}")
+    return {name: part for name, part in value.items() if name != "schema"}
+
+
+def read_preprocessing(folder: Path) -> Preprocessing:
+    """What `preprocessing.json` in `folder` says. Raises `InputError`."""
+    value = read_json(folder / PREPROCESSING, "preprocessing")
+    return parse(_PREPROCESSING, _versioned(value, PREPROCESSING), PREPROCESSING)
+
+
+def read_labels(folder: Path) -> tuple[str, ...]:
+    """The names of the classes in `labels.json` in `folder`. Raises `InputError`."""
+    return parse(_LABELS, read_json(folder / LABELS, "list of labels"), LABELS)
+
+
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of the bundle `folder`. Raises `InputError` for no bundle, `VerificationError` for a changed one."""
     path = folder / MANIFEST
@@ -112,10 +136,7 @@ def read_manifest(folder: Path) -> Manifest:
     except UnicodeDecodeError:
         raise VerificationError(f"{MANIFEST} was changed: it is not text") from None
     try:
-        value = json.loads(text)
-        if not isinstance(value, dict) or value.pop("schema", None) != SCHEMA:
-            raise InputError(f"not a manifest of schema {SCHEMA}")
-        manifest = parse(_MANIFEST, value, MANIFEST)
+        manifest = parse(_MANIFEST, _versioned(json.loads(text), MANIFEST), MANIFEST)
     except (json.JSONDecodeError, InputError) as error:
         raise VerificationError(f"{MANIFEST} was changed: {error}") from None
     if text != manifest.text():

@@ -1,6 +1,5 @@
 """Recomputes every claim of a bundle. Each check raises `VerificationError` naming the first that does not hold."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from ..latency.stats import Estimate
 from ..training.data import Dataset
 from ..training.evaluate import accuracy, logits
 from ..training.run import NET, read_module, read_net
-from .bundle import CLAIMED, LABELS, MANIFEST, MODEL, PREPROCESSING, Latency, Manifest
+from .bundle import CLAIMED, LABELS, MANIFEST, MODEL, PREPROCESSING, Latency, Manifest, read_labels, read_preprocessing
 from .onnx import INPUT, OUTPUT, onnx_logits
 
 TOLERANCE = 1e-4
@@ -88,14 +87,14 @@ def check_function(folder: Path, manifest: Manifest, dataset: Dataset) -> Agreem
     _require(same, f"the images of {dataset.name} are not, or are not decoded as, those that the bundle was made with")
     try:
         net, module = read_net(folder), read_module(folder)
+        labels, steps = read_labels(folder), read_preprocessing(folder)
     except InputError as error:
         raise VerificationError(str(error)) from None
     model = (folder / MODEL).read_bytes()
     check_model(model, net.resolution, net.classes)
-    labels, steps = (json.loads((folder / name).read_bytes()) for name in (LABELS, PREPROCESSING))
-    _require(tuple(labels) == dataset.labels, f"{LABELS} does not hold the classes of {dataset.name}")
-    _require(steps["size"] == net.resolution, f"{PREPROCESSING} makes images of another size than {NET} takes")
-    found = check_agreement(module, model, replace(dataset, mean=tuple(steps["mean"]), std=tuple(steps["std"])))
+    _require(labels == dataset.labels, f"{LABELS} does not hold the classes of {dataset.name}")
+    _require(steps.size == net.resolution, f"{PREPROCESSING} makes images of another size than {NET} takes")
+    found = check_agreement(module, model, replace(dataset, mean=steps.mean, std=steps.std))
     for name in ("top1", "onnx_top1"):
         ours, claimed = getattr(found, name), getattr(manifest, name)
         _require(abs(ours - claimed) < 1e-9, f"{name} is {ours:.4f}, not {claimed:.4f} as {MANIFEST} claims")

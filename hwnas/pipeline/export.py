@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ConfigDict, TypeAdapter
 
-from ..deploy.bundle import LABELS, MODEL, PREPROCESSING, Latency, Manifest, preprocessing, write_bundle
+from ..deploy.bundle import LABELS, MODEL, PREPROCESSING, Latency, Manifest, Preprocessing, write_bundle
 from ..deploy.onnx import export_onnx
 from ..deploy.verify import check_agreement, check_latency, measure_on
 from ..errors import InputError
@@ -65,7 +65,7 @@ def export(
         MODEL: model,
         **{file: (run / file).read_bytes() for file in (NET, WEIGHTS)},
         LABELS: _json(record.labels),
-        PREPROCESSING: _json(preprocessing(record, net.resolution)),
+        PREPROCESSING: _json(Preprocessing(net.resolution, record.fitting, record.mean, record.std).to_json()),
     }
     manifest = Manifest(
         name=folder.name,

@@ -15,7 +15,7 @@ from ..space.net import Net
 from ..training import train as training
 from ..training.data import DEFAULT, Dataset, load
 from ..training.recipe import Recipe
-from ..training.run import RECORD, TrainRecord, read_net, read_record, versions, write_run
+from ..training.run import NET, RECORD, WEIGHTS, TrainRecord, read_net, read_record, versions, write_run
 from .parallel import run_all
 
 STATE = "train.state"
@@ -116,8 +116,9 @@ def _prepare(
 
 def _claim(out: Path) -> None:
     """Raise `InputError` where `out` holds something, unless that is a training run."""
-    for leftover in out.glob(".*.partial"):
-        leftover.unlink()  # of a write that was killed
+    for name in (STATE, SEARCH, NET, WEIGHTS, RECORD):
+        for leftover in out.glob(f".{name}.*.partial"):
+            leftover.unlink()  # of a write that was killed
     if not (out / STATE).exists() and not (out / RECORD).exists():
         require_empty(out)
 

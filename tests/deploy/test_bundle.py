@@ -151,6 +151,10 @@ def change_mean(bundle):
     (bundle / "preprocessing.json").write_text(json.dumps(steps))
 
 
+def drop_mean(bundle):
+    (bundle / "preprocessing.json").write_text('{"schema": 1, "size": 8, "fitting": "", "std": [1, 1, 1]}')
+
+
 def no_model(bundle):
     (bundle / "model.onnx").write_bytes(b"not a model")
 
@@ -163,6 +167,7 @@ def no_model(bundle):
         (change_net, r"weights\.safetensors is not of .*net\.json: 1\.depthwise\.weight"),
         (swap_labels, r"labels\.json does not hold the classes"),
         (change_mean, "top1 is"),
+        (drop_mean, r"preprocessing\.json: mean: Field required"),
         (no_model, r"model\.onnx is not a valid ONNX model"),
     ],
 )

@@ -108,10 +108,10 @@ def test_a_killed_run_is_gone_on_with(images, tmp_path, monkeypatch, moment):
 
 
 def test_a_folder_with_anything_else_in_it_is_left_alone(images, tmp_path):
-    (tmp_path / "thesis.txt").write_text("words")
+    (tmp_path / ".thesis.partial").write_text("words")
     with pytest.raises(InputError, match="exists and is not empty"):
         train(network(), images, out=tmp_path, recipe=RECIPE)
-    assert files(tmp_path) == {"thesis.txt": b"words"}
+    assert files(tmp_path) == {".thesis.partial": b"words"}
 
 
 @pytest.mark.parametrize("obstacle", ["file", "permission"])
