@@ -22,6 +22,9 @@ from ..space.space import Arch, SearchSpace
 
 TABLES = Path("latency_tables")
 EMPTY = "empty"
+LEAN = 8.0
+"""How far a drawn network leans at most, see `draw`."""
+
 DRIFT = 0.05
 """A change of the reference's pace within the session that is worth a flag."""
 
@@ -36,6 +39,7 @@ def profile(
     precision: float = 0.01,
     time_limit: float = 120.0,
     checks: int = 24,
+    even: bool = True,
     seed: int = 0,
     fresh: bool = False,
 ) -> Path:
@@ -44,7 +48,7 @@ def profile(
     `out` is `latency_tables/<device>.<space>.json` unless given. Each block is measured until the 95 % interval of
     its estimate is within ±`precision`, for `time_limit` seconds in all at most; what was not reached by then is
     flagged in the table. `checks` random networks, drawn with `seed`, are measured whole beside the blocks, and
-    calibrate their sums. Interrupted, the same call goes on where it stopped, from `<out>.partial`; with `fresh` it
+    calibrate their sums: over the whole range of the space, or drawn uniformly if not `even`. Interrupted, the same call goes on where it stopped, from `<out>.partial`; with `fresh` it
     starts again. Raises `InputError`, among others where that file is of another device or space.
     """
     if checks < 3:
@@ -55,7 +59,7 @@ def profile(
         identity = {"space": space.name, "fingerprint": space.fingerprint, **asdict(running.info)}
         checkpoint = Checkpoint(path.with_name(f"{path.name}.partial"), identity)
         samples = Samples() if fresh else checkpoint.load()
-        archs = draw(space, checks, seed)
+        archs = draw(space, checks, seed, even=even)
         models = models_of(space, archs, Path(folder))
         with progress("profile", len(models)) as report:
             try:
@@ -78,11 +82,27 @@ def profile(
     return path
 
 
-def draw(space: SearchSpace, count: int, seed: int) -> dict[str, Arch]:
-    """Distinct random architectures by key; fewer than `count` where chance repeats itself."""
+def draw(space: SearchSpace, count: int, seed: int, even: bool = False) -> dict[str, Arch]:
+    """Distinct random architectures by key; fewer than `count` where chance repeats itself.
+
+    With `even`, every other one is drawn uniformly. The rest lean to light or to heavy candidates, each in its own
+    measure, and so reach the ends of the range: uniform draws are all much alike, and would leave fast networks, the
+    ones that budgets are about, to extrapolation.
+    """
     rng = np.random.default_rng(seed)
-    drawn = (space.sample(rng) for _ in range(count))
+    leanings = rng.uniform(-LEAN, LEAN, count) * (np.arange(count) % 2 if even else 0)
+    drawn = [_leaning(space, leaning, rng) for leaning in leanings]
     return {f"net:{'-'.join(map(str, arch))}": arch for arch in drawn}
+
+
+def _leaning(space: SearchSpace, leaning: float, rng: np.random.Generator) -> Arch:
+    """A random architecture: candidates weigh exp(`leaning` · their MACs relative to the slot's heaviest)."""
+    arch = []
+    for slot in space.slots:
+        macs = np.array([block.macs for block in slot.candidates])
+        weights = np.exp(leaning * macs / macs.max())
+        arch.append(int(rng.choice(len(macs), p=weights / weights.sum())))
+    return tuple(arch)
 
 
 def models_of(space: SearchSpace, archs: Mapping[str, Arch], folder: Path) -> dict[str, Path]:
