@@ -3,8 +3,9 @@
     python benchmarks/profile.py [--space proxyless] [--save benchmarks/results/profile.json]
 
 Profiles the space twice in a row, each time from nothing. `seconds` is the longer of the two, all of it; the quality
-of the sums, against networks drawn uniformly, is the worse of the two. `repeat_rel_diff` is the median over blocks of the relative difference between
-the two tables as they are; `repeat_rel_diff_one_pace` is the same with both told at one pace of the reference network.
+of the sums, against networks drawn uniformly, is the worse of the two. `repeat_rel_diff` is the median over blocks of
+the relative difference between the two tables as they are; `repeat_rel_diff_one_pace` is the same with both told at
+one pace of the reference network.
 """
 
 import argparse

@@ -48,8 +48,9 @@ def profile(
     `out` is `latency_tables/<device>.<space>.json` unless given. Each block is measured until the 95 % interval of
     its estimate is within ±`precision`, for `time_limit` seconds in all at most; what was not reached by then is
     flagged in the table. `checks` random networks, drawn with `seed`, are measured whole beside the blocks, and
-    calibrate their sums: over the whole range of the space, or drawn uniformly if not `even`. Interrupted, the same call goes on where it stopped, from `<out>.partial`; with `fresh` it
-    starts again. Raises `InputError`, among others where that file is of another device or space.
+    calibrate their sums: over the whole range of the space, or drawn uniformly if not `even`. Interrupted, the same
+    call goes on where it stopped, from `<out>.partial`; with `fresh` it starts again. Raises `InputError`, among
+    others where that file is of another device or space.
     """
     if checks < 3:
         raise InputError(f"two numbers are fitted to the checks, so there must be at least 3, not {checks}")
