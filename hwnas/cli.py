@@ -95,8 +95,8 @@ def search(
     out: Annotated[Path, typer.Option(help="Folder for the result; the same call again goes on there.")] = Path(
         "runs/search"
     ),
-    warmup_steps: Annotated[int | None, typer.Option(help="Steps of the weights alone.", show_default="auto")] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps of weights and architecture.", show_default="auto")] = None,
+    warmup_steps: Annotated[int, typer.Option(min=0, help="Steps of the weights alone, 32 images each.")] = 3000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of weights and architecture in turn.")] = 3000,
     finalists: Annotated[int, typer.Option(help="Architectures to rank by accuracy.")] = 16,
     threads: TorchThreads = None,
     root: Root = None,
@@ -107,8 +107,7 @@ def search(
     from .pipeline.search import search as stage
     from .strategies.loops import Schedule
 
-    asked = {"warmup_steps": warmup_steps, "steps": steps}
-    schedule = Schedule(**{name: value for name, value in asked.items() if value is not None})
+    schedule = Schedule(warmup_steps=warmup_steps, steps=steps)
     found = stage(table, latency, data, out=out, finalists=finalists, seed=seed, schedule=schedule,
                   threads=threads, root=root)  # fmt: skip
     text = (

@@ -136,7 +136,7 @@ class _Stage:
         fastest, _ = predictor.range()
         self.aim_ms = max(fastest, budget_ms / (1 + predictor.table.fit.rmspe))
         self.weights, self.held = holdout(dataset.train, HELD, seed)
-        self.strategy = ProxylessGradient(predictor.space, lr=schedule.arch_lr, seed=seed)
+        self.strategy = ProxylessGradient(predictor.space, lr=schedule.arch_rate, seed=seed)
         self.loop = RelaxationLoop(
             Supernet(predictor.space, seed),
             self.strategy,

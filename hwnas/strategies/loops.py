@@ -34,19 +34,26 @@ class Schedule(BaseModel):
     Published (1812.00332, appendix, for ImageNet): 40 epochs of warm-up and then 120, an architecture step every 5
     weight steps, Adam at 1e-3, SGD with Nesterov momentum at 0.025, decay 4e-5, label smoothing 0.1. A search of
     minutes has a hundredth of the steps: it takes an architecture step after every weight step, and larger rates.
+    `arch_lr` is by default such that Adam, whose steps are at most about that long, can go as far in all as the
+    published 1e-3 in some 120,000 steps.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    warmup_steps: int = Field(default=900, ge=0)
-    steps: int = Field(default=700, ge=1)
+    warmup_steps: int = Field(default=3000, ge=0)
+    steps: int = Field(default=3000, ge=1)
     batch_size: int = Field(default=32, ge=2)
     weight_steps_per_arch_step: int = Field(default=1, ge=1)
     lr: float = Field(default=0.1, gt=0)
-    arch_lr: float = Field(default=0.1, gt=0)
+    arch_lr: float | None = Field(default=None, gt=0)
     weight_decay: float = Field(default=4e-5, ge=0)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     checkpoint_seconds: float = Field(default=10.0, ge=0)
+
+    @property
+    def arch_rate(self) -> float:
+        """The learning rate of the architecture parameters."""
+        return self.arch_lr or 120 * self.weight_steps_per_arch_step / self.steps
 
     @property
     def total(self) -> int:

@@ -15,8 +15,8 @@ class ProxylessGradient:
     runs forward, drawn by p̂, the softmax over the two. With g_j = ∂L/∂(gate j), ∂L/∂α_i = Σ_j g_j p̂_j (δ_ij − p̂_i).
     After the update both α are shifted so that the probability of every other candidate stays as it was.
 
-    `lr` is published as 1e-3, for some 120,000 architecture steps. The loops here take hundreds, so the caller scales
-    it (`loops.Schedule.arch_lr`); all else is as published.
+    `lr` is published as 1e-3, for some 120,000 architecture steps. A search of minutes takes hundreds, so the caller
+    scales it (`loops.Schedule`); all else is as published.
     """
 
     def __init__(self, space: SearchSpace, *, lr: float = 1e-3, init_std: float = 1e-3, seed: int = 0) -> None:
