@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .stats import PACE_QUANTILE, Estimate, Visit, estimate, reference_estimate
+from .stats import MIN_QUIET, PACE_QUANTILE, Estimate, Visit, estimate, is_quiet, reference_estimate
+
+MIN_SECONDS = 3.0
+"""A shorter session could know nothing but a slow spell, which last up to so long."""
 
 
 @dataclass
@@ -33,10 +36,26 @@ class Samples:
         """The reference network's own time, as in a table."""
         return reference_estimate(self.reference)
 
+    @property
+    def settled(self) -> bool:
+        """Whether the session is long enough to have seen the machine quiet."""
+        return self.elapsed >= MIN_SECONDS
+
+    def quiet_pace(self, at: float | None) -> float:
+        """Seconds of the reference on this machine when left alone. Early on, an earlier session may know better."""
+        return self.pace if at is None or self.settled else min(at, self.pace)
+
     def estimates(self, keys: Iterable[str], at: float | None = None) -> dict[str, Estimate]:
-        """The estimate of each key at this session's own pace, or `at` another."""
-        at = self.pace if at is None else at
-        return {key: estimate(self.visits[key], at) for key in keys}
+        """The estimate of each key, told at this session's own pace, or `at` another."""
+        pace, told_at = self.quiet_pace(at), self.pace if at is None else at
+        return {key: estimate(self.visits[key], pace, told_at) for key in keys}
+
+    def pending(self, keys: Iterable[str], precision: float, at: float | None = None) -> list[str]:
+        """Those of `keys` that have too few quiet visits, or an interval wider than ±`precision`."""
+        pace = self.quiet_pace(at) if self.reference else 0.0
+        few = [key for key in keys if sum(is_quiet(visit, pace) for visit in self.visits[key]) < MIN_QUIET]
+        exact = self.estimates([key for key in keys if key not in few], at)
+        return few + [key for key, found in exact.items() if found.precision > precision]
 
     def to_json(self) -> dict[str, Any]:
         """The plain-JSON form; `from_json` reads it back exactly."""

@@ -10,6 +10,12 @@ from scipy.stats import binom
 PACE_QUANTILE = 0.1
 """Of the reference's times in a session: low, where a machine is left alone, but not the luck of one run."""
 
+QUIET = 1.08
+"""A visit is quiet while the reference beside it takes at most so many times its pace."""
+
+MIN_QUIET = 8
+"""Quiet visits that an estimate needs: fewer give no 95 % interval worth the name."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -50,13 +56,21 @@ def quantile_interval(values: Sequence[float], q: float = 0.5, level: float = 0.
     return float(np.quantile(ordered, q)), float(low), float(high)
 
 
-def estimate(visits: Sequence[Visit], pace: float) -> Estimate:
-    """The latency where the reference takes `pace` seconds: the median over visits of the ratio to it, times `pace`.
+def is_quiet(visit: Visit, pace: float) -> bool:
+    """Whether the machine was left alone in this visit, where the reference takes `pace` seconds if it is."""
+    return visit[1] <= QUIET * pace
 
-    A visit counts by its quickest run, as the reference beside it does.
+
+def estimate(visits: Sequence[Visit], pace: float, told_at: float) -> Estimate:
+    """The latency of a quiet machine whose pace is `pace`, told where the reference takes `told_at` seconds.
+
+    It is the median ratio of a visit's quickest run to the reference beside it, over the quiet visits, times
+    `told_at`. Where too few are quiet, the quietest `MIN_QUIET` have to do.
     """
-    ratios = np.array([seconds.min() / beside for seconds, beside in visits])
-    middle = np.array(quantile_interval(ratios)) * pace * 1e3
+    quietest = sorted(visits, key=lambda visit: visit[1])
+    count = max(MIN_QUIET, sum(is_quiet(visit, pace) for visit in visits))
+    ratios = np.array([seconds.min() / beside for seconds, beside in quietest[:count]])
+    middle = np.array(quantile_interval(ratios)) * told_at * 1e3
     raw = np.quantile(np.concatenate([seconds for seconds, _ in visits]), (0, 0.5, 0.9, 0.99)) * 1e3
     return Estimate(*map(float, middle), *map(float, raw), rounds=len(visits))
 

@@ -7,6 +7,8 @@ import onnx
 import pytest
 
 from hwnas.devices.base import DeviceInfo
+from hwnas.latency import samples
+from hwnas.latency.measure import REFERENCE_KEY
 from hwnas.latency.stats import Estimate
 from hwnas.latency.table import Check, LatencyTable, fit, total
 from hwnas.space.net import Block
@@ -23,7 +25,8 @@ def seconds_of(path: Path) -> float:
 
 
 class DriftingDevice:
-    """Runs nothing; answers true times × a drift that wanders ±20 % over a session × jitter, one run in 20 stalled."""
+    """Runs nothing; answers true times × a clock that wanders ±3 % × jitter, one run in 20 stalled; in slow spells,
+    which are a third of the time, × 1.34 for the reference and × 1.2 for anything else."""
 
     info = DeviceInfo("drifting", "none", "fake", "1", 1, "float32", 1, "none")
 
@@ -45,14 +48,22 @@ class DriftingDevice:
         del self.models[key]
 
     def time(self, visits):
-        return [np.array([self.run(self.models[key]) for _ in range(repeats)]) for key, repeats in visits]
+        return [np.array([self.run(key) for _ in range(repeats)]) for key, repeats in visits]
 
-    def run(self, seconds):
+    def run(self, key):
+        seconds = self.models[key] * self.clock
         self.runs += 1
         self.now += seconds
-        drift = 1.2 + 0.2 * np.sin(7 * self.now)
+        drift = 1 + 0.03 * np.sin(7 * self.now)
+        spell = (1.34 if key == REFERENCE_KEY else 1.2) if np.sin(20 * self.now) > 0.5 else 1
         stall = 3 if self.rng.random() < 0.05 else 1
-        return seconds * self.clock * drift * stall * (1 + 0.02 * self.rng.exponential())
+        return seconds * drift * spell * stall * (1 + 0.02 * self.rng.exponential())
+
+
+@pytest.fixture(autouse=True)
+def settles_soon(monkeypatch):
+    """Slow spells are short on the device below, and so may sessions be."""
+    monkeypatch.setattr(samples, "MIN_SECONDS", 0.1)
 
 
 @pytest.fixture

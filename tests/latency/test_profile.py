@@ -42,8 +42,8 @@ def test_sums_predict_where_blocks_add_up(on, drifting, space, tmp_path):
 
 def test_flags_what_did_not_go_as_asked(on, drifting, space, tmp_path):
     class Slowing(drifting):
-        def run(self, seconds):
-            return super().run(seconds) * (1 + self.runs / 5000)
+        def run(self, key):
+            return super().run(key) * (1 + self.runs / 5000)
 
     on(Slowing())
     table = load(profile(space, out=tmp_path / "table.json", precision=1e-6, time_limit=0.3, checks=3))
@@ -56,10 +56,10 @@ def test_a_failure_keeps_the_old_table_and_the_times(on, drifting, space, tmp_pa
     before = profile(space, out=path, time_limit=1e-9, checks=3).read_bytes()
 
     class Failing(drifting):
-        def run(self, seconds):
+        def run(self, key):
             if self.runs > 2000:
                 raise DeviceError("unplugged")
-            return super().run(seconds)
+            return super().run(key)
 
     on(Failing())
     with pytest.raises(DeviceError, match="unplugged"):
@@ -79,10 +79,10 @@ def test_times_of_another_device_are_refused_unless_fresh(on, drifting, space, t
     class Other(drifting):
         info = drifting.info.__class__(**{**drifting.info.__dict__, "threads": 3})
 
-        def run(self, seconds):
+        def run(self, key):
             if self.runs > 2000:
                 raise DeviceError("unplugged")
-            return super().run(seconds)
+            return super().run(key)
 
     on(Other())
     with pytest.raises(DeviceError):
