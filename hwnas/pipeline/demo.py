@@ -35,8 +35,8 @@ SHARE = 0.55
 """Where the budget lies between the fastest and the slowest network of the space, unless it is given. MobileNetV2, with
 17 blocks and 1280 channels at the end whatever its width, cannot be much faster than this."""
 
-SCHEDULE = Schedule(warmup_steps=900, steps=700)
-EPOCHS = 6
+SCHEDULE = Schedule(warmup_steps=700, steps=450)
+EPOCHS = 3
 """A search and trainings that fit a demo of minutes; the defaults of both stages are longer."""
 
 BUNDLE = "searched"
