@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -57,6 +58,12 @@ def test_an_augmented_image_is_a_shifted_and_only_if_sensible_mirrored_one(datas
         shifts += int(next(place[0] for place in found if place.numel())) % 9 != 4
     assert (8 < mirrored < 40) if flip else mirrored == 0
     assert shifts > 30  # 8 of 9 places are not the middle
+
+
+def test_an_image_is_augmented_in_another_way_in_every_epoch(dataset):
+    one = dataset.train.take(np.array([0]))
+    batches = Batches(one, dataset, 1, seed=0, shift=1 / 8)
+    assert len({batches(step)[0].numpy().tobytes() for step in range(20)}) > 10  # of 18 that there are
 
 
 @pytest.mark.parametrize("size", [0, 49])
