@@ -22,9 +22,9 @@ class Recipe(BaseModel):
 
     epochs: int = Field(8, ge=1)
     batch_size: int = Field(64, ge=2)
-    optimizer: str = "muon"
-    lr: float = Field(0.02, gt=0)
-    weight_decay: float = Field(0.02, ge=0)
+    optimizer: str = "nadamw"
+    lr: float = Field(8e-3, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
     warmup: Share = 0.1
     label_smoothing: Share = 0.1
     ema: Share = 0.99
