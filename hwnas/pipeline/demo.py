@@ -36,7 +36,7 @@ SHARE = 0.55
 17 blocks and 1280 channels at the end whatever its width, cannot be much faster than this."""
 
 SCHEDULE = Schedule(warmup_steps=700, steps=450)
-EPOCHS = 3
+EPOCHS = 4
 """A search and trainings that fit a demo of minutes; the defaults of both stages are longer."""
 
 BUNDLE = "searched"
