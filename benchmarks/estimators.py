@@ -21,34 +21,40 @@ from record import record
 from hwnas import devices
 from hwnas.latency.measure import measure
 from hwnas.latency.samples import Samples
-from hwnas.latency.stats import Visit
-from hwnas.latency.table import fit
+from hwnas.latency.stats import Visit, estimate, is_quiet
+from hwnas.latency.table import Fit, fit
 from hwnas.pipeline.profile import EMPTY, draw, models_of
 from hwnas.space import mobile
 from hwnas.space.space import Arch, SearchSpace
 
-Statistic = Callable[[list[Visit], float], float]
+Statistic = Callable[[list[Visit], float, float], float]
+"""Of the visits to one model, the session's own pace and the pace to tell it at; ms."""
 
 
 def over_all(q: float) -> Statistic:
-    """The `q`-quantile of all runs."""
-    return lambda visits, pace: float(np.quantile(np.concatenate([seconds for seconds, _ in visits]), q))
+    """The `q`-quantile of all runs, whatever the reference did."""
+    return lambda visits, own, told: 1e3 * float(np.quantile(np.concatenate([times for times, _ in visits]), q))
 
 
-def ratio(visit: Callable[[np.ndarray], float], q: float = 0.5) -> Statistic:
-    """The `q`-quantile over visits of what `visit` makes of one, over the reference beside it, times the pace."""
-    return lambda visits, pace: pace * float(np.quantile([visit(seconds) / beside for seconds, beside in visits], q))
+def ratio(visit: Callable[[np.ndarray], float], quiet: bool) -> Statistic:
+    """The median over (quiet) visits of what `visit` makes of one, over the reference beside it."""
+
+    def statistic(visits: list[Visit], own: float, told: float) -> float:
+        counted = [found for found in visits if is_quiet(found, own)] if quiet else []
+        return 1e3 * told * float(np.median([visit(times) / beside for times, beside in counted or visits]))
+
+    return statistic
 
 
 STATISTICS: dict[str, Statistic] = {
     "minimum": over_all(0),
     "2 % quantile": over_all(0.02),
     "10 % quantile": over_all(0.1),
-    "25 % quantile": over_all(0.25),
     "median": over_all(0.5),
-    "ratio of visit medians, median": ratio(np.median),
-    "ratio of visit minima, median": ratio(np.min),
-    "ratio of visit minima, 25 % quantile": ratio(np.min, 0.25),
+    "ratio of the visit's median, all visits": ratio(np.median, quiet=False),
+    "ratio of the visit's minimum, all visits": ratio(np.min, quiet=False),
+    "ratio of the visit's median, quiet visits": ratio(np.median, quiet=True),
+    "hwnas (ratio of the visit's minimum, quiet visits)": lambda *given: estimate(*given).ms,
 }
 
 
@@ -66,7 +72,7 @@ def compare(space: SearchSpace, archs: dict[str, Arch], sessions: list[Samples],
     keys, nets = [block.key for block in space.blocks()], list(archs)
     found, one_pace = (
         [
-            {key: statistic(visits, pace or samples.pace) * 1e3 for key, visits in samples.visits.items()}
+            {key: statistic(visits, samples.pace, pace or samples.pace) for key, visits in samples.visits.items()}
             for samples in sessions
         ]
         for pace in (None, sessions[0].pace)
@@ -77,18 +83,18 @@ def compare(space: SearchSpace, archs: dict[str, Arch], sessions: list[Samples],
         "nets": repeat(found, nets),
         "blocks_one_pace": repeat(one_pace, keys),
         "nets_one_pace": repeat(one_pace, nets),
-        "rmspe": float(np.mean([quality.rmspe for quality in fits])),
-        "spearman": float(np.mean([quality.spearman for quality in fits])),
+        "rmspe": round(float(np.mean([quality.rmspe for quality in fits])), 5),
+        "spearman": round(float(np.mean([quality.spearman for quality in fits])), 5),
     }
 
 
 def repeat(sessions: list[dict[str, float]], keys: list[str]) -> dict[str, float]:
     """Median relative difference over `keys`: mean over pairs of sessions, and the worst pair."""
     pairs = [np.median([abs(one[key] / other[key] - 1) for key in keys]) for one, other in combinations(sessions, 2)]
-    return {"mean": float(np.mean(pairs)), "worst": float(np.max(pairs))}
+    return {"mean": round(float(np.mean(pairs)), 5), "worst": round(float(np.max(pairs)), 5)}
 
 
-def against_sums(space: SearchSpace, archs: dict[str, Arch], values: dict[str, float]):
+def against_sums(space: SearchSpace, archs: dict[str, Arch], values: dict[str, float]) -> Fit:
     """The fit of sums of blocks to the networks."""
     overhead = values[EMPTY]
     sums = [
@@ -118,6 +124,10 @@ def main() -> None:
         "seconds": args.seconds,
         "pause": args.pause,
         "rounds": [len(samples.visits[EMPTY]) for samples in sessions],
+        "quiet": [
+            float(np.mean([is_quiet(visit, s.pace) for visits in s.visits.values() for visit in visits]))
+            for s in sessions
+        ],
         "pace_ms": [samples.pace * 1e3 for samples in sessions],
     }
     record(figures, args.save, details)

@@ -26,7 +26,7 @@ LEAN = 8.0
 """How far a drawn network leans at most, see `draw`."""
 
 DRIFT = 0.05
-"""A change of the reference's pace within the session that is worth a flag."""
+"""A change of the reference's pace from one half of the session to the other that is worth a flag."""
 
 
 def profile(
@@ -155,5 +155,5 @@ def _flags(found: Measurement, samples: Samples, precision: float) -> list[str]:
         flags.append(f"time limit: the interval of {count} of {of} is wider than ±{precision:.1%}")
     drift = samples.drift
     if abs(drift) > DRIFT:
-        flags.append(f"drift: the reference network's pace changed by {drift:+.1%} within the session")
+        flags.append(f"drift: the reference network took {drift:+.1%} in the second half of the session")
     return flags
