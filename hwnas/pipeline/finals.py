@@ -92,6 +92,8 @@ def decide(
     """
     known: list[Finalist] = []
     for _ in range(3):
+        if not ranked:
+            break
         for start in range(0, len(ranked), MEASURED_AT_ONCE):
             some = ranked[start : start + MEASURED_AT_ONCE]
             nets = [predictor.space.derive(finalist.arch) for finalist in some]
@@ -103,6 +105,8 @@ def decide(
                     return finalist, known + list(ranked[start + MEASURED_AT_ONCE :])
         ratios = [finalist.measured.high / finalist.predicted_ms for finalist in known]
         ranked = draw_more(float(np.median(ratios)))
+    if not known:
+        raise InputError(f"no network is predicted to be within {budget_ms:g} ms with room for error: allow more time")
     nearest = min(known, key=lambda finalist: finalist.measured.high).measured
     raise InputError(
         f"of {len(known)} finalists none measures within {budget_ms:g} ms (the fastest: {nearest.ms:.4g} ms): "

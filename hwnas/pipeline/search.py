@@ -1,81 +1,35 @@
 """The searching stage: a latency table, a budget and images in, the chosen network out."""
 
 import math
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ConfigDict, TypeAdapter
 
-from .. import devices
+from .. import devices, strategies
+from ..devices.base import Device
 from ..errors import InputError
-from ..files import parse, read_json, require_empty, sha256, write_json
+from ..files import sha256
 from ..latency.predictor import TablePredictor
-from ..latency.stats import Estimate
 from ..latency.table import LatencyTable
 from ..latency.table import load as load_table
 from ..nn.supernet import Supernet
 from ..progress import progress
 from ..space import mobile
-from ..space.net import Net
 from ..strategies.loops import RelaxationLoop, Schedule
 from ..strategies.objective import SteeredLatency
-from ..strategies.proxyless import ProxylessGradient
 from ..training.batches import Batches
 from ..training.data import DEFAULT, Dataset, holdout, load
 from ..training.memory import keep_freed_memory
-from ..training.run import NET
 from . import finals
 from .finals import Finalist
+from .search_run import STATE, SearchRecord, claim, write_record
 
-SCHEMA = 1
-RECORD, REQUEST, STATE = "search.json", "request.json", "search.state"
 HELD = 0.25
 """Part of the training images that the architecture is chosen on."""
 RECALIBRATION = 512
 """Images for BatchNorm statistics of a finalist."""
-
-
-@dataclass(frozen=True)
-class SearchRecord:
-    """What was searched and chosen: the contents of `search.json`. Times in ms at `pace` (seconds), the table's.
-
-    `aim_ms` is the expected latency that the search was steered to, one standard error of prediction under the
-    budget; `expected_ms` is where it ended; `probabilities` has a row of numbers for each slot.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    space: str
-    classes: int
-    budget_ms: float
-    aim_ms: float
-    expected_ms: float
-    predicted_ms: float
-    measured: Estimate
-    pace: float
-    arch: tuple[int, ...]
-    finalists: tuple[Finalist, ...]
-    probabilities: tuple[tuple[float, ...], ...]
-    request: dict[str, Any]
-    date: str
-
-    def net(self) -> Net:
-        """The chosen network."""
-        return mobile.get(self.space, self.classes).derive(self.arch)
-
-
-_RECORD = TypeAdapter(SearchRecord)
-
-
-def read_record(folder: Path) -> SearchRecord:
-    """The record of the finished search in `folder`. Raises `InputError`."""
-    value = read_json(folder / RECORD, "search record")
-    if not isinstance(value, dict) or value.pop("schema", None) != SCHEMA:
-        raise InputError(f"{folder / RECORD} is not a search record of schema {SCHEMA}")
-    return parse(_RECORD, value, folder / RECORD)
 
 
 def search(
@@ -84,6 +38,7 @@ def search(
     data: str | Path = DEFAULT,
     *,
     out: str | Path = "runs/search",
+    strategy: str = "proxyless",
     finalists: int = 16,
     seed: int = 0,
     schedule: Schedule | None = None,
@@ -93,50 +48,64 @@ def search(
 ) -> SearchRecord:
     """Search the space of `table` for the most accurate network that runs in `latency_ms` on the table's device.
 
-    ProxylessNAS on a shared supernet ends with a probability for every candidate; the `finalists` most probable
-    architectures predicted within the budget are ranked by accuracy on held-out training images, and the best are
-    measured on the device until one is within the budget. `out` gets `net.json` and `search.json`. `threads` is
-    torch's; `data` and `root` are as `load` takes them. The same call again goes on where an interrupted one stopped,
-    to the same probabilities, or returns the record of the finished one. Raises `InputError` for a budget that no
-    network or every network of the space meets, for a table of another device, and for data of another kind.
+    The strategy, on a shared supernet, ends with a probability for every candidate; the `finalists` most probable
+    architectures predicted within the budget (and as many that use most of it) are ranked by accuracy on held-out
+    training images, and the best are measured on the device until one is within the budget. `out` gets `net.json`
+    and `search.json`. `threads` is torch's; `data` and `root` are as `load` takes them. The same call again goes on
+    where an interrupted one stopped, to the same probabilities, or returns the record of the finished one. Raises
+    `InputError` for a budget that no network or every network of the space meets, for a table of another device, and
+    for data of another kind.
     """
+    latencies = load_table(Path(table))
+    predictor = TablePredictor(mobile.get(latencies.space, latencies.classes), latencies)
+    _check(predictor, latency_ms, finalists, seed, threads)
     if threads is not None:
         torch.set_num_threads(threads)
     schedule = schedule or Schedule()
-    latencies = load_table(Path(table))
-    predictor = TablePredictor(mobile.get(latencies.space, latencies.classes), latencies)
-    _check_request(predictor, latency_ms, finalists)
+    request = {
+        "strategy": strategy,
+        "table": _identity(latencies),
+        "budget_ms": latency_ms,
+        "finalists": finalists,
+        "seed": seed,
+        "schedule": schedule.model_dump(),
+    }
     with devices.get(latencies.device.device, latencies.device.threads) as device:
         latencies.require(device=device.info)
         dataset = load(data, predictor.space.resolution, root)
         _check_classes(dataset, latencies)
-        request = _request(latencies, latency_ms, dataset, finalists, seed, schedule)
-        out = Path(out)
-        if (finished := _claim(out, request)) is not None:
+        run = _Run(predictor, latency_ms, dataset, strategy, seed, schedule)
+        out, request = Path(out), {**request, "data": dataset.fingerprint}
+        if (finished := claim(out, request)) is not None:
             return finished
-        stage = _Stage(predictor, latency_ms, dataset, seed, schedule)
         with progress("search", schedule.total) as report:
-            stage.loop.run(out / STATE, report)
-        best, known = stage.choose(device, finalists, measuring_seconds)
-        record = stage.record(best, known, request)
-    write_json(out / NET, record.net().to_json())
-    write_json(out / RECORD, {"schema": SCHEMA, **asdict(record)})
-    (out / STATE).unlink(missing_ok=True)
+            run.loop.run(out / STATE, report)
+        best, known = run.choose(device, finalists, measuring_seconds)
+    record = run.record(best, known, request)
+    write_record(out, record)
     return record
 
 
-class _Stage:
+class _Run:
     """Everything that one search holds, made anew from its request when it is resumed."""
 
     def __init__(
-        self, predictor: TablePredictor, budget_ms: float, dataset: Dataset, seed: int, schedule: Schedule
+        self,
+        predictor: TablePredictor,
+        budget_ms: float,
+        dataset: Dataset,
+        strategy: str,
+        seed: int,
+        schedule: Schedule,
     ) -> None:
         keep_freed_memory()
         self.predictor, self.budget_ms, self.dataset, self.seed = predictor, budget_ms, dataset, seed
         fastest, _ = predictor.range()
         self.aim_ms = max(fastest, budget_ms / (1 + predictor.table.fit.rmspe))
         self.weights, self.held = holdout(dataset.train, HELD, seed)
-        self.strategy = ProxylessGradient(predictor.space, lr=schedule.arch_rate, seed=seed)
+        self.strategy = strategies.get(strategy)(
+            predictor.space, steps=schedule.arch_steps, lr=schedule.arch_lr, seed=seed
+        )
         self.loop = RelaxationLoop(
             Supernet(predictor.space, seed),
             self.strategy,
@@ -148,7 +117,7 @@ class _Stage:
         )
 
     def ranked(self, within_ms: float, count: int) -> list[Finalist]:
-        """The `count` most probable architectures predicted within `within_ms`, the most accurate first."""
+        """The finalists predicted within `within_ms`, see `finals.draw`, the most accurate first."""
         found = finals.draw(self.predictor, self.strategy.distribution().double().numpy(), within_ms, count)
         size = min(RECALIBRATION // 4, len(self.weights))
         recalibration = Batches(self.weights, self.dataset, size, self.seed, augment=False)
@@ -156,7 +125,7 @@ class _Stage:
             supernet = self.loop.supernet
             return finals.rank(found, supernet, self.dataset, recalibration, RECALIBRATION, self.held, report)
 
-    def choose(self, device: devices.base.Device, count: int, seconds: float) -> tuple[Finalist, list[Finalist]]:
+    def choose(self, device: Device, count: int, seconds: float) -> tuple[Finalist, list[Finalist]]:
         """The finalist that wins on the device, and all of them."""
 
         def fewer(ratio: float) -> list[Finalist]:
@@ -177,6 +146,7 @@ class _Stage:
             expected_ms=self.loop.expected_ms(),
             predicted_ms=best.predicted_ms,
             measured=best.measured,
+            device=table.device,
             pace=table.pace,
             arch=best.arch,
             finalists=tuple(known),
@@ -186,19 +156,25 @@ class _Stage:
         )
 
 
-def _check_request(predictor: TablePredictor, budget_ms: float, finalists: int) -> None:
-    """Raise `InputError` for a budget that is no number of ms within the range of the space, or for no finalists."""
-    fastest, slowest = predictor.range()
+def check_budget(budget_ms: float) -> None:
+    """Raise `InputError` for what cannot be a budget on any device."""
     if not (math.isfinite(budget_ms) and budget_ms > 0):
         raise InputError(f"a latency budget is a number of ms above 0, not {budget_ms:g}")
+
+
+def _check(predictor: TablePredictor, budget_ms: float, finalists: int, seed: int, threads: int | None) -> None:
+    """Raise `InputError` for numbers out of their range: of the space, for the budget."""
+    check_budget(budget_ms)
+    fastest, slowest = predictor.range()
     if not fastest <= budget_ms <= slowest:
         side, name = ("under", "fastest") if budget_ms < fastest else ("over", "slowest")
         raise InputError(
             f"a budget of {budget_ms:g} ms is {side} the {name} network of {predictor.space.name} "
             f"on {predictor.table.device.device}: the range is {fastest:.4g} to {slowest:.4g} ms"
         )
-    if finalists < 1:
-        raise InputError(f"there must be at least 1 finalist, not {finalists}")
+    for name, value, least in (("finalists", finalists, 1), ("seed", seed, 0), ("threads", threads, 1)):
+        if value is not None and value < least:
+            raise InputError(f"{name} must be at least {least}, not {value}")
 
 
 def _check_classes(dataset: Dataset, table: LatencyTable) -> None:
@@ -210,29 +186,6 @@ def _check_classes(dataset: Dataset, table: LatencyTable) -> None:
         )
 
 
-def _request(
-    table: LatencyTable, budget_ms: float, dataset: Dataset, finalists: int, seed: int, schedule: Schedule
-) -> dict[str, Any]:
-    """All that decides the outcome of a search, as JSON."""
-    identity = sha256(repr((table.fingerprint, table.date, table.rows, table.fit)).encode())[:16]
-    return {
-        "table": identity,
-        "budget_ms": budget_ms,
-        "data": dataset.fingerprint,
-        "finalists": finalists,
-        "seed": seed,
-        "schedule": schedule.model_dump(),
-    }
-
-
-def _claim(out: Path, request: dict[str, Any]) -> SearchRecord | None:
-    """Make `out` the folder of this search; its record, if it is finished. Raises `InputError` if it is another's."""
-    for leftover in out.glob(".*.partial"):
-        leftover.unlink()  # of a write that was killed
-    if not (out / REQUEST).exists():
-        require_empty(out)
-        write_json(out / REQUEST, request)
-    elif (asked := read_json(out / REQUEST, "search request")) != request:
-        differing = ", ".join(sorted(name for name in request if asked.get(name) != request[name]))
-        raise InputError(f"{out} holds another search ({differing}): name another folder or remove it first")
-    return read_record(out) if (out / RECORD).exists() else None
+def _identity(table: LatencyTable) -> str:
+    """Tells one session's table from another's."""
+    return sha256(repr((table.fingerprint, table.date, table.rows, table.fit)).encode())[:16]

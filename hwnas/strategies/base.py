@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import torch
 
 from ..nn.supernet import Gate
-from ..space.space import Arch
+from ..space.space import Arch, SearchSpace
 
 
 class Relaxation(Protocol):
@@ -14,6 +14,9 @@ class Relaxation(Protocol):
     Probabilities have shape (slots, widest slot); a narrower slot is padded with zeros. All randomness is the
     strategy's own, so that its state is all that a checkpoint needs.
     """
+
+    def __init__(self, space: SearchSpace, *, steps: int, lr: float | None, seed: int) -> None:
+        """Ready for `steps` architecture steps; `lr` replaces the method's own learning rate."""
 
     def path(self) -> Arch:
         """An architecture drawn from the present probabilities, for a step of the shared weights."""

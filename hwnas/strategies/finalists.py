@@ -29,6 +29,8 @@ def _by_probability(
 ) -> Iterator[Arch]:
     logs = [np.log(np.maximum(row, 1e-30)) for row in probs]
     least, most = (_suffix_sums([pick(row) for row in costs]) for pick in (np.min, np.max))
+    rounding = 1e-9 * abs(most[0])  # the caller may have added up the very same costs in another order
+    floor, budget = floor - rounding, budget + rounding
     low, high = max(floor, least[0]), min(budget, most[0])
     if low > high:
         return

@@ -33,9 +33,8 @@ class Schedule(BaseModel):
 
     Published (1812.00332, appendix, for ImageNet): 40 epochs of warm-up and then 120, an architecture step every 5
     weight steps, Adam at 1e-3, SGD with Nesterov momentum at 0.025, decay 4e-5, label smoothing 0.1. A search of
-    minutes has a hundredth of the steps: it takes an architecture step after every weight step, and larger rates.
-    `arch_lr` is by default such that Adam, whose steps are at most about that long, can go as far in all as the
-    published 1e-3 in some 120,000 steps.
+    minutes has a hundredth of the steps: it takes an architecture step after every weight step, and a larger rate for
+    the weights. `arch_lr` replaces the strategy's own rate.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,9 +50,9 @@ class Schedule(BaseModel):
     checkpoint_seconds: float = Field(default=10.0, ge=0)
 
     @property
-    def arch_rate(self) -> float:
-        """The learning rate of the architecture parameters."""
-        return self.arch_lr or 120 * self.weight_steps_per_arch_step / self.steps
+    def arch_steps(self) -> int:
+        """Number of steps of the architecture."""
+        return max(1, self.steps // self.weight_steps_per_arch_step)
 
     @property
     def total(self) -> int:

@@ -7,6 +7,9 @@ import torch
 from ..nn.supernet import Gate
 from ..space.space import Arch, SearchSpace
 
+TRAVEL = 120.0
+"""How far Adam can move an architecture parameter in the published search: its rate times its steps."""
+
 
 class ProxylessGradient:
     """Softmax over one real parameter per candidate, trained by the two-path gradient rule.
@@ -15,19 +18,30 @@ class ProxylessGradient:
     runs forward, drawn by p̂, the softmax over the two. With g_j = ∂L/∂(gate j), ∂L/∂α_i = Σ_j g_j p̂_j (δ_ij − p̂_i).
     After the update both α are shifted so that the probability of every other candidate stays as it was.
 
-    `lr` is published as 1e-3, for some 120,000 architecture steps. A search of minutes takes hundreds, so the caller
-    scales it (`loops.Schedule`); all else is as published.
+    The learning rate is published as 1e-3, for some 120,000 architecture steps. A search of minutes takes hundreds: by
+    default `lr` is such that Adam, whose steps are at most about that long, can go as far in all of `steps`. All else
+    is as published.
     """
 
-    def __init__(self, space: SearchSpace, *, lr: float = 1e-3, init_std: float = 1e-3, seed: int = 0) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        steps: int = 120_000,
+        lr: float | None = None,
+        init_std: float = 1e-3,
+        seed: int = 0,
+    ) -> None:
         self.generator = torch.Generator().manual_seed(seed)
+        if min(space.choices) < 2:
+            raise ValueError(f"a slot of {space.name} has one candidate: make it a fixed block")
         self.choices = torch.tensor(space.choices)
         width = int(self.choices.max())
         self.absent = torch.arange(width) >= self.choices[:, None]
         alpha = init_std * torch.randn(len(self.choices), width, generator=self.generator)
         self.alpha = alpha.masked_fill_(self.absent, -torch.inf).requires_grad_()
         # Without momentum a candidate that was not drawn, whose gradient is 0, does not move.
-        self.optimizer = torch.optim.Adam([self.alpha], lr=lr, betas=(0.0, 0.999))
+        self.optimizer = torch.optim.Adam([self.alpha], lr=lr or TRAVEL / steps, betas=(0.0, 0.999))
 
     def path(self) -> Arch:
         """One index per slot, drawn by the softmax of α."""
