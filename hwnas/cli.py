@@ -97,7 +97,8 @@ def search(
     ),
     warmup_steps: Annotated[int, typer.Option(min=0, help="Steps of the weights alone, 32 images each.")] = 3000,
     steps: Annotated[int, typer.Option(min=1, help="Steps of weights and architecture in turn.")] = 3000,
-    finalists: Annotated[int, typer.Option(help="Architectures to rank by accuracy.")] = 16,
+    strategy: Annotated[str, typer.Option(help="How to search: proxyless (arXiv 1812.00332).")] = "proxyless",
+    finalists: Annotated[int, typer.Option(help="Most probable architectures to rank by accuracy.")] = 16,
     threads: TorchThreads = None,
     root: Root = None,
     seed: Seed = 0,
@@ -108,8 +109,8 @@ def search(
     from .strategies.loops import Schedule
 
     schedule = Schedule(warmup_steps=warmup_steps, steps=steps)
-    found = stage(table, latency, data, out=out, finalists=finalists, seed=seed, schedule=schedule,
-                  threads=threads, root=root)  # fmt: skip
+    found = stage(table, latency, data, out=out, strategy=strategy, finalists=finalists, seed=seed,
+                  schedule=schedule, threads=threads, root=root)  # fmt: skip
     text = (
         f"{out}/net.json: {found.net().name}\n"
         f"predicted {found.predicted_ms:.4f} ms, measured {found.measured.ms:.4f} ms "
@@ -143,8 +144,8 @@ def export(
     run: Annotated[Path, typer.Argument(help="The folder of a training run.")],
     name: Annotated[str | None, typer.Option(show_default="the run's")] = None,
     out: Annotated[Path, typer.Option(help="Where bundles go.")] = Path("export"),
-    device: DeviceName = "cpu",
-    threads: DeviceThreads = 1,
+    device: Annotated[str | None, typer.Option(help="One of `hwnas devices`.", show_default="the search's")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads there.", show_default="the search's")] = None,
     data: DataAgain = None,
     root: Root = None,
     as_json: AsJson = False,
@@ -203,7 +204,7 @@ def verify(
 
 @app.command(epilog="Example: hwnas demo --out runs/demo")
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for everything but table and bundle.")] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option(help="Folder for everything that it makes.")] = Path("runs/demo"),
     latency: Annotated[float | None, typer.Option(help="The budget in ms.", show_default="by the profile")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each of the two networks.")] = 3,
     seed: Seed = 0,
@@ -228,11 +229,16 @@ def spaces(as_json: AsJson = False) -> None:
 @app.command()
 def devices(as_json: AsJson = False) -> None:
     """List the devices that can be measured."""
-    rows = []
-    for name in device_room.names():
+    _listing([_described(name) for name in device_room.names()], as_json)
+
+
+def _described(name: str) -> dict[str, Any]:
+    """What the device is, or why it cannot be reached: one that is away must not hide the others."""
+    try:
         with device_room.get(name) as device:
-            rows.append({"name": name, **plain(device.info)})
-    _listing(rows, as_json)
+            return {"name": name, **plain(device.info)}
+    except InputError as error:
+        return {"name": name, "error": str(error)}
 
 
 def _listing(rows: list[dict[str, Any]], as_json: bool) -> None:
@@ -240,7 +246,7 @@ def _listing(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print(json.dumps(plain(rows)))
         return
-    table = Table(*rows[0])
+    table = Table(*max(rows, key=len))
     for row in rows:
         table.add_row(*(f"{value:.3g}" if isinstance(value, int) and value > 10**6 else str(value)
                         for value in row.values()))  # fmt: skip
@@ -258,8 +264,11 @@ def main() -> None:
         print(f"hwnas: {error}", file=sys.stderr)
         sys.exit(1 if isinstance(error, VerificationError) else 2)
     except (KeyboardInterrupt, typer.Abort):
-        print("\nhwnas: stopped; the same command goes on from here", file=sys.stderr)
+        print("\nhwnas: stopped (the same profile, search, train or demo goes on from here)", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:  # a full disk, say
+        print(f"hwnas: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from .. import devices
 from ..deploy.bundle import Manifest, read_manifest
-from ..files import read_json, write_json
+from ..errors import InputError
+from ..files import read_json, require_empty, write_json
 from ..latency.predictor import TablePredictor
 from ..latency.stats import Estimate
 from ..latency.table import LatencyTable
@@ -26,7 +27,8 @@ from ..training.run import TrainRecord
 from .baseline import nearest_not_below, widths_of_mobilenet
 from .export import export
 from .profile import profile
-from .search import SearchRecord, search
+from .search import check_budget, search
+from .search_run import SearchRecord
 from .train import Job, train_many
 from .verify import verify
 
@@ -40,6 +42,7 @@ EPOCHS = 4
 """A search and trainings that fit a demo of minutes; the defaults of both stages are longer."""
 
 BUNDLE = "searched"
+REQUEST, RESULT = "demo.json", "result.json"
 
 
 @dataclass
@@ -72,15 +75,17 @@ def demo(
     `seeds` times by one recipe; the first of the chosen one is exported. `say` gets a line for each stage. A demo
     that was interrupted goes on; a finished one is only read again.
     """
+    if latency_ms is not None:
+        check_budget(latency_ms)
     out = Path(out)
-    if (out / "result.json").exists():
-        say(f"{out} holds a finished demo: remove it to run it again")
-        return read_json(out / "result.json", "demo result")
+    if _claim(out, {"latency_ms": latency_ms, "seeds": seeds, "seed": seed}):
+        say(f"{out} holds this demo, finished: remove it to run it again")
+        return read_json(out / RESULT, "demo result")
     clock = _Clock(say)
     with clock.stage("profile", f"every block of {SPACE} on this CPU, one thread"):
         table_path = out / f"{DEVICE}.{SPACE}.json"
         table = load_table(table_path if table_path.exists() else profile(SPACE, DEVICE, out=table_path, seed=seed))
-    budget = latency_ms or _budget(table)
+    budget = _budget(table) if latency_ms is None else latency_ms
     with clock.stage("search", f"the most accurate network within {budget:g} ms"):
         found = search(table_path, budget, out=out / "search", seed=seed, schedule=SCHEDULE)
     with clock.stage("baseline", "the width of MobileNetV2 that is as slow"), devices.get(DEVICE) as device:
@@ -98,8 +103,18 @@ def demo(
         checked = verify(bundle)
     result = _result(found, rival, rival_ms, records, read_manifest(bundle), checked)
     result |= {"bundle": str(bundle), "seconds": clock.seconds}
-    write_json(out / "result.json", result)
+    write_json(out / RESULT, result)
     return result
+
+
+def _claim(out: Path, request: dict[str, Any]) -> bool:
+    """Make `out` the folder of this demo; whether it is finished. Raises `InputError` if it is of anything else."""
+    if not (out / REQUEST).exists():
+        require_empty(out)
+        write_json(out / REQUEST, request)
+    if read_json(out / REQUEST, "demo request") != request:
+        raise InputError(f"{out} holds a demo with other arguments: name another folder or remove it first")
+    return (out / RESULT).exists()
 
 
 def _budget(table: LatencyTable) -> float:

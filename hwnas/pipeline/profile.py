@@ -46,7 +46,7 @@ def profile(
     """Measure every distinct block of `space` on `device`, and write the table to `out`; returns its path.
 
     `out` is `latency_tables/<device>.<space>.json` unless given. Each block is measured until the 95 % interval of
-    its estimate is within ±`precision`, for `time_limit` seconds in all at most; what was not reached by then is
+    its estimate is within ±`precision`, `time_limit` seconds of measuring at most; what was not reached by then is
     flagged in the table. `checks` random networks, drawn with `seed`, are measured whole beside the blocks, and
     calibrate their sums: over the whole range of the space, or drawn uniformly if not `even`. Interrupted, the same
     call goes on where it stopped, from `<out>.partial`; with `fresh` it starts again. Raises `InputError`, among
@@ -56,8 +56,11 @@ def profile(
         raise InputError(f"two numbers are fitted to the checks, so there must be at least 3, not {checks}")
     space = space if isinstance(space, SearchSpace) else mobile.get(space, classes)
     path = TABLES / f"{device}.{space.name}.json" if out is None else Path(out)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name the file of the table")
     with devices.get(device, threads) as running, tempfile.TemporaryDirectory() as folder:
         identity = {"space": space.name, "fingerprint": space.fingerprint, **asdict(running.info)}
+        del identity["cores"]  # cores are alike, see DeviceInfo.differences
         checkpoint = Checkpoint(path.with_name(f"{path.name}.partial"), identity)
         samples = Samples() if fresh else checkpoint.load()
         archs = draw(space, checks, seed, even=even)

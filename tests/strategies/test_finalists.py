@@ -41,3 +41,11 @@ def test_is_quick_on_a_space_too_large_to_list_however_flat(spread):
 def test_nothing_fits_a_budget_under_the_cheapest():
     assert most_probable([np.array([0.5, 0.5])], [np.array([1.0, 2.0])], 9.0, 16, floor=2.1) == []
     assert most_probable([np.array([0.5, 0.5])], [np.array([1.0, 2.0])], 0.9, 16) == []
+
+
+def test_a_budget_of_exactly_the_cheapest_is_met_however_it_was_added_up():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        costs = list(rng.random((9, 7)))
+        for budget in (sum(row.min() for row in costs), sum(row.min() for row in costs[::-1])):
+            assert most_probable([np.full(7, 1 / 7)] * 9, costs, budget, 1) == [tuple(row.argmin() for row in costs)]

@@ -114,3 +114,14 @@ def test_state_goes_on_exactly():
         advance(two)
         assert one.path() == two.path()
     assert torch.equal(one.alpha, two.alpha)
+
+
+def test_a_slot_without_a_choice_is_refused():
+    with pytest.raises(ValueError, match="one candidate"):
+        strategy(3, 1)
+
+
+def test_the_default_rate_covers_the_published_way_in_any_number_of_steps():
+    assert ProxylessGradient(space(2)).optimizer.param_groups[0]["lr"] == pytest.approx(1e-3)
+    assert ProxylessGradient(space(2), steps=1200).optimizer.param_groups[0]["lr"] == pytest.approx(0.1)
+    assert ProxylessGradient(space(2), steps=1200, lr=0.5).optimizer.param_groups[0]["lr"] == 0.5
