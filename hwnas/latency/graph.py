@@ -17,7 +17,7 @@ from ..space.net import Act, Block, Layer, Net
 
 OPSET = 20
 IR_VERSION = 10
-"""Of opset 20's release, so that runtimes which know the opset can read the file."""
+"""What torch's exporter writes; onnxruntime reads it since 1.18."""
 
 
 class _Graph:
