@@ -1,7 +1,20 @@
-"""One torch thread: the networks here are small, and tests must not depend on how many cores there are."""
+"""One torch thread: the networks here are small, and tests must not depend on how many cores there are.
 
+And what a search takes: images that are learnt at once, and a latency table of this machine's CPU whose figures are
+made up.
+"""
+
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+
+from hwnas import devices
+from hwnas.latency.stats import Estimate
+from hwnas.latency.table import Check, LatencyTable, fit, total
+from hwnas.space import mobile
 
 torch.set_num_threads(1)
 
@@ -21,3 +34,61 @@ def awake():
         return module
 
     return awaken
+
+
+def exactly(ms):
+    return Estimate(ms, ms, ms, ms, ms, ms, ms, rounds=10)
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory):
+    """A folder with one folder of sixty 32 px images for each of three classes."""
+    folder = tmp_path_factory.mktemp("data") / "colours"
+    rng = np.random.default_rng(0)
+    for channel, name in enumerate(("red", "green", "blue")):
+        (folder / name).mkdir(parents=True)
+        for index in range(60):
+            pixels = rng.integers(0, 120, (32, 32, 3), np.uint8)
+            pixels[:, :, channel] += 100
+            Image.fromarray(pixels).save(folder / name / f"{index}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made_up_table():
+    """A function of ms per million MACs to a table of proxyless-32 for three classes on this CPU."""
+    space = mobile.get("proxyless-32", classes=3)
+    with devices.get("cpu") as device:
+        info = device.info
+
+    def make(ms_per_million_macs=1.0, **changes):
+        rows = {block.key: exactly(0.01 + ms_per_million_macs * block.macs / 1e6) for block in space.blocks()}
+        rng = np.random.default_rng(0)
+        archs = [space.sample(rng) for _ in range(5)]
+        sums = [total(space.derive(arch).blocks, rows, 0.005) for arch in archs]
+        checks = tuple(Check(arch, exactly(ms), ms) for arch, ms in zip(archs, sums, strict=True))
+        table = LatencyTable(
+            space=space.name,
+            classes=3,
+            fingerprint=space.fingerprint,
+            device=info,
+            date="2026-01-01T00:00:00+00:00",
+            precision=0.01,
+            seconds=1.0,
+            reference=exactly(0.15),
+            overhead=exactly(0.005),
+            rows=rows,
+            checks=checks,
+            fit=fit(np.array(sums), np.array(sums)),
+        )
+        return replace(table, **changes)
+
+    return make
+
+
+@pytest.fixture
+def table(made_up_table, tmp_path):
+    """The path of such a table; real networks are far faster than it says."""
+    path = tmp_path / "cpu.proxyless-32.json"
+    made_up_table().save(path)
+    return path

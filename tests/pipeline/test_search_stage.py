@@ -11,20 +11,22 @@ import pytest
 from hwnas.errors import InputError
 from hwnas.latency.predictor import TablePredictor
 from hwnas.latency.table import load
+from hwnas.nn.state import load_state
 from hwnas.pipeline import finals
-from hwnas.pipeline.search import read_record, search
+from hwnas.pipeline.search import search
+from hwnas.pipeline.search_run import read_record
 from hwnas.space import mobile
 from hwnas.space.net import Net
 from hwnas.strategies.loops import Schedule
 from hwnas.training.run import read_net
 
-SCHEDULE = Schedule(warmup_steps=6, steps=14, batch_size=8, checkpoint_seconds=0)
+SCHEDULE = Schedule(warmup_steps=1, steps=24, batch_size=8, arch_lr=0.2, checkpoint_seconds=0)
 SCRIPT = """
 import sys
 import hwnas
 from hwnas.strategies.loops import Schedule
 hwnas.search(sys.argv[1], float(sys.argv[2]), sys.argv[3], out=sys.argv[4], threads=1, finalists=2,
-             schedule=Schedule(warmup_steps=6, steps=14, batch_size=8, checkpoint_seconds=0), measuring_seconds=2)
+             schedule=Schedule.model_validate_json(sys.argv[5]), measuring_seconds=2)
 """
 
 
@@ -37,33 +39,58 @@ def quick(table, ms, images, out, **options):
     return search(table, ms, images, out=out, schedule=SCHEDULE, finalists=2, threads=1, measuring_seconds=2, **options)
 
 
-def test_the_chosen_network_measures_within_the_budget_and_is_written_down(table, images, tmp_path):
-    found = quick(table, budget(table), images, tmp_path / "out")
+@pytest.fixture(scope="module")
+def undisturbed(made_up_table, images, tmp_path_factory):
+    """The paths of a table and of the folder of a search by it, and what that returned; not to be changed."""
+    folder = tmp_path_factory.mktemp("whole")
+    made_up_table().save(folder / "table.json")
+    return (
+        folder / "table.json",
+        folder / "out",
+        quick(folder / "table.json", budget(folder / "table.json"), images, folder / "out"),
+    )
+
+
+def test_the_chosen_network_measures_within_the_budget_and_is_written_down(undisturbed, images):
+    table, out, found = undisturbed
     assert found.measured.high <= found.budget_ms
     assert found.predicted_ms <= found.budget_ms
-    assert found.net() == read_net(tmp_path / "out") == Net.from_json(found.net().to_json())
-    assert read_record(tmp_path / "out") == found
+    assert found.net() == read_net(out) == Net.from_json(found.net().to_json())
+    assert read_record(out) == found
     ranked = [finalist.accuracy for finalist in found.finalists]
     assert ranked == sorted(ranked, reverse=True)
     assert len(ranked) >= 2
     assert [sum(row) for row in found.probabilities] == pytest.approx([1] * 9)
-    assert quick(table, budget(table), images, tmp_path / "out") == found  # finished: read, not run again
+    assert quick(table, budget(table), images, out) == found  # finished: read, not run again
+
+
+def done(checkpoint):
+    """The steps that the checkpoint has behind it; 0 where there is none yet."""
+    try:
+        return load_state(checkpoint)["done"]
+    except InputError:
+        return 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
-def test_an_interrupted_search_ends_as_an_undisturbed_one(table, images, tmp_path, how):
-    command = [sys.executable, "-c", SCRIPT, str(table), str(budget(table)), str(images), str(tmp_path / "cut")]
+def test_an_interrupted_search_ends_as_an_undisturbed_one(undisturbed, images, tmp_path, how):
+    """Cut long after the warm-up, where every part of the state counts."""
+    table, _, whole = undisturbed
+    cut = tmp_path / "cut"
+    command = [sys.executable, "-c", SCRIPT, table, str(budget(table)), images, cut, SCHEDULE.model_dump_json()]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    while not (tmp_path / "cut" / "search.state").exists():
+    while done(cut / "search.state") < 8:
         assert process.poll() is None
-        time.sleep(0.01)
+        time.sleep(0.1)
     process.send_signal(how)
     process.wait()
-    assert not (tmp_path / "cut" / "search.json").exists()
+    assert 8 <= done(cut / "search.state") < SCHEDULE.total
+    assert not (cut / "search.json").exists()
     subprocess.run(command, check=True)
-    undisturbed = quick(table, budget(table), images, tmp_path / "whole")
-    assert read_record(tmp_path / "cut").probabilities == undisturbed.probabilities
-    assert not (tmp_path / "cut" / "search.state").exists()
+    resumed = read_record(cut)
+    assert resumed.probabilities == whole.probabilities
+    assert resumed.expected_ms == whole.expected_ms
+    assert not (cut / "search.state").exists()
 
 
 def test_a_budget_outside_the_space_is_refused_with_both_figures(table, images, tmp_path):
