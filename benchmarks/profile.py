@@ -51,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--space", default="proxyless")
     parser.add_argument("--checks", type=int, default=50)
-    parser.add_argument("--time-limit", type=float, default=100.0)
+    parser.add_argument("--time-limit", type=float, default=95.0, help="seconds of measuring in a profile")
     parser.add_argument("--save", type=Path)
     args = parser.parse_args()
     tables, seconds = [], []

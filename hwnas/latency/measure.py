@@ -12,7 +12,7 @@ the clock. `benchmarks/estimators.py` compares this with other statistics of the
 """
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -63,30 +63,38 @@ class Measurement:
 
 
 class _Session:
-    """Models loaded on a device, with how often to run each in a visit."""
+    """Models loaded on a device beside the reference, and how often to run each in a visit."""
 
     def __init__(self, device: Device, models: Mapping[str, Path], samples: Samples) -> None:
         self.device, self.samples = device, samples
-        self.seconds: dict[str, float] = {}
+        self.runs: dict[str, int] = {}
         for key, path in models.items():
             device.load(key, path)
-            (times,) = device.time([(key, 5)])
-            self.seconds[key] = float(times.min())
-
-        self.before = self.reference()
-
-    def reference(self) -> float:
-        """Seconds of the reference network now."""
-        (times,) = self.device.time([(REFERENCE_KEY, REFERENCE_RUNS)])
-        self.samples.reference.append(float(times.min()))
-        return self.samples.reference[-1]
+            (seconds,) = device.time([(key, 5)])
+            self.runs[key] = int(np.clip(np.ceil(VISIT / seconds.min()), 1, 20))
+        with tempfile.TemporaryDirectory() as folder:
+            device.load(REFERENCE_KEY, save(REFERENCE, Path(folder) / "reference.onnx"))
+        (reference,) = device.time([(REFERENCE_KEY, REFERENCE_RUNS)])
+        self.before = float(reference.min())
 
     def visit(self, key: str) -> None:
         """Time the model `key` once, and the reference after it."""
-        runs = int(np.clip(np.ceil(VISIT / self.seconds[key]), 1, 20))
-        (times,) = self.device.time([(key, 1 + runs)])
-        before, self.before = self.before, self.reference()
-        self.samples.visits[key].append((times[1:], (before + self.before) / 2))
+        seconds, reference = self.device.time([(key, 1 + self.runs[key]), (REFERENCE_KEY, REFERENCE_RUNS)])
+        before, self.before = self.before, float(reference.min())
+        self.samples.reference.append(self.before)
+        self.samples.visits[key].append((seconds[1:], (before + self.before) / 2))
+
+    def round(self, keys: Sequence[str]) -> None:
+        """Visit each of `keys` once, and count the time that it takes."""
+        started = monotonic()
+        for key in keys:
+            self.visit(key)
+        self.samples.elapsed += monotonic() - started
+
+    def close(self) -> None:
+        """Unload everything."""
+        for key in (REFERENCE_KEY, *self.runs):
+            self.device.unload(key)
 
 
 def measure(
@@ -104,10 +112,10 @@ def measure(
     """Measure every model of `models` (ONNX files by key) on a device that is up.
 
     Stops when the half-width of every 95 % interval is under `precision` of its estimate, or after `time_limit`
-    seconds, but never before `MIN_ROUNDS` rounds. Estimates are told at the session's own pace, or at `pace`: that
-    of an earlier session makes the two comparable although the machine's clock has changed in between.
-    `samples` continues an interrupted session; `keep` is called after each round with all samples so far; `report`
-    with the number of models that are exact enough. Raises `InputError` for a model that does not run.
+    seconds of measuring, but never before `MIN_ROUNDS` rounds. Estimates are told at the session's own pace, or at
+    `pace`: that of an earlier session makes the two comparable although the clock has changed in between. `samples`
+    continues an interrupted session; `keep` is called after each round with all samples so far; `report` with the
+    number of models that are exact enough. Raises `InputError` for a model that does not run.
     """
     if REFERENCE_KEY in models or not models:
         raise InputError(f"there must be models to measure, none named {REFERENCE_KEY!r}")
@@ -115,24 +123,24 @@ def measure(
         raise InputError(f"precision {precision} and time limit {time_limit} must both be above 0")
     samples = Samples() if samples is None else samples
     rng = np.random.default_rng(seed)
-    started, before = monotonic(), samples.elapsed
-    with tempfile.TemporaryDirectory() as folder:
-        reference = save(REFERENCE, Path(folder) / "reference.onnx")
-        session = _Session(device, {REFERENCE_KEY: reference, **models}, samples)
-    while True:
+    session = _Session(device, models, samples)
+    pending = samples.pending(models, precision, pace) if samples.reference else list(models)
+    while not _done(samples, models, pending, pace, time_limit):
+        session.round(rng.permutation(pending or list(models)).tolist())
         pending = samples.pending(models, precision, pace)
-        report(len(models) - len(pending), f"{len(pending)} to go")
-        done = not pending and (samples.settled or pace is not None)
-        if (done or samples.elapsed >= time_limit) and min(len(samples.visits[key]) for key in models) >= MIN_ROUNDS:
-            break
-        for key in rng.permutation(pending or list(models)).tolist():
-            session.visit(key)
-        samples.elapsed = before + monotonic() - started
         keep(samples)
-    for key in session.seconds:
-        device.unload(key)
+        report(len(models) - len(pending), f"{len(pending)} to go")
+    session.close()
     told_at = samples.pace if pace is None else pace
     return Measurement(samples.estimates(models, pace), told_at, samples.pace, tuple(pending))
+
+
+def _done(samples: Samples, keys: Iterable[str], pending: Sequence[str], pace: float | None, limit: float) -> bool:
+    """Whether a session may end. One without an earlier pace must be long enough to know its own."""
+    if min(len(samples.visits[key]) for key in keys) < MIN_ROUNDS:
+        return False
+    exact = not pending and (samples.settled or pace is not None)
+    return exact or samples.elapsed >= limit
 
 
 def measure_model(device: Device, path: Path, **options: object) -> Estimate:

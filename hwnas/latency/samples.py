@@ -52,7 +52,7 @@ class Samples:
 
     def pending(self, keys: Iterable[str], precision: float, at: float | None = None) -> list[str]:
         """Those of `keys` that have too few quiet visits, or an interval wider than ±`precision`."""
-        pace = self.quiet_pace(at) if self.reference else 0.0
+        pace = self.quiet_pace(at)
         few = [key for key in keys if sum(is_quiet(visit, pace) for visit in self.visits[key]) < MIN_QUIET]
         exact = self.estimates([key for key in keys if key not in few], at)
         return few + [key for key, found in exact.items() if found.precision > precision]

@@ -71,7 +71,7 @@ def test_goes_on_from_samples(drifting, models):
     assert len(kept) == module.MIN_ROUNDS
     assert kept == sorted(kept)
     assert {estimate.rounds for estimate in again.estimates.values()} == {module.MIN_ROUNDS}
-    assert device.runs == 5 * (len(models) + 1) + module.REFERENCE_RUNS, "only the warm-up"
+    assert device.runs == 5 * len(models) + module.REFERENCE_RUNS, "only the warm-up"
 
 
 def test_orders_come_from_the_seed(drifting, models):
@@ -133,3 +133,11 @@ def test_measures_files_and_folders(space, tmp_path):
         (tmp_path / "folder").mkdir(exist_ok=True)
         with pytest.raises(InputError, match="is not a file"):
             measure_target(tmp_path / wrong)
+
+
+def test_a_finished_session_goes_on_with_nothing(drifting, models):
+    samples = Samples()
+    first = measure(drifting(), models, precision=0.02, samples=samples)
+    again = measure(drifting(), models, precision=0.02, time_limit=1e-9, samples=samples)
+    assert again == first
+    assert again.late == ()
