@@ -26,6 +26,9 @@ app = typer.Typer(
 UsageError = typer.BadParameter.__base__
 """Of the click that this typer runs on: older ones import it, newer ones bring their own."""
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C: 128 and the signal's number, as in a shell."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Data = Annotated[
     str, typer.Option(help="fashion-mnist-small, cifar10, fashion-mnist, or a folder with one folder per class.")
@@ -256,7 +259,8 @@ def _listing(rows: list[dict[str, Any]], as_json: bool) -> None:
 def main() -> None:
     """Run a command: exit 0, 1 where a bundle does not hold, 2 for bad input, 130 after Ctrl-C; never a traceback."""
     try:
-        app(standalone_mode=False)
+        if app(standalone_mode=False) == INTERRUPTED:  # newer typers return it, older ones raise
+            raise KeyboardInterrupt
     except UsageError as error:
         print(error.format_message() if len(sys.argv) == 1 else f"hwnas: {error.format_message()}", file=sys.stderr)
         sys.exit(2)
@@ -265,7 +269,7 @@ def main() -> None:
         sys.exit(1 if isinstance(error, VerificationError) else 2)
     except (KeyboardInterrupt, typer.Abort):
         print("\nhwnas: stopped (the same profile, search, train or demo goes on from here)", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

@@ -103,6 +103,7 @@ class _Run:
         fastest, _ = predictor.range()
         self.aim_ms = max(fastest, budget_ms / (1 + predictor.table.fit.rmspe))
         self.weights, self.held = holdout(dataset.train, HELD, seed)
+        batch = min(schedule.batch_size, len(self.held))  # a small folder of images has few to hold out
         self.strategy = strategies.get(strategy)(
             predictor.space, steps=schedule.arch_steps, lr=schedule.arch_lr, seed=seed
         )
@@ -112,8 +113,8 @@ class _Run:
             SteeredLatency(self.aim_ms),
             predictor,
             schedule,
-            Batches(self.weights, dataset, schedule.batch_size, seed),
-            Batches(self.held, dataset, schedule.batch_size, seed + 1),
+            Batches(self.weights, dataset, batch, seed),
+            Batches(self.held, dataset, batch, seed + 1),
         )
 
     def ranked(self, within_ms: float, count: int) -> list[Finalist]:
