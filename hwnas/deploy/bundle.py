@@ -3,13 +3,15 @@
 The folder is written under another name and then renamed, so it is there as a whole or not at all.
 """
 
+import glob
 import json
+import shutil
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, PositiveFloat, TypeAdapter
 
 from ..devices.base import DeviceInfo
 from ..errors import InputError, VerificationError
@@ -57,7 +59,7 @@ class Latency:
 
     device: DeviceInfo
     measured: Estimate
-    pace: float
+    pace: PositiveFloat
     budget_ms: float | None = None
     predicted_ms: float | None = None
 
@@ -98,6 +100,8 @@ def write_bundle(folder: Path, files: dict[str, bytes], manifest: Manifest) -> N
     """Write `files` and the manifest of them. Raises `InputError` where `folder` holds anything."""
     require_empty(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.parent.glob(f".{glob.escape(folder.name)}.{'?' * 8}.partial"):
+        shutil.rmtree(leftover)  # of a write that was killed; with `*` it might be that of a bundle `<name>.2`
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", suffix=".partial") as temporary:
         whole = Path(temporary) / folder.name
         whole.mkdir()

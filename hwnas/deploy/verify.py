@@ -6,11 +6,10 @@ from pathlib import Path
 import onnx
 from torch import nn
 
-from .. import devices
-from ..devices.base import DeviceInfo
+from ..devices.base import Device, DeviceInfo
 from ..errors import InputError, VerificationError
 from ..files import sha256
-from ..latency.measure import measure
+from ..latency.measure import Measurement, measure
 from ..latency.stats import Estimate
 from ..training.data import Dataset
 from ..training.evaluate import accuracy, logits
@@ -20,6 +19,10 @@ from .onnx import INPUT, OUTPUT, onnx_logits
 
 TOLERANCE = 1e-4
 """The largest difference of a logit between torch and onnxruntime that still counts as the same function."""
+
+FLIPS = 2
+"""Test images that may be in another class than when the bundle was made: other CPUs round otherwise, and an image on
+the border of two classes then changes sides."""
 
 DRIFT = 0.1
 """How far a shared machine may be from the speed it had before, relatively."""
@@ -82,7 +85,8 @@ def check_agreement(module: nn.Module, model: bytes, dataset: Dataset) -> Agreem
 
 
 def check_function(folder: Path, manifest: Manifest, dataset: Dataset) -> Agreement:
-    """The network, its weights, the model and the preprocessing are of one another, and as accurate as claimed."""
+    """The network, its weights, the model and the preprocessing are of one another, and the accuracies are as claimed,
+    give or take `FLIPS`."""
     same = dataset.fingerprint == manifest.fingerprint
     _require(same, f"the images of {dataset.name} are not, or are not decoded as, those that the bundle was made with")
     try:
@@ -97,22 +101,28 @@ def check_function(folder: Path, manifest: Manifest, dataset: Dataset) -> Agreem
     found = check_agreement(module, model, replace(dataset, mean=steps.mean, std=steps.std))
     for name in ("top1", "onnx_top1"):
         ours, claimed = getattr(found, name), getattr(manifest, name)
-        _require(abs(ours - claimed) < 1e-9, f"{name} is {ours:.4f}, not {claimed:.4f} as {MANIFEST} claims")
+        flips = abs(ours - claimed) * len(dataset.test.labels)
+        _require(flips <= FLIPS + 1e-6, f"{name} is {ours:.4f}, not {claimed:.4f} as {MANIFEST} claims")
     return found
 
 
-def measure_on(name: str, threads: int, model: Path, pace: float | None) -> tuple[DeviceInfo, Estimate, float]:
-    """What the device is, the latency of the ONNX file there, and the pace it is told at: `pace`, or today's."""
-    with devices.get(name, threads) as device:
-        found = measure(device, {MODEL: model}, precision=PRECISION, time_limit=TIME_LIMIT, pace=pace)
-        return device.info, found.estimates[MODEL], found.pace
+def measure_on(device: Device, model: Path, pace: float | None) -> Measurement:
+    """The latency of the ONNX file, its key `MODEL`, on the device, which is up: told at `pace`, or at today's.
+
+    A pace is that of one device: see that it is of this one.
+    """
+    return measure(device, {MODEL: model}, precision=PRECISION, time_limit=TIME_LIMIT, pace=pace)
 
 
-def check_latency(claimed: Latency, info: DeviceInfo, measured: Estimate) -> None:
-    """`measured`, on the device `info`, is of the claimed device and not clearly over the budget, or, where there
-    was none, over what was measured then by `DRIFT`."""
+def check_device(claimed: Latency, info: DeviceInfo) -> None:
+    """The device here, `info`, is as the one of the claim."""
     differences = info.differences(claimed.device)
     _require(not differences, f"latency was claimed on another device: {'; '.join(differences)}")
+
+
+def check_latency(claimed: Latency, measured: Estimate) -> None:
+    """`measured`, on the claimed device, is not clearly over the budget, or, where there was none, over what was
+    measured then by `DRIFT`."""
     limit, name = claimed.budget_ms, "the budget"
     if limit is None:
         limit, name = (1 + DRIFT) * claimed.measured.ms, f"the claimed latency plus {DRIFT:.0%}"

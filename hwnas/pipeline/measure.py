@@ -13,8 +13,7 @@ from ..latency.stats import Estimate
 from ..progress import progress
 from ..space.net import Net
 
-MODEL = "model"
-BUNDLED = "model.onnx"
+KEY = "model"
 
 
 @dataclass(frozen=True)
@@ -50,16 +49,18 @@ def measure(
         model = _model(target, Path(folder))
         options = {"precision": precision, "time_limit": time_limit, "pace": pace}
         with progress("measure", 1) as report:
-            found = latency.measure(running, {MODEL: model}, report=report, **options)
-        return Measured(str(target), running.info, found.estimates[MODEL], found.pace, not found.late)
+            found = latency.measure(running, {KEY: model}, report=report, **options)
+        return Measured(str(target), running.info, found.estimates[KEY], found.pace, not found.late)
 
 
 def _model(target: Path, folder: Path) -> Path:
     """The ONNX file of `target`, made in `folder` where there is none yet."""
     if target.is_dir():
-        target = target / BUNDLED
+        from ..deploy.bundle import MODEL  # here, as it loads torch, which nothing else needs for measuring
+
+        target = target / MODEL
     if not target.is_file():
         raise InputError(f"{target} is not a file: give an ONNX file, a bundle's folder, or the JSON of a network")
     if target.suffix != ".json":
         return target
-    return save(Net.from_json(files.read_json(target, "network"), target), folder / BUNDLED)
+    return save(Net.from_json(files.read_json(target, "network"), target), folder / "network.onnx")

@@ -105,6 +105,8 @@ def _prepare(
         _require(job.seed >= 0, f"a seed is not negative, as {job.seed} is")
         _claim(job.out)
     nets = [job.read_net() for job in jobs]
+    for net in nets:
+        require_classifier(net)
     resolutions = sorted({net.resolution for net in nets})
     _require(len(resolutions) == 1, f"networks trained at once take images of one size, not {resolutions} px")
     dataset = load(data, resolutions[0], root)
@@ -112,6 +114,16 @@ def _prepare(
         classes = len(dataset.labels)
         _require(net.classes == classes, f"{net.name} has {net.classes} outputs, {dataset.name} has {classes} classes")
     return dataset, recipe
+
+
+def require_classifier(net: Net) -> None:
+    """Raise `InputError` unless `net` takes square images of three channels and ends, there only, in a classifier."""
+    first, name = net.blocks[0], net.name or "the network"
+    ends = [block.op == "classifier" for block in net.blocks]
+    _require(ends[-1], f"{name} does not end in a classifier")
+    _require(sum(ends) == 1, f"{name} has a classifier before its end")
+    _require(first.cin == 3, f"{name} takes images of {first.cin} channels, not 3")
+    _require(first.height == first.width, f"{name} takes images of {first.height}×{first.width} px, which is no square")
 
 
 def _claim(out: Path) -> None:

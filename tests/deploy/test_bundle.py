@@ -1,6 +1,8 @@
 import json
 import shutil
-from dataclasses import replace
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +12,16 @@ from safetensors.torch import load_file, save_file
 
 from hwnas import devices
 from hwnas.deploy import verify as checks
-from hwnas.deploy.bundle import CLAIMED, MANIFEST, read_manifest
+from hwnas.deploy.bundle import CLAIMED, MANIFEST, read_manifest, write_bundle
 from hwnas.devices.base import DeviceInfo
 from hwnas.errors import InputError, VerificationError
 from hwnas.files import sha256
+from hwnas.latency import samples
+from hwnas.latency.measure import Measurement
 from hwnas.latency.stats import Estimate
 from hwnas.pipeline.export import Target, export
 from hwnas.pipeline.verify import verify
+from hwnas.training.data import load
 from hwnas.training.run import read_record
 
 GET = devices.get
@@ -47,6 +52,7 @@ class SteadyDevice:
 def steady():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(devices, "get", lambda name, threads: SteadyDevice())
+        patch.setattr(samples, "MIN_SECONDS", 0)  # it has no slow spells to wait for
         yield
 
 
@@ -99,9 +105,11 @@ def test_an_untouched_bundle_passes_and_says_what_was_checked(bundle, images):
     assert found["latency_checked"]
     assert found["measured_ms"] == pytest.approx(1)
     assert found["measured_interval_ms"] == pytest.approx([1, 1])
+    assert found["measured_now_ms"] == pytest.approx(1)
+    assert found["pace_ratio"] == pytest.approx(1)
     without = verify(bundle, data=images, latency=False)
     assert not without["latency_checked"]
-    assert without["measured_ms"] is None
+    assert without["measured_ms"] is without["pace_ratio"] is None
 
 
 @pytest.mark.parametrize("name", [*CLAIMED, MANIFEST])
@@ -155,6 +163,16 @@ def drop_mean(bundle):
     (bundle / "preprocessing.json").write_text('{"schema": 1, "size": 8, "fitting": "", "std": [1, 1, 1]}')
 
 
+def not_a_net(bundle):
+    (bundle / "net.json").write_text('{"schema": 1, "blocks": []}')
+
+
+def other_images(bundle):
+    net = json.loads((bundle / "net.json").read_text())
+    net["blocks"][0]["cin"] = 1
+    (bundle / "net.json").write_text(json.dumps(net))
+
+
 def no_model(bundle):
     (bundle / "model.onnx").write_bytes(b"not a model")
 
@@ -165,6 +183,8 @@ def no_model(bundle):
         (change_weights, r"model\.onnx differs from the weights by 0\.001"),
         (drop_weight, r"weights\.safetensors is not of .*net\.json: 3\.linear\.bias is missing"),
         (change_net, r"weights\.safetensors is not of .*net\.json: 1\.depthwise\.weight"),
+        (not_a_net, r"net\.json: .*at least one block"),
+        (other_images, "takes images of 1 channels"),
         (swap_labels, r"labels\.json does not hold the classes"),
         (change_mean, "top1 is"),
         (drop_mean, r"preprocessing\.json: mean: Field required"),
@@ -198,11 +218,34 @@ def test_a_budget_that_the_device_does_not_meet_is_named(bundle, images):
         verify(bundle, data=images)
 
 
-def test_another_device_is_named(bundle, images):
+def test_another_device_is_named(bundle, images, monkeypatch):
+    monkeypatch.setattr(checks, "measure", None)  # its pace says nothing here, so nothing is measured
     latency = read_manifest(bundle).latency
     reseal(bundle, latency=replace(latency, device=replace(latency.device, model="Other")))
     with pytest.raises(VerificationError, match=r"another device: model: .*not Other"):
         verify(bundle, data=images)
+
+
+def test_how_fast_the_machine_is_today_is_told_beside_the_latency(bundle, images):
+    claimed = read_manifest(bundle).latency
+    reseal(bundle, latency=replace(claimed, pace=claimed.pace / 4))
+    found = verify(bundle, data=images)
+    assert found["measured_ms"] == pytest.approx(0.25)
+    assert found["pace_ratio"] == pytest.approx(4)
+    assert found["measured_now_ms"] == pytest.approx(1)
+    reseal(bundle, latency=replace(claimed, pace=0.0))
+    with pytest.raises(VerificationError, match=r"latency\.pace"):
+        verify(bundle, data=images)
+
+
+def test_two_test_images_may_change_sides_on_another_machine_and_not_three(bundle, images):
+    manifest, count = read_manifest(bundle), len(load(images, 8).test.labels)
+    reseal(bundle, top1=manifest.top1 - 2 / count, onnx_top1=manifest.onnx_top1 + 2 / count)
+    assert verify(bundle, data=images, latency=False)["top1"] == manifest.top1
+    for claim in (manifest.top1 - 3 / count, float("nan")):
+        reseal(bundle, top1=claim, onnx_top1=manifest.onnx_top1)
+        with pytest.raises(VerificationError, match="top1 is"):
+            verify(bundle, data=images, latency=False)
 
 
 def test_the_latency_is_measured_on_the_device_that_is_here(run, images, tmp_path, monkeypatch):
@@ -219,13 +262,12 @@ def test_without_a_budget_the_claimed_time_is_the_limit(original):
     ms = claimed.measured.ms
     slow = Estimate(1.3 * ms, 1.2 * ms, 1.4 * ms, ms, ms, ms, ms, 8)
     with pytest.raises(VerificationError, match="over the claimed latency"):
-        checks.check_latency(claimed, claimed.device, slow)
-    checks.check_latency(claimed, claimed.device, replace(slow, low=1.05 * ms))
-    checks.check_latency(replace(claimed, budget_ms=1.2 * ms), claimed.device, slow)
+        checks.check_latency(claimed, slow)
+    checks.check_latency(claimed, replace(slow, low=1.05 * ms))
+    checks.check_latency(replace(claimed, budget_ms=1.2 * ms), slow)
 
 
 def test_logits_that_are_no_numbers_do_not_pass(run, images, original):
-    from hwnas.training.data import load
     from hwnas.training.run import read_module
 
     module = read_module(run)
@@ -238,6 +280,38 @@ def test_a_bundle_that_would_not_verify_is_not_written(run, images, tmp_path):
     with pytest.raises(VerificationError, match="over the budget"):
         export(run, out=tmp_path / "export", data=images, target=Target(1e-4))
     assert not list(tmp_path.glob("export/*"))
+
+
+def at(ms):
+    """What `measure` finds where the model takes `ms`, with an interval that begins far below."""
+    return Measurement({"model.onnx": Estimate(ms, 0.5 * ms, 2 * ms, ms, ms, ms, ms, 8)}, 1e-3, 1e-3, ())
+
+
+@pytest.mark.parametrize(("found", "told"), [([1.0], 1.0), ([1.2, 0.9], 0.9), ([1.2, 1.1], None)])
+def test_a_bundle_is_within_the_budget_at_the_second_attempt_or_not_written(
+    run, images, tmp_path, monkeypatch, found, told
+):
+    answers = iter(map(at, found))
+    monkeypatch.setattr(checks, "measure", lambda *args, **options: next(answers))
+    if told is None:
+        with pytest.raises(VerificationError, match=r"1\.2 ms and, again, 1\.1 ms: over the budget of 1 ms"):
+            export(run, out=tmp_path / "export", data=images, target=Target(1.0))
+        assert not list(tmp_path.glob("export/*"))
+    else:
+        bundle = export(run, out=tmp_path / "export", data=images, target=Target(1.0))
+        assert read_manifest(bundle).latency.measured.ms == told
+    assert not list(answers)
+
+
+def test_a_killed_export_leaves_nothing_for_ever(bundle, tmp_path):
+    manifest, out = read_manifest(bundle), tmp_path / "export"
+    out.mkdir()
+    for name in ("mine", "mine.2"):
+        Path(tempfile.mkdtemp(dir=out, prefix=f".{name}.", suffix=".partial"), "mine").mkdir()  # as `write_bundle`'s
+    write_bundle(out / "mine", {}, manifest)
+    others = sorted(path.name for path in out.iterdir())
+    assert others[1:] == ["mine"]
+    assert others[0].startswith(".mine.2.")
 
 
 def test_a_bundle_is_never_half_there(run, images, tmp_path, monkeypatch):
@@ -262,6 +336,25 @@ def test_the_target_is_that_of_the_search(run, images, tmp_path):
     (searched / "search.json").write_text('{"budget_ms": 900.0, "predicted_ms": 0.25, "table": "t.json"}')
     latency = read_manifest(export(searched, out=tmp_path / "export", data=images)).latency
     assert (latency.budget_ms, latency.predicted_ms) == (900, 0.25)
+
+
+def test_the_pace_and_the_budget_of_another_device_are_refused(run, images, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(devices, "get", lambda *request: asked.append(request) or SteadyDevice())
+    searched = shutil.copytree(run, tmp_path / "searched")
+    same = {"budget_ms": 900.0, "pace": 2e-3, "device": asdict(SteadyDevice.info)}
+    (searched / "search.json").write_text(json.dumps(same))
+    latency = read_manifest(export(searched, out=tmp_path / "export", data=images)).latency
+    assert latency.pace == 2e-3
+    assert latency.measured.ms == pytest.approx(2)
+    other = replace(SteadyDevice.info, device="npu", model="Other", threads=4)
+    (searched / "search.json").write_text(json.dumps({**same, "device": asdict(other)}))
+    monkeypatch.setattr(checks, "measure", None)
+    with pytest.raises(InputError, match=r"model: Steady, not Other.*threads: 1, not 4.*give the same one, or profile"):
+        export(searched, name="other", out=tmp_path / "export", data=images)
+    with pytest.raises(InputError, match="not Other"):
+        export(searched, name="other", out=tmp_path / "export", data=images, device="cpu", threads=2)
+    assert asked == [("cpu", 1), ("npu", 4), ("cpu", 2)]
 
 
 def test_a_folder_of_images_has_to_be_named_again(run, bundle, tmp_path):

@@ -42,6 +42,9 @@ def network(classes=2, width=8, size=8):
     )
 
 
+STEM, HEAD = network().blocks
+
+
 def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -128,6 +131,11 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_work(images, tmp_
     ("wrong", "complaint"),
     [
         ({"net": network(classes=3)}, "has 3 outputs, greys has 2 classes"),
+        ({"net": Net((STEM,), "t")}, "t does not end in a classifier"),
+        ({"net": Net((STEM, HEAD, Block("conv", 2, 2, 1, 1)), "t")}, "t does not end in a classifier"),
+        ({"net": Net((STEM, HEAD, Block("classifier", 2, 2, 1, 1)), "t")}, "t has a classifier before its end"),
+        ({"net": Net((Block("classifier", 1, 2, 8, 8),))}, "the network takes images of 1 channels, not 3"),
+        ({"net": Net((Block("classifier", 3, 2, 8, 6),), "t")}, "t takes images of 8×6 px, which is no square"),
         ({"net": "nowhere.json"}, r"cannot read network nowhere\.json"),
         ({"data": "nowhere"}, "no data set nowhere"),
         ({"epochs": 0}, "at least 1 epoch, not 0"),
