@@ -50,6 +50,19 @@ def test_flags_what_did_not_go_as_asked(on, drifting, space, tmp_path):
     assert [flag.split(":")[0] for flag in table.flags] == ["time limit", "drift"]
 
 
+def test_flags_sums_that_do_not_predict(on, drifting, space, tmp_path):
+    """Whole networks are slowed at random, as where something else uses the memory."""
+
+    class Crowded(drifting):
+        def load(self, key, path):
+            super().load(key, path)
+            self.models[key] *= 1 + key.startswith("net:") * self.rng.random()
+
+    on(Crowded())
+    (flag,) = load(profile(space, out=tmp_path / "table.json", checks=20)).flags
+    assert flag.startswith("checks: only ")
+
+
 def test_a_failure_keeps_the_old_table_and_the_times(on, drifting, space, tmp_path):
     path = tmp_path / "table.json"
     on(drifting())
