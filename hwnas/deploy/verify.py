@@ -126,5 +126,5 @@ def check_latency(claimed: Latency, measured: Estimate) -> None:
     limit, name = claimed.budget_ms, "the budget"
     if limit is None:
         limit, name = (1 + DRIFT) * claimed.measured.ms, f"the claimed latency plus {DRIFT:.0%}"
-    interval = f"{measured.ms:.3f} ms ({measured.low:.3f} to {measured.high:.3f})"
-    _require(measured.low <= limit, f"latency is {interval}, over {name} of {limit:.3f} ms")
+    interval = f"{measured.ms:.4g} ms ({measured.low:.4g} to {measured.high:.4g})"
+    _require(measured.low <= limit, f"latency is {interval}, over {name} of {limit:.4g} ms")

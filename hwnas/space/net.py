@@ -96,6 +96,8 @@ class Block:
             raise ValueError(f"an even kernel has no centre: {self}")
         if (self.residual or self.op == "skip") and (self.stride != 1 or self.cin != self.cout):
             raise ValueError(f"an identity needs stride 1 and equal channels: {self}")
+        if self.residual and self.op in ("skip", "classifier"):
+            raise ValueError(f"a {self.op} adds nothing to its input: {self}")
 
     @property
     def out(self) -> tuple[int, int]:

@@ -113,6 +113,8 @@ def test_a_wrong_network_file_is_refused_naming_the_field(change, message):
 def test_impossible_things_are_refused():
     with pytest.raises(ValueError, match="identity needs"):
         Block("mbconv", 8, 16, 8, 8, 3, residual=True)
+    with pytest.raises(ValueError, match="a skip adds nothing"):
+        Block("skip", 8, 8, 8, 8, residual=True)
     with pytest.raises(ValueError, match="even kernel"):
         Block("conv", 8, 8, 8, 8, 2)
     with pytest.raises(ValueError, match="agree in shape"):
