@@ -1,18 +1,16 @@
 """The commands: thin wrappers that parse, call the stage of the same name, and print."""
 
-import json
 import os
 import sys
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from . import devices as device_room
 from .errors import InputError, VerificationError
+from .output import listing, plain, show
 from .space import mobile
 
 app = typer.Typer(
@@ -39,22 +37,6 @@ DeviceName = Annotated[str, typer.Option(help="One of `hwnas devices`.")]
 DeviceThreads = Annotated[int, typer.Option(help="Threads that the model runs with on the device.")]
 TorchThreads = Annotated[int | None, typer.Option(min=1, help="Threads of torch here.", show_default="all cores")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
-
-
-def plain(value: Any) -> Any:
-    """`value` as JSON can hold it: dataclasses and schemas as objects, paths as text."""
-    if is_dataclass(value):
-        value = asdict(value)
-    if isinstance(value, dict):
-        return {key: plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
-    return value.model_dump() if hasattr(value, "model_dump") else str(value) if isinstance(value, Path) else value
-
-
-def show(value: Any, as_json: bool, text: str) -> None:
-    """Print a stage's answer: `text`, or `value` as one JSON object."""
-    print(json.dumps(plain(value)) if as_json else text)
 
 
 @app.command(epilog="Example: hwnas profile --space proxyless-32 --device cpu --threads 1")
@@ -90,7 +72,7 @@ def profile(
     show({**facts, "fit": asdict(table.fit)}, as_json, "\n".join([text, *(f"note: {flag}" for flag in table.flags)]))
 
 
-@app.command(epilog="Example: hwnas search --table latency_tables/cpu.proxyless-32.json --latency 0.25 --data photos/")
+@app.command(epilog="Example: hwnas search --table latency_tables/cpu.proxyless-32.json --latency 0.09")
 def search(
     table: Annotated[Path, typer.Option(help="The latency table, from `hwnas profile`.")],
     latency: Annotated[float, typer.Option(help="The budget in ms.")],
@@ -226,13 +208,13 @@ def spaces(as_json: AsJson = False) -> None:
     built = [mobile.get(name) for name in mobile.SPACES]
     rows = [{"name": s.name, "slots": len(s.slots), "networks": s.size, "blocks": len(s.blocks()),
              "resolution": s.resolution, "classes": s.classes, "source": s.source} for s in built]  # fmt: skip
-    _listing(rows, as_json)
+    listing(rows, as_json)
 
 
 @app.command()
 def devices(as_json: AsJson = False) -> None:
     """List the devices that can be measured."""
-    _listing([_described(name) for name in device_room.names()], as_json)
+    listing([_described(name) for name in device_room.names()], as_json)
 
 
 def _described(name: str) -> dict[str, Any]:
@@ -242,18 +224,6 @@ def _described(name: str) -> dict[str, Any]:
             return {"name": name, **plain(device.info)}
     except InputError as error:
         return {"name": name, "error": str(error)}
-
-
-def _listing(rows: list[dict[str, Any]], as_json: bool) -> None:
-    """One row an entry: a JSON list, or a table."""
-    if as_json:
-        print(json.dumps(plain(rows)))
-        return
-    table = Table(*max(rows, key=len))
-    for row in rows:
-        table.add_row(*(f"{value:.3g}" if isinstance(value, int) and value > 10**6 else str(value)
-                        for value in row.values()))  # fmt: skip
-    Console().print(table)
 
 
 def main() -> None:

@@ -41,17 +41,27 @@ def exactly(ms):
 
 
 @pytest.fixture(scope="session")
-def images(tmp_path_factory):
+def make_images(tmp_path_factory):
+    """A function that makes a folder of three folders, one a class, of so many images of so many pixels a side."""
+
+    def make(size, count):
+        folder = tmp_path_factory.mktemp("data") / "colours"
+        rng = np.random.default_rng(0)
+        for channel, name in enumerate(("red", "green", "blue")):
+            (folder / name).mkdir(parents=True)
+            for index in range(count):
+                pixels = rng.integers(0, 120, (size, size, 3), np.uint8)
+                pixels[:, :, channel] += 100
+                Image.fromarray(pixels).save(folder / name / f"{index}.png")
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def images(make_images):
     """A folder with one folder of sixty 32 px images for each of three classes."""
-    folder = tmp_path_factory.mktemp("data") / "colours"
-    rng = np.random.default_rng(0)
-    for channel, name in enumerate(("red", "green", "blue")):
-        (folder / name).mkdir(parents=True)
-        for index in range(60):
-            pixels = rng.integers(0, 120, (32, 32, 3), np.uint8)
-            pixels[:, :, channel] += 100
-            Image.fromarray(pixels).save(folder / name / f"{index}.png")
-    return folder
+    return make_images(32, 60)
 
 
 @pytest.fixture(scope="session")

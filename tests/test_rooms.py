@@ -9,7 +9,7 @@ import hwnas
 
 ROOT = Path(hwnas.__file__).parent
 ORDER = ["space", "nn", "devices", "latency", "strategies", "training", "deploy", "pipeline", "cli"]
-BASE = {"errors", "files", "interrupt", "progress"}
+BASE = {"errors", "files", "interrupt", "output", "progress"}
 FORBIDDEN = {"space": {"torch", "onnx", "onnxruntime"}, "devices": {"torch"}}
 
 

@@ -19,7 +19,7 @@ from ..latency.measure import Measurement
 from ..training.data import Dataset, load
 from ..training.run import NET, WEIGHTS, read_module, read_net, read_record, versions
 from ..training.sources import NAMED
-from .train import SEARCH
+from .search_run import RECORD as SEARCH
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from ..training.data import DEFAULT, Dataset, load
 from ..training.recipe import Recipe
 from ..training.run import NET, RECORD, WEIGHTS, TrainRecord, read_net, read_record, versions, write_run
 from .parallel import run_all
+from .search_run import RECORD as SEARCH
 
 STATE = "train.state"
-SEARCH = "search.json"
 
 
 @dataclass(frozen=True)

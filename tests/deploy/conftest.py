@@ -1,6 +1,4 @@
-import numpy as np
 import pytest
-from PIL import Image
 
 from hwnas.pipeline.train import train
 from hwnas.space.net import Block, Net
@@ -8,17 +6,9 @@ from hwnas.training.recipe import Recipe
 
 
 @pytest.fixture(scope="session")
-def images(tmp_path_factory):
+def images(make_images):
     """A folder with one folder of twenty 8 px images for each of three classes."""
-    folder = tmp_path_factory.mktemp("data") / "colours"
-    rng = np.random.default_rng(0)
-    for channel, name in enumerate(("red", "green", "blue")):
-        (folder / name).mkdir(parents=True)
-        for index in range(20):
-            pixels = rng.integers(0, 120, (8, 8, 3), np.uint8)
-            pixels[:, :, channel] += 100
-            Image.fromarray(pixels).save(folder / name / f"{index}.png")
-    return folder
+    return make_images(8, 20)
 
 
 @pytest.fixture(scope="session")
