@@ -71,6 +71,15 @@ class _Graph:
         """The average over height and width, which stay as 1 × 1."""
         return self.node("ReduceMean", x, self.constant("height_width", np.array([2, 3])), keepdims=1)
 
+    def reshape(self, x: str, *shape: int) -> str:
+        """`x` with this shape and a free batch before it."""
+        return self.node("Reshape", x, self.constant(f"shape_{'_'.join(map(str, shape))}", np.array([-1, *shape])))
+
+    def shuffle(self, x: str, layer: Layer) -> str:
+        """The channels of `x`, the first of every group before the second of any."""
+        split = self.reshape(x, layer.groups, layer.cin // layer.groups, *layer.out)
+        return self.reshape(self.node("Transpose", split, perm=[0, 2, 1, 3, 4]), layer.cin, *layer.out)
+
     def layer(self, x: str, layer: Layer, prefix: str) -> str:
         """One layer of a block's walk."""
         name = f"{prefix}.{layer.name}"
@@ -83,8 +92,10 @@ class _Graph:
                 return self.node(
                     "Mul", x, self.node("Sigmoid", self.conv(squeezed, f"{name}.expand", layer.mid, layer.cin))
                 )
+            case "shuffle":
+                return self.shuffle(x, layer)
             case "pool":
-                return self.node("Reshape", self.mean(x), self.constant(f"{name}.shape", np.array([-1, layer.cout])))
+                return self.reshape(self.mean(x), layer.cout)
             case "linear":
                 weight, bias = (
                     self.random(f"{name}.weight", layer.cout, layer.cin),

@@ -34,6 +34,8 @@ def _modules(layer: Layer) -> list[tuple[str, nn.Module]]:
     """The named torch modules of one layer, in order."""
     if layer.kind == "se":
         return [(layer.name, SqueezeExcite(layer))]
+    if layer.kind == "shuffle":
+        return [(layer.name, nn.ChannelShuffle(layer.groups))]  # unlike view and transpose, it stays channels_last
     if layer.kind == "pool":
         return [(layer.name, nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten())]
     if layer.kind == "linear":

@@ -8,9 +8,11 @@ from .space import SearchSpace, Slot
 
 KERNELS = (3, 5, 7)
 EXPANSIONS = (3, 6)
+Stage = tuple[int, int, int]
+"""Width, layers and the first layer's stride."""
 
 
-def _slot(cin: int, cout: int, size: int, stride: int) -> Slot:
+def _proxyless_slot(cin: int, cout: int, size: int, stride: int) -> Slot:
     """ProxylessNAS's candidates: MBConv of each kernel and expansion, and skip where the shape allows it."""
     residual = stride == 1 and cin == cout
     convs = (
@@ -21,20 +23,41 @@ def _slot(cin: int, cout: int, size: int, stride: int) -> Slot:
     return Slot((*convs, *([Block("skip", cin, cout, size, size)] if residual else [])))
 
 
-def _proxyless(
-    name: str, size: int, stem: tuple[int, int, int], stages: Sequence[tuple[int, int, int]], head: int, classes: int
-) -> SearchSpace:
-    """`stem` is (width, stride, first block's width); a stage is (width, layers, stride)."""
-    width, stride, cin = stem
-    parts: list[Block | Slot] = [Block("conv", 3, width, size, size, 3, stride, act="relu6")]
-    size //= stride
-    parts.append(Block("mbconv", width, cin, size, size, 3, act="relu6"))
-    for cout, layers, stride in stages:
+def _fbnet_slot(cin: int, cout: int, size: int, stride: int) -> Slot:
+    """FBNet's candidates (1812.03443, table 2), and skip, which is a 1×1 convolution where the shape changes."""
+    residual = stride == 1 and cin == cout
+    convs = (
+        Block("fbconv", cin, cout, size, size, kernel, stride, expansion, groups, act="relu", residual=residual)
+        for kernel in (3, 5)
+        for expansion, groups in ((1, 1), (1, 2), (3, 1), (6, 1))
+    )
+    projection = Block("conv", cin, cout, size, size, 1, stride, act="relu")
+    return Slot((*convs, Block("skip", cin, cout, size, size) if residual else projection))
+
+
+def _parts(
+    stem: Sequence[Block], stages: Sequence[Stage], slot: Callable[[int, int, int, int], Slot], head: int, classes: int
+) -> tuple[Block | Slot, ...]:
+    """The stem, a slot for each layer of each stage, a 1×1 convolution to `head` channels, and the classifier."""
+    parts: list[Block | Slot] = list(stem)
+    cin, size, act = stem[-1].cout, stem[-1].out[0], stem[0].act
+    for cout, layers, first_stride in stages:
         for layer in range(layers):
-            parts.append(_slot(cin, cout, size, stride if layer == 0 else 1))
-            cin, size = cout, size // (stride if layer == 0 else 1)
-    parts += [Block("conv", cin, head, size, size, act="relu6"), Block("classifier", head, classes, size, size)]
-    return SearchSpace(name, tuple(parts), "ProxylessNAS, arXiv 1812.00332")
+            stride = first_stride if layer == 0 else 1
+            parts.append(slot(cin, cout, size, stride))
+            cin, size = cout, size // stride
+    return (*parts, Block("conv", cin, head, size, size, act=act), Block("classifier", head, classes, size, size))
+
+
+def _proxyless(
+    name: str, size: int, stem: tuple[int, int, int], stages: Sequence[Stage], head: int, classes: int
+) -> SearchSpace:
+    """`stem` is (width, stride, first block's width)."""
+    width, stride, cin = stem
+    conv = Block("conv", 3, width, size, size, 3, stride, act="relu6")
+    first = Block("mbconv", width, cin, *conv.out, 3, act="relu6")
+    parts = _parts((conv, first), stages, _proxyless_slot, head, classes)
+    return SearchSpace(name, parts, "ProxylessNAS, arXiv 1812.00332")
 
 
 def proxyless(classes: int = 1000) -> SearchSpace:
@@ -52,7 +75,21 @@ def proxyless_32(classes: int = 10) -> SearchSpace:
     return _proxyless("proxyless-32", 32, (16, 2, 16), stages, 320, classes)
 
 
-SPACES: dict[str, Callable[[int], SearchSpace]] = {"proxyless": proxyless, "proxyless-32": proxyless_32}
+def fbnet(classes: int = 100) -> SearchSpace:
+    """FBNet (1812.03443, table 1) for 32×32 images, with the strides of HW-NAS-Bench (2103.10584): 9^22 networks.
+
+    The candidates of a slot are in the order of that benchmark's latencies: k3_e1, k3_e1_g2, k3_e3, k3_e6, the same
+    with k5, and skip."""
+    stages = [(16, 1, 1), (24, 4, 1), (32, 4, 2), (64, 4, 2), (112, 4, 1), (184, 4, 2), (352, 1, 1)]
+    stem = Block("conv", 3, 16, 32, 32, 3, act="relu")
+    return SearchSpace("fbnet", _parts((stem,), stages, _fbnet_slot, 1504, classes), "FBNet, arXiv 1812.03443")
+
+
+SPACES: dict[str, Callable[[int], SearchSpace]] = {
+    "proxyless": proxyless,
+    "proxyless-32": proxyless_32,
+    "fbnet": fbnet,
+}
 """Every built-in space by name; each takes the number of classes."""
 
 

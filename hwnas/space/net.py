@@ -19,7 +19,7 @@ from ..files import parse
 SCHEMA = 1
 """Version of the JSON form of `Net`. A reader refuses any other."""
 
-Op = Literal["conv", "mbconv", "skip", "classifier"]
+Op = Literal["conv", "mbconv", "fbconv", "skip", "classifier"]
 Act = Literal["", "relu", "relu6", "hswish", "swish"]
 
 
@@ -28,10 +28,11 @@ class Layer:
     """One primitive operation; shapes are NCHW without the batch.
 
     `conv` is a convolution without bias, BatchNorm and `act`; `se` is squeeze-and-excite (1709.01507) with `mid`
-    squeezed channels, both of its layers with bias; `pool` is the global average and flattens; `linear` has a bias.
+    squeezed channels, both of its layers with bias; `shuffle` deals the channels of `groups` out in turn (1707.01083,
+    §3.1); `pool` is the global average and flattens; `linear` has a bias.
     """
 
-    kind: Literal["conv", "se", "pool", "linear"]
+    kind: Literal["conv", "se", "shuffle", "pool", "linear"]
     name: str
     cin: int
     cout: int
@@ -62,8 +63,8 @@ class Layer:
     @property
     def params(self) -> int:
         """Trainable parameters: the weights, BatchNorm's scale and shift, and biases."""
-        extra = {"conv": 2 * self.cout, "se": self.mid + self.cin, "linear": self.cout, "pool": 0}
-        return self.weights + extra[self.kind]
+        extra = {"conv": 2 * self.cout, "se": self.mid + self.cin, "linear": self.cout}
+        return self.weights + extra.get(self.kind, 0)
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,10 @@ class Block:
     """A unit of a network and its own latency key.
 
     `height` and `width` are of the input. `expansion` is the ratio of an inverted bottleneck (1801.04381, §3.3), and
-    `se` the number of its squeezed channels (0: none). `residual` adds the input to the output. A `skip` is the
-    identity: it can be chosen but is never in a `Net`, and it costs nothing.
+    `se` the number of its squeezed channels (0: none). An `fbconv` (1812.03443, §3.1) differs from an `mbconv` in
+    that its first convolution stays at expansion 1, and its 1×1 convolutions may have `groups`, shuffled in between.
+    `residual` adds the input to the output. A `skip` is the identity: it can be chosen but is never in a `Net`, and
+    it costs nothing.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -85,12 +88,14 @@ class Block:
     kernel: int = 1
     stride: int = 1
     expansion: int = 1
+    groups: int = 1
     se: int = 0
     act: Act = ""
     residual: bool = False
 
     def __post_init__(self) -> None:
-        if min(self.cin, self.cout, self.height, self.width, self.kernel, self.stride, self.expansion) < 1:
+        channels, size = (self.cin, self.cout), (self.height, self.width, self.kernel, self.stride)
+        if min(*channels, *size, self.expansion, self.groups) < 1:
             raise ValueError(f"a size of this block is under 1: {self}")
         if self.kernel % 2 == 0:
             raise ValueError(f"an even kernel has no centre: {self}")
@@ -98,6 +103,8 @@ class Block:
             raise ValueError(f"an identity needs stride 1 and equal channels: {self}")
         if self.residual and self.op in ("skip", "classifier"):
             raise ValueError(f"a {self.op} adds nothing to its input: {self}")
+        if self.groups > 1 and (self.op != "fbconv" or any(count % self.groups for count in channels)):
+            raise ValueError(f"only an fbconv has groups, which divide its channels: {self}")
 
     @property
     def out(self) -> tuple[int, int]:
@@ -111,7 +118,8 @@ class Block:
         """The name of this block in a latency table: every field that is not at its default, in a fixed order."""
         parts = [self.op, f"{self.cin}-{self.cout}", f"{self.height}x{self.width}"]
         parts += [f"k{self.kernel}"] * (self.kernel > 1) + [f"s{self.stride}"] * (self.stride > 1)
-        parts += [f"e{self.expansion}"] * (self.op == "mbconv") + [f"se{self.se}"] * (self.se > 0)
+        parts += [f"e{self.expansion}"] * (self.op in ("mbconv", "fbconv")) + [f"g{self.groups}"] * (self.groups > 1)
+        parts += [f"se{self.se}"] * (self.se > 0)
         return "_".join([*parts, *([self.act] * bool(self.act)), *(["res"] * self.residual)])
 
     @cached_property
@@ -134,14 +142,16 @@ def _conv(block: Block) -> Iterator[Layer]:
     yield Layer("conv", "conv", block.cin, block.cout, block.kernel, block.stride, act=block.act, out=block.out)
 
 
-def _mbconv(block: Block) -> Iterator[Layer]:
-    mid = block.cin * block.expansion
-    if block.expansion > 1:
-        yield Layer("conv", "expand", block.cin, mid, act=block.act, out=(block.height, block.width))
+def _bottleneck(block: Block) -> Iterator[Layer]:
+    mid, size = block.cin * block.expansion, (block.height, block.width)
+    if block.expansion > 1 or block.op == "fbconv":
+        yield Layer("conv", "expand", block.cin, mid, groups=block.groups, act=block.act, out=size)
+    if block.groups > 1:
+        yield Layer("shuffle", "shuffle", mid, mid, groups=block.groups, out=size)
     yield Layer("conv", "depthwise", mid, mid, block.kernel, block.stride, mid, act=block.act, out=block.out)
     if block.se:
         yield Layer("se", "se", mid, mid, mid=block.se, act=block.act, out=block.out)
-    yield Layer("conv", "project", mid, block.cout, out=block.out)
+    yield Layer("conv", "project", mid, block.cout, groups=block.groups, out=block.out)
 
 
 def _classifier(block: Block) -> Iterator[Layer]:
@@ -151,7 +161,8 @@ def _classifier(block: Block) -> Iterator[Layer]:
 
 _WALKS: dict[Op, Callable[[Block], Iterator[Layer]]] = {
     "conv": _conv,
-    "mbconv": _mbconv,
+    "mbconv": _bottleneck,
+    "fbconv": _bottleneck,
     "skip": lambda block: iter(()),
     "classifier": _classifier,
 }

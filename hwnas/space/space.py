@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
@@ -66,8 +66,12 @@ class SearchSpace:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes whenever any block of the space does; stored wherever indices into the space are."""
-        return sha256(json.dumps([asdict(part) for part in self.parts]).encode())[:16]
+        """Changes whenever any block of the space does; stored wherever indices into the space are.
+
+        Keys leave out what is at its default, so that a new field of `Block` changes the fingerprint of no old space.
+        """
+        keys = [part.key if isinstance(part, Block) else [c.key for c in part.candidates] for part in self.parts]
+        return sha256(json.dumps(keys).encode())[:16]
 
     def check(self, arch: Arch) -> Arch:
         """`arch` itself. Raises `InputError` if it is not an architecture of this space."""
