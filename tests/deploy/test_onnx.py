@@ -7,6 +7,8 @@ import torch
 
 from hwnas.deploy.onnx import export_onnx, fused, onnx_logits
 from hwnas.errors import VerificationError
+from hwnas.nn.build import build
+from hwnas.space.net import Block, Net
 from hwnas.training.data import load
 from hwnas.training.evaluate import logits
 from hwnas.training.run import read_module
@@ -25,6 +27,18 @@ def model(module):
 def test_the_model_answers_as_torch_does_whatever_the_batch(module, model):
     session = onnxruntime.InferenceSession(model)
     for batch in (1, 2, 7):
+        x = torch.randn(batch, 3, 8, 8)
+        with torch.no_grad():
+            expected = module(x)
+        (answer,) = session.run(["logits"], {"images": x.numpy()})
+        torch.testing.assert_close(torch.from_numpy(answer), expected, rtol=0, atol=1e-5)
+
+
+def test_a_shuffle_of_channels_is_exported_for_any_batch(awake):
+    shuffled = Block("fbconv", 3, 3, 8, 8, 3, expansion=2, groups=3, act="relu", residual=True)
+    module = awake(build(Net((shuffled, Block("classifier", 3, 4, 8, 8))), seed=0)).eval()
+    session = onnxruntime.InferenceSession(export_onnx(module, 8))
+    for batch in (1, 3):
         x = torch.randn(batch, 3, 8, 8)
         with torch.no_grad():
             expected = module(x)

@@ -23,6 +23,9 @@ BLOCKS = {
     "strided": Block("mbconv", 8, 12, 7, 9, 7, 2, expansion=2, act="swish"),
     "se": Block("mbconv", 8, 8, 6, 6, 3, expansion=2, se=4, act="hswish", residual=True),
     "se_relu6": Block("mbconv", 8, 16, 6, 6, 3, 2, 2, se=2, act="relu6"),
+    "fbconv": Block("fbconv", 8, 8, 6, 6, 3, act="relu", residual=True),
+    "shuffled": Block("fbconv", 12, 12, 6, 6, 3, expansion=2, groups=2, act="relu", residual=True),
+    "shuffled_strided": Block("fbconv", 9, 12, 7, 9, 5, 2, groups=3, act="relu6"),
     "classifier": Block("classifier", 8, 5, 4, 4),
 }
 NET = Net(
@@ -30,6 +33,7 @@ NET = Net(
         Block("conv", 3, 8, 16, 16, 3, 2, act="relu6"),
         Block("mbconv", 8, 8, 8, 8, 3, expansion=3, se=4, act="hswish", residual=True),
         Block("mbconv", 8, 16, 8, 8, 5, 2, expansion=3, act="swish"),
+        Block("fbconv", 16, 16, 4, 4, 3, groups=2, act="relu", residual=True),
         Block("conv", 16, 24, 4, 4, act="relu"),
         Block("classifier", 24, 10, 4, 4),
     )

@@ -6,7 +6,7 @@ from hwnas.space.net import Block
 
 
 @pytest.mark.parametrize("act", ["", "relu", "relu6", "hswish", "swish"])
-@pytest.mark.parametrize("op", ["conv", "mbconv"])
+@pytest.mark.parametrize("op", ["conv", "mbconv", "fbconv"])
 def test_a_residual_block_starts_as_the_identity(op, act):
     block = BlockModule(Block(op, 8, 8, 4, 4, 3, act=act, residual=True)).eval()
     x = torch.randn(2, 8, 4, 4)

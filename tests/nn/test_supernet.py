@@ -20,14 +20,16 @@ def small_space(slots: int = 3, channels: int = 8, size: int = 8) -> SearchSpace
     return SearchSpace("small", (stem, *[slot] * slots, head))
 
 
-@pytest.mark.parametrize("name", ["proxyless", "proxyless-32"])
-def test_one_hot_gates_equal_the_extracted_network_for_100_architectures(name, awake):
+# Any resolution that the strides allow: the weights do not know it, and 224 px would only take longer.
+@pytest.mark.parametrize(
+    ("name", "pixels", "count"), [("proxyless", 64, 100), ("proxyless-32", 32, 100), ("fbnet", 16, 10)]
+)
+def test_one_hot_gates_equal_the_extracted_network(name, pixels, count, awake):
     space = mobile.get(name, classes=10)
     supernet = awake(Supernet(space, seed=0))
     rng = np.random.default_rng(0)
-    # Any resolution that the strides allow: the weights do not know it, and 224 px would only take longer.
-    images = torch.randn(2, 3, 64 if name == "proxyless" else 32, 64 if name == "proxyless" else 32)
-    for _ in range(100):
+    images = torch.randn(2, 3, pixels, pixels)
+    for _ in range(count):
         arch = space.sample(rng)
         supernet.train()
         trained = supernet(images, one_hot(arch))

@@ -26,6 +26,21 @@ def test_proxyless_is_the_published_space():
     assert (net.blocks[-1].cin, net.classes, net.resolution) == (1280, 1000, 224)
 
 
+def test_fbnet_has_the_candidates_of_its_benchmark_in_order():
+    space = mobile.get("fbnet")
+    assert (len(space.slots), set(space.choices), space.classes, space.resolution) == (22, {9}, 100, 32)
+    assert len(space.blocks()) == 12 * 8 + 6 + 3  # 12 shapes of slots, 6 of which change it; stem, head and classifier
+    convs = [f"k{kernel}_{wide}" for kernel in (3, 5) for wide in ("e1", "e1_g2", "e3", "e6")]
+    first, changing, same = (slot.candidates for slot in space.slots[:3])
+    assert [block.key for block in first[:-1]] == [f"fbconv_16-16_32x32_{conv}_relu_res" for conv in convs]
+    assert [block.key for block in changing[:-1]] == [f"fbconv_16-24_32x32_{conv}_relu" for conv in convs]
+    assert [slot[-1].key for slot in (first, changing, same)] == [
+        "skip_16-16_32x32",
+        "conv_16-24_32x32_relu",
+        "skip_24-24_32x32",
+    ]
+
+
 def test_mobilenet_v2_counts_are_torchvisions_and_the_papers():
     net = zoo.mobilenet_v2()
     theirs = torchvision.models.mobilenet_v2()
@@ -115,6 +130,11 @@ def test_impossible_things_are_refused():
         Block("mbconv", 8, 16, 8, 8, 3, residual=True)
     with pytest.raises(ValueError, match="a skip adds nothing"):
         Block("skip", 8, 8, 8, 8, residual=True)
+    for op, cin, groups in (("mbconv", 8, 2), ("conv", 8, 2), ("fbconv", 8, 3), ("fbconv", 9, 2)):
+        with pytest.raises(ValueError, match="only an fbconv has groups"):
+            Block(op, cin, 8, 8, 8, 3, groups=groups)
+    with pytest.raises(ValueError, match="under 1"):
+        Block("fbconv", 8, 8, 8, 8, 3, groups=0)
     with pytest.raises(ValueError, match="even kernel"):
         Block("conv", 8, 8, 8, 8, 2)
     with pytest.raises(ValueError, match="agree in shape"):
