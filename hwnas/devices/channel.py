@@ -3,19 +3,32 @@
 from pathlib import Path
 from typing import Protocol
 
+from .base import DeviceError
+
+LINE = 16 * 2**20
+"""The most bytes that a line may have: a runner that never ends one must not fill the memory here."""
+
 
 class ChannelClosed(Exception):  # noqa: N818  not an error where the channel can be opened again
     """The runner ended or the connection broke; the message is its last words, one line."""
 
 
+class Unreachable(DeviceError):  # noqa: N818  as above
+    """A device that does not answer now, but may a little later."""
+
+
 class Channel(Protocol):
-    """A conversation with one runner. Nothing here interprets a line: that is `RunnerDevice`'s."""
+    """A conversation with one runner. Nothing here interprets a line: that is `RunnerDevice`'s.
+
+    What goes wrong is told without the name of the device, which `RunnerDevice` puts before it.
+    """
 
     resumable: bool
     """Whether a broken conversation may be begun again with `open`: true of a network, false of a process here."""
 
     def open(self) -> None:
-        """Start the runner. Raises `DeviceError` naming why it cannot be reached; after a break, begins afresh."""
+        """Start the runner. Raises `DeviceError` naming why it cannot be reached, `Unreachable` where another try may
+        succeed; after a break, begins afresh."""
         ...
 
     def send(self, line: str) -> None:
@@ -23,7 +36,8 @@ class Channel(Protocol):
         ...
 
     def receive(self, timeout: float) -> str:
-        """The next line, with its end. Raises `ChannelClosed`, or `TimeoutError` after `timeout` seconds."""
+        """The next line, with its end. Raises `ChannelClosed`, `TimeoutError` after `timeout` seconds, or `DeviceError`
+        for a line that is too long (`Lines`)."""
         ...
 
     def put(self, path: Path) -> str:
@@ -33,3 +47,32 @@ class Channel(Protocol):
     def close(self) -> None:
         """End the runner and clean up after it. Never raises for a runner that has ended already."""
         ...
+
+
+class Lines:
+    """Cuts a stream of bytes into lines."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._seen = 0  # bytes that are known to hold no end of a line
+
+    def add(self, data: bytes) -> None:
+        """More of the stream. Raises `DeviceError` where a line has more than `LINE` bytes."""
+        self._bytes += data
+        if len(self._bytes) > LINE and self._bytes.find(b"\n", 0, LINE) < 0:
+            raise DeviceError(f"answered with a line of more than {LINE} bytes")
+
+    def next(self) -> str | None:
+        """The next whole line with its end, or None until more is added."""
+        end = self._bytes.find(b"\n", self._seen)
+        if end < 0:
+            self._seen = len(self._bytes)
+            return None
+        line, self._seen = bytes(self._bytes[: end + 1]), 0
+        del self._bytes[: end + 1]
+        return line.decode(errors="replace")
+
+
+def last_words(text: str) -> str:
+    """The last line of what a runner complained, which is where Python names the error; empty where it did not."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

@@ -1,32 +1,59 @@
-"""A device behind the one-file runner: the runner is a process, spoken to in JSON lines. Believes nothing it says."""
+"""A device behind a one-file runner, spoken to in JSON lines over any channel. Believes nothing that it says."""
 
 import json
-import subprocess
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from time import monotonic, sleep
+from typing import Any, Self, TypeVar
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from ..errors import InputError
-from ..files import parse
-from .base import DeviceError, DeviceInfo, Visit
+from . import answers
+from .artifact import whole
+from .base import Breakdown, DeviceError, DeviceInfo, DeviceState, Visit
+from .channel import Channel, ChannelClosed, Unreachable
+from .spec import Runtime
 
-_INFO = TypeAdapter(DeviceInfo)
+ANSWER = 60.0
+"""Seconds that an answer may take which needs no model to run."""
 
-PATIENCE = 10.0
-"""Seconds that a runner is given to end by itself once its input is closed."""
+SLOWER = 10.0
+"""How many times slower than ever before a run may be until its runner counts as hanging."""
+
+WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 29.0)
+"""Seconds before each try to reach a device again."""
+
+TRIES = 3
+"""How often a request is made in all where the connection breaks each time: it may be the request that breaks it."""
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Model:
+    """A model of the file `source`: the file to send, a folder for it, and the longest that a run of it took, in s."""
+
+    source: Path
+    path: Path
+    folder: tempfile.TemporaryDirectory
+    run: float = 0.0
 
 
 class RunnerDevice:
-    """A `Device` whose runner is started by `command`. It computes float32 at batch 1 until told otherwise."""
+    """A `Device` whose runner is reached by `channel`. It computes at batch 1 until told otherwise.
 
-    def __init__(self, name: str, command: Sequence[str]) -> None:
-        self.name = name
-        self._command = list(command)
-        self._process: subprocess.Popen[str] | None = None
+    Where the channel is resumable, a broken connection is made again and the request repeated; the device must be the
+    same as before. Every request has a time limit: a runner that does not answer is ended.
+    """
+
+    def __init__(self, name: str, channel: Channel, runtime: Runtime | None = None) -> None:
+        self.name, self.channel, self.runtime = name, channel, runtime or Runtime()
+        self._models: dict[str, _Model] = {}
         self._info: DeviceInfo | None = None
 
     def __str__(self) -> str:
@@ -40,90 +67,170 @@ class RunnerDevice:
         return self._info
 
     def __enter__(self) -> Self:
-        self._complaints = tempfile.TemporaryFile("w+", errors="replace")
-        pipe = subprocess.PIPE
         try:
-            self._process = subprocess.Popen(
-                self._command, stdin=pipe, stdout=pipe, stderr=self._complaints, text=True, errors="replace"
-            )
-            said = self._require(self._hear())
-            self._info = parse(_INFO, {"precision": "float32", "batch": 1, **said, "device": self.name}, self)
-        except OSError as error:
+            self._info = self._greet()
+        except ChannelClosed as closed:
             self.__exit__()
-            raise DeviceError(f"{self} cannot start: {error}") from None
+            raise DeviceError(f"{self} cannot start its runner: {answers.plain(closed)}") from None
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *exception: object) -> None:
-        process, self._process, self._info = self._process, None, None
-        if process is not None:
-            try:
-                process.communicate(timeout=PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-        self._complaints.close()
+        self._info = None
+        self.channel.close()
+        for model in self._models.values():
+            model.folder.cleanup()
+        self._models.clear()
 
     def load(self, key: str, path: Path) -> None:
         """Get the ONNX model of `path` ready. Raises `InputError` where the runtime cannot run it."""
-        reply = self._ask(do="load", key=key, path=str(Path(path).resolve()))
-        if "error" in reply:
-            raise InputError(f"{path} does not run on {self}: {reply['error']}")
+        self._require_up()
+        model = self._prepare(Path(path))
+        try:
+            self._lasting(lambda: self._load(key, model))
+        except BaseException:
+            model.folder.cleanup()
+            raise
+        self._forget(key)
+        self._models[key] = model
 
     def unload(self, key: str) -> None:
         """Forget the model `key`."""
-        self._require(self._ask(do="unload", key=key))
+        self._require(self._lasting(lambda: self._ask(ANSWER, do="unload", key=key)))
+        self._forget(key)
 
     def time(self, visits: Sequence[Visit]) -> list[np.ndarray]:
         """Raw seconds of every run. Raises `DeviceError` for an answer that is not that many positive times."""
-        told = self._require(self._ask(do="time", visits=list(visits))).get("seconds")
-        if not isinstance(told, list) or len(told) != len(visits):
-            raise DeviceError(f"{self} did not answer {len(visits)} visits with as many lists of times")
-        return [self._seconds(key, repeats, times) for (key, repeats), times in zip(visits, told, strict=True)]
+        known = [(self._models[key], repeats) for key, repeats in visits if key in self._models]
+        limit = ANSWER + SLOWER * sum(model.run * repeats for model, repeats in known)
+        reply = self._require(self._lasting(lambda: self._ask(limit, do="time", visits=list(visits))))
+        found = answers.seconds(reply.get("seconds"), visits, self)
+        for (key, _), times in zip(visits, found, strict=True):
+            if key in self._models:
+                self._models[key].run = max([self._models[key].run, *times])
+        return found
 
-    def _seconds(self, key: str, repeats: int, times: Any) -> np.ndarray:
+    def state(self) -> DeviceState:
+        """How the device is now. Raises `DeviceError`."""
+        return answers.facts(answers.STATE, self._require(self._lasting(lambda: self._ask(ANSWER, do="state"))), self)
+
+    def breakdown(self, path: Path, repeats: int = 10) -> Breakdown:
+        """Where the time of the model of `path` goes over `repeats` runs. `InputError` where the device cannot tell."""
+        self._require_up()
+        model = self._prepare(Path(path))
+        limit = self.runtime.patience() * (1 + repeats)
+
+        def ask() -> dict[str, Any]:
+            return self._ask(limit, do="breakdown", path=self._put(model), repeats=repeats)
+
         try:
-            seconds = np.asarray(times, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise DeviceError(f"{self} answered {key} with something other than times") from None
-        if seconds.shape != (repeats,):
-            raise DeviceError(f"{self} was asked for {repeats} times of {key}, answered {seconds.size}")
-        if not (np.isfinite(seconds) & (seconds > 0)).all():
-            raise DeviceError(f"{self} answered {key} with a time that is no positive number")
-        return seconds
+            reply = self._lasting(ask)
+        finally:
+            model.folder.cleanup()
+        if "error" in reply:
+            raise InputError(f"{self} cannot tell where the time of {path} goes: {answers.plain(reply['error'])}")
+        return answers.facts(answers.BREAKDOWN, reply, self)
+
+    def _prepare(self, source: Path) -> _Model:
+        """The model of `source` as it will be sent."""
+        folder = tempfile.TemporaryDirectory()
+        inside = Path(folder.name)
+        try:
+            made = self.runtime.prepare(whole(source, inside), inside)
+            if self.channel.resumable and made.parent != inside:
+                made = Path(shutil.copy(made, inside))  # to be sent again later, when `source` may be gone
+        except BaseException as error:
+            folder.cleanup()
+            if isinstance(error, InputError):
+                raise InputError(f"{source} does not run on {self}: {error}") from None
+            raise
+        return _Model(source, made, folder)
+
+    def _load(self, key: str, model: _Model) -> None:
+        where, started = self._put(model), monotonic()
+        reply = self._ask(self.runtime.patience(), do="load", key=key, path=where)
+        if "error" in reply:
+            raise InputError(f"{model.source} does not run on {self}: {answers.plain(reply['error'])}")
+        model.run = monotonic() - started  # which ran it once
+
+    def _forget(self, key: str) -> None:
+        if key in self._models:
+            self._models.pop(key).folder.cleanup()
+
+    def _lasting(self, action: Callable[[], T]) -> T:
+        """What `action` gives, done again where the connection broke in it and could be made again."""
+        tries = TRIES if self.channel.resumable else 1
+        while True:
+            try:
+                return action()
+            except ChannelClosed as closed:
+                tries -= 1
+                if not tries:
+                    raise DeviceError(f"{self} ended unexpectedly: {answers.plain(closed)}") from None
+            self._resume()
+
+    def _resume(self) -> None:
+        """Reach the device again and load everything that was loaded. Raises `DeviceError`."""
+        before, why = self.info, ""
+        for wait in WAITS:
+            sleep(wait)
+            try:
+                differences = before.differences(self._greet())
+                if differences:
+                    raise self._down(f"is not as it was before its connection broke: {differences[0]}")
+                for key, model in self._models.items():
+                    self._load(key, model)
+                return
+            except (ChannelClosed, Unreachable) as error:
+                why = answers.plain(error)
+        raise self._down(f"could not be reached again: {why}")
+
+    def _greet(self) -> DeviceInfo:
+        """Begin the conversation: what the runner says it is."""
+        with self._named():
+            self.channel.open()
+        said = self._require(self._hear(ANSWER))
+        own = {"precision": self.runtime.precision, "batch": 1, **said, "device": self.name}
+        return answers.facts(answers.INFO, own, self)
+
+    def _put(self, model: _Model) -> str:
+        with self._named():
+            return self.channel.put(model.path)
+
+    def _ask(self, limit: float, **request: Any) -> dict[str, Any]:
+        self._require_up()
+        self.channel.send(json.dumps(request) + "\n")
+        return self._hear(limit)
+
+    def _hear(self, limit: float) -> dict[str, Any]:
+        """The next answer. Anything but one ends the conversation: later ones would be taken for another's."""
+        try:
+            return answers.told(self.channel.receive(limit))
+        except TimeoutError:
+            raise self._down(f"did not answer within {limit:.0f} s") from None
+        except DeviceError as error:
+            raise self._down(str(error)) from None
 
     def _require(self, reply: dict[str, Any]) -> dict[str, Any]:
         if "error" in reply:
-            raise DeviceError(f"{self}: {reply['error']}")
+            raise DeviceError(f"{self}: {answers.plain(reply['error'])}")
         return reply
 
-    def _ask(self, **request: Any) -> dict[str, Any]:
-        if self._process is None:
-            raise DeviceError(f"{self} is not running")
-        try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-        except OSError:
-            raise self._death() from None
-        return self._hear()
+    def _require_up(self) -> None:
+        _ = self.info
 
-    def _hear(self) -> dict[str, Any]:
-        line = self._process.stdout.readline()
-        if not line.endswith("\n"):
-            raise self._death()
-        try:
-            reply = json.loads(line)
-        except json.JSONDecodeError:
-            reply = None
-        if not isinstance(reply, dict):
-            raise DeviceError(f"{self} answered something other than a JSON object: {line.strip()[:80]}")
-        return reply
+    def _down(self, what: str) -> DeviceError:
+        """The error for a conversation that cannot go on; ends it."""
+        self._info = None
+        self.channel.close()
+        return DeviceError(f"{self} {what}")
 
-    def _death(self) -> DeviceError:
-        """The error for a runner that ended in the middle of a conversation, with its last words."""
-        self._complaints.seek(0)
-        words = self._complaints.read().split("\n")
-        last = next((line.strip() for line in reversed(words) if line.strip()), "no message")
-        return DeviceError(f"{self} ended unexpectedly: {last}")
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Put the name of the device before what a channel says."""
+        try:
+            yield
+        except DeviceError as error:
+            raise type(error)(f"{self}: {error}") from None

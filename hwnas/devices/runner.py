@@ -1,51 +1,143 @@
 """Times ONNX models on the machine that runs this file, asked in JSON lines on standard input.
 
-One file that needs only Python, numpy and onnxruntime, so that the same file serves the local CPU, a board and a
-phone. It decides nothing about how often or in what order to measure; it only answers:
+One file that needs only Python (3.8 or later), numpy and onnxruntime, so that the same file serves the local CPU, a
+board and a phone. It decides nothing about how often or in what order to measure; it only answers:
 
-    (start)                                        {"model": ..., "runtime": ..., ...}   the machine, once
-    {"do": "load", "key": k, "path": p}            {}
-    {"do": "time", "visits": [[k, repeats], ...]}  {"seconds": [[s, ...], ...]}          one list for each visit
-    {"do": "unload", "key": k}                     {}
-    (anything that fails)                          {"error": "one line"}
+    (start)                                          {"model": ..., "runtime": ..., ...}     the machine, once
+    {"do": "load", "key": k, "path": p}              {}
+    {"do": "time", "visits": [[k, repeats], ...]}    {"seconds": [[s, ...], ...]}            one list for each visit
+    {"do": "unload", "key": k}                       {}
+    {"do": "state"}                                  {"mhz": f, "celsius": t, "throttled": b}  null: cannot be read
+    {"do": "breakdown", "path": p, "repeats": n}     {"operators": [{"name": ..., "type": ..., "seconds": ...}, ...],
+                                                      "peak_bytes": b}
+    (anything that fails)                            {"error": "one line"}
 
 It ends when standard input closes. It ignores Ctrl-C, which is for the program that started it.
 """
 
 import argparse
 import gc
+import glob
 import json
 import os
 import platform
+import re
 import signal
+import subprocess
 import sys
+import tempfile
 from time import perf_counter_ns
 
-import numpy as np
-import onnxruntime as ort
+try:
+    import numpy as np
+    import onnxruntime as ort
+except ImportError as error:
+    sys.exit(f"the runner needs numpy and onnxruntime for this Python ({sys.executable}): {error}")
 
-DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+WHOLE = {"tensor(uint8)": np.uint8, "tensor(int8)": np.int8, "tensor(int32)": np.int32, "tensor(int64)": np.int64}
+SLOWED = 0x4 | 0x8 | 0x20 | 0x40 | 0x80
+"""Of a GPU driver's reasons for a lower clock: power and heat, in software and hardware."""
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
 
-def cpu_model():
-    """The processor's name, as the operating system tells it."""
+def read(path):
+    """The text of a small file of the operating system, or None where it cannot be read."""
     try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
-            fields = dict(line.split(":", 1) for line in lines if ":" in line)
-        names = {key.strip().lower(): value.strip() for key, value in fields.items()}
-        return names.get("model name") or names["hardware"]
-    except (OSError, KeyError):
-        return platform.processor() or platform.machine()
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().strip("\0 \n")
+    except OSError:
+        return None
 
 
-def pin(threads):
-    """Stay on the last `threads` cores, where allowed: the fast ones of a phone, far from interrupts on a server."""
+def number(text, least, most):
+    """The number that `text` is, or None where it is none from `least` to `most`."""
     try:
-        cores = sorted(os.sched_getaffinity(0))[-threads:]
-        os.sched_setaffinity(0, cores)
-        return cores
+        value = float(text)
+    except (TypeError, ValueError):
+        return None
+    return value if least <= value <= most else None
+
+
+def cpu_says(pattern):
+    """What follows each `pattern` in /proc/cpuinfo."""
+    return re.findall(rf"^(?:{pattern})\s*:\s*(.+)", read("/proc/cpuinfo") or "", re.MULTILINE)
+
+
+def pin(threads, cores):
+    """Stay on `cores`, or the last `threads` ones: the fast ones of a phone, far from interrupts on a server."""
+    try:
+        wanted = cores or sorted(os.sched_getaffinity(0))[-threads:]
+        os.sched_setaffinity(0, wanted)
+        got = sorted(os.sched_getaffinity(0))
     except (AttributeError, OSError):
-        return []
+        got = []
+    if cores and got != sorted(set(cores)):
+        sys.exit("cannot run on the cores {}: this machine gives {}".format(cores, got or "no choice"))
+    return got
+
+
+class Cpu:
+    """What the operating system tells of the cores in use."""
+
+    def __init__(self, cores):
+        self.cores = cores or list(range(os.cpu_count() or 1))
+
+    def clocks(self, name):
+        """MHz of each core in use, from the files `name` of the kernel's clock control."""
+        texts = [read(f"/sys/devices/system/cpu/cpu{core}/cpufreq/{name}") for core in self.cores]
+        return [khz / 1e3 for khz in (number(text, 1, 1e8) for text in texts) if khz]
+
+    def describe(self):
+        """The board, and how its clock is chosen."""
+        return {
+            "chip": read("/proc/device-tree/model") or "",
+            "governor": read(f"/sys/devices/system/cpu/cpu{self.cores[-1]}/cpufreq/scaling_governor") or "",
+            "max_mhz": max(self.clocks("cpuinfo_max_freq"), default=None),
+        }
+
+    def state(self):
+        """Clock, heat, and whether the clock is held back."""
+        told = dict(zip(cpu_says("processor"), cpu_says("cpu MHz")))  # noqa: B905  `strict` is of Python 3.10
+        clocks = self.clocks("scaling_cur_freq") or [number(told.get(str(core)), 1, 1e5) for core in self.cores]
+        zones = [number(read(path), 1e3, 150e3) for path in glob.glob("/sys/class/thermal/thermal_zone*/temp")]
+        firmware = read("/sys/devices/platform/soc/soc:firmware/get_throttled")  # of a Raspberry Pi
+        if firmware is not None:
+            throttled = int(firmware, 16) & 0xF != 0  # the low bits are of now, the others of some time before
+        else:
+            allowed, able = self.clocks("scaling_max_freq"), self.clocks("cpuinfo_max_freq")
+            throttled = min(allowed) < min(able) if allowed and able else None
+        return {
+            "mhz": sum(clocks) / len(clocks) if all(clocks) else None,
+            "celsius": max((zone / 1e3 for zone in zones if zone), default=None),
+            "throttled": throttled,
+        }
+
+
+class Gpu:
+    """What the driver tells of the first GPU."""
+
+    def ask(self, *fields):
+        """The values of `fields`, as nvidia-smi names them; empty where it does not tell."""
+        query = ["nvidia-smi", "--id=0", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
+        try:
+            said = subprocess.run(query, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20).stdout
+        except (OSError, subprocess.TimeoutExpired):
+            said = b""
+        values = [value.strip() for value in said.decode(errors="replace").split(",")]
+        return values if len(values) == len(fields) else [""] * len(fields)
+
+    def describe(self):
+        """The GPU, and how fast its clock may be."""
+        name, driver, clock = self.ask("name", "driver_version", "clocks.max.sm")
+        return {"chip": name, "driver": driver, "max_mhz": number(clock, 1, 1e5)}
+
+    def state(self):
+        """Clock, heat, and whether the clock is held back."""
+        clock, heat, reasons = self.ask("clocks.sm", "temperature.gpu", "clocks_throttle_reasons.active")
+        throttled = int(reasons, 16) & SLOWED != 0 if re.fullmatch("0x[0-9a-fA-F]+", reasons) else None
+        return {"mhz": number(clock, 1, 1e5), "celsius": number(heat, 1, 150), "throttled": throttled}
 
 
 def random_input(node, rng):
@@ -53,31 +145,38 @@ def random_input(node, rng):
     shape = list(node.shape)
     if shape and not isinstance(shape[0], int):
         shape[0] = 1
-    if not all(isinstance(size, int) for size in shape) or node.type not in DTYPES:
+    if not all(isinstance(size, int) for size in shape) or node.type not in {**FLOATS, **WHOLE}:
         raise ValueError(f"input {node.name} of type {node.type} and shape {node.shape} has no fixed size to time")
-    return rng.standard_normal(shape).astype(DTYPES[node.type])
+    if node.type in WHOLE:
+        return rng.integers(0, 2, shape).astype(WHOLE[node.type])  # small, as it may be an index
+    return rng.standard_normal(shape).astype(FLOATS[node.type])
 
 
 class Model:
     """A loaded model whose inputs and outputs stay in place from run to run."""
 
-    def __init__(self, path, threads):
+    def __init__(self, path, threads, provider, profile=None):
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        self.session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        if profile:
+            options.enable_profiling, options.profile_file_prefix = True, profile
+        self.session = ort.InferenceSession(path, options, providers=[PROVIDERS[provider]])
+        if self.session.get_providers()[0] != PROVIDERS[provider]:  # onnxruntime takes the CPU without a word
+            raise ValueError(f"this onnxruntime cannot use {PROVIDERS[provider]} here")
+        place = "cpu" if provider == "cpu" else "cuda"
         self.binding = self.session.io_binding()
         rng = np.random.default_rng(0)
         for node in self.session.get_inputs():
-            value = ort.OrtValue.ortvalue_from_numpy(random_input(node, rng))
+            value = ort.OrtValue.ortvalue_from_numpy(random_input(node, rng), place, 0)
             self.binding.bind_ortvalue_input(node.name, value)
         outputs = [node.name for node in self.session.get_outputs()]
         for name in outputs:
-            self.binding.bind_output(name)
+            self.binding.bind_output(name, place)
         self.session.run_with_iobinding(self.binding)  # allocates the outputs, so that timed runs need not
-        for name, value in zip(outputs, self.binding.get_outputs(), strict=True):
-            self.binding.bind_ortvalue_output(name, value)
+        for index, value in enumerate(self.binding.get_outputs()):
+            self.binding.bind_ortvalue_output(outputs[index], value)
 
     def time(self, repeats):
         """Seconds of each of `repeats` runs, one after another."""
@@ -89,35 +188,85 @@ class Model:
         return (np.diff(stamps) / 1e9).tolist()
 
 
+def memory(name):
+    """Bytes of memory, as /proc/self/status tells under `name`; None where it does not."""
+    found = re.search(rf"^{name}:\s*(\d+) kB", read("/proc/self/status") or "", re.MULTILINE)
+    return int(found[1]) * 1024 if found else None
+
+
+def forget_peak():
+    """Make what is in use now the peak of memory; what that is, or None where it cannot be."""
+    try:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+    except OSError:
+        return None
+    return memory("VmRSS")
+
+
+def operators(events, repeats):
+    """The mean seconds of each operator over the last `repeats` runs that onnxruntime's profile tells of."""
+    spent = {}
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            key = event["name"][: -len("_kernel_time")], event["args"]["op_name"], event["args"].get("node_index")
+            spent.setdefault(key, []).append(event["dur"] / 1e6)
+    found = []
+    for (name, kind, _), times in spent.items():
+        counted = len(times) * repeats // (repeats + 1)  # without those of the first run, which is always slow
+        found.append({"name": name, "type": kind, "seconds": sum(times[len(times) - counted :]) / repeats})
+    return found
+
+
 class Runner:
     """The loaded models by key, and an answer to each request."""
 
-    def __init__(self, threads):
-        self.threads = threads
+    def __init__(self, threads, provider, state):
+        self.threads, self.provider, self.state = threads, provider, state
         self.models = {}
 
     def answer(self, request):
         """The reply to one request."""
         if request["do"] == "load":
-            self.models[request["key"]] = Model(request["path"], self.threads)
+            self.models[request["key"]] = Model(request["path"], self.threads, self.provider)
             return {}
         if request["do"] == "time":
             return {"seconds": [self.models[key].time(repeats) for key, repeats in request["visits"]]}
         if request["do"] == "unload":
             del self.models[request["key"]]
             return {}
+        if request["do"] == "state":
+            return self.state()
+        if request["do"] == "breakdown":
+            return self.breakdown(request["path"], request["repeats"])
         raise ValueError("no such request: {}".format(request["do"]))
 
+    def breakdown(self, path, repeats):
+        """Where time and memory of a model go, in a session of its own, since profiling slows it down."""
+        if self.provider != "cpu":
+            raise ValueError("onnxruntime tells the time of an operator on the CPU only")
+        gc.collect()
+        before = forget_peak()
+        with tempfile.TemporaryDirectory() as folder:
+            model = Model(path, self.threads, self.provider, os.path.join(folder, "profile"))
+            model.time(repeats)
+            peak = memory("VmHWM")
+            with open(model.session.end_profiling(), encoding="utf-8") as file:
+                events = json.load(file)
+        grown = None if before is None or peak is None else max(0, peak - before)
+        return {"operators": operators(events, repeats), "peak_bytes": grown}
 
-def describe(threads):
+
+def describe(threads, cores, provider, place):
     """What times measured here depend on."""
     return {
-        "model": cpu_model(),
-        "runtime": "onnxruntime",
+        "model": (cpu_says("model name") or cpu_says("Hardware") or [platform.processor() or platform.machine()])[-1],
+        "runtime": "onnxruntime" if provider == "cpu" else "onnxruntime-" + provider,
         "version": ort.__version__,
         "threads": threads,
         "os": f"{platform.system()} {platform.machine()}",
-        "cores": pin(threads),
+        "cores": cores,
+        **place.describe(),
     }
 
 
@@ -125,10 +274,14 @@ def main():
     """Answer one JSON line with one JSON line until standard input closes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
-    threads = parser.parse_args().threads
+    parser.add_argument("--cores", type=lambda text: [int(core) for core in text.split(",")], default=[])
+    parser.add_argument("--provider", choices=PROVIDERS, default="cpu")
+    asked = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    print(json.dumps(describe(threads)), flush=True)
-    runner = Runner(threads)
+    cores = pin(asked.threads, asked.cores)
+    place = Cpu(cores) if asked.provider == "cpu" else Gpu()
+    print(json.dumps(describe(asked.threads, cores, asked.provider, place)), flush=True)
+    runner = Runner(asked.threads, asked.provider, place.state)
     gc.disable()  # a collection in the middle of a timed run would be counted as the model's
     for line in sys.stdin:
         try:

@@ -58,6 +58,9 @@ class Runtime(Spec):
     runner: ClassVar[str]
     """File name of the runner in this package."""
 
+    precision: str = "float32"
+    """What the times are of, where the runner does not say it."""
+
     def arguments(self) -> list[str]:
         """The runner's command-line arguments."""
         raise NotImplementedError
@@ -65,6 +68,10 @@ class Runtime(Spec):
     def prepare(self, model: Path, folder: Path) -> Path:
         """What the runner is given for the ONNX file `model`: itself, or a conversion of it written into `folder`."""
         return model
+
+    def patience(self) -> float:
+        """Seconds that loading a model may take, and running it once."""
+        return 60.0
 
 
 class Transport(Spec):

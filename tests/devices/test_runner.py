@@ -12,7 +12,7 @@ import pytest
 
 from hwnas import devices
 from hwnas.devices.base import DeviceError
-from hwnas.devices.cpu import LocalCpu
+from hwnas.devices.local import LocalChannel
 from hwnas.devices.process import RunnerDevice
 from hwnas.errors import InputError
 from hwnas.latency.graph import empty, save
@@ -30,11 +30,11 @@ def model(tmp_path):
 def runner_that(answers: str, first: str = json.dumps(INFO)) -> RunnerDevice:
     """A device whose runner says `first`, and for each request does what the code `answers` says."""
     code = f"import sys\nprint({first!r}, flush=True)\nfor line in sys.stdin:\n    {answers}\n    sys.stdout.flush()"
-    return RunnerDevice("fake", [sys.executable, "-c", code])
+    return RunnerDevice("fake", LocalChannel([sys.executable, "-c", code]))
 
 
 def test_times_are_one_array_for_each_visit(model):
-    with LocalCpu() as cpu:
+    with devices.get("cpu") as cpu:
         cpu.load("a", model)
         cpu.load("b", model)
         times = cpu.time([("a", 3), ("b", 5), ("a", 1)])
@@ -43,7 +43,7 @@ def test_times_are_one_array_for_each_visit(model):
 
 
 def test_what_the_device_is(model):
-    with LocalCpu(threads=1) as cpu:
+    with devices.get("cpu", 1) as cpu:
         info = cpu.info
     assert (info.device, info.runtime, info.precision) == ("cpu", "onnxruntime", "float32")
     assert (info.threads, info.batch) == (1, 1)
@@ -56,14 +56,14 @@ def test_a_free_batch_is_one(tmp_path):
     """`empty` has a free batch; a runner that took it for anything but 1 would time another model than asked."""
     path = tmp_path / "empty.onnx"
     path.write_bytes(empty().SerializeToString())
-    with LocalCpu() as cpu:
+    with devices.get("cpu") as cpu:
         cpu.load("empty", path)
         assert cpu.time([("empty", 2)])[0].shape == (2,)
 
 
 def test_errors_leave_the_conversation_in_step(model, tmp_path):
     (tmp_path / "broken.onnx").write_bytes(b"not a model")
-    with LocalCpu() as cpu:
+    with devices.get("cpu") as cpu:
         with pytest.raises(InputError, match=r"broken.onnx does not run on device cpu"):
             cpu.load("broken", tmp_path / "broken.onnx")
         with pytest.raises(InputError, match=r"absent.onnx does not run"):
@@ -124,12 +124,12 @@ def test_a_runner_that_does_not_say_what_it_is(first, complaint):
 
 
 def test_a_runner_that_cannot_start():
-    with pytest.raises(DeviceError, match="cannot start"), RunnerDevice("fake", ["/no/such/program"]):
+    with pytest.raises(DeviceError, match="cannot start"), RunnerDevice("fake", LocalChannel(["/no/such/program"])):
         pass
 
 
 def test_a_device_that_is_not_up_says_so():
-    device = LocalCpu()
+    device = devices.get("cpu")
     for use in (lambda: device.info, lambda: device.time([("a", 1)])):
         with pytest.raises(DeviceError, match="cpu is not running"):
             use()
@@ -137,7 +137,7 @@ def test_a_device_that_is_not_up_says_so():
 
 def test_names_and_refusals():
     assert "cpu" in devices.names()
-    assert isinstance(devices.get("cpu", 2), LocalCpu)
+    assert devices.get("cpu", 2).runtime.threads == 2
     with pytest.raises(InputError, match="no device 'gpu'"):
         devices.get("gpu")
     with pytest.raises(InputError, match="at least 1 thread"):
@@ -152,7 +152,7 @@ def test_the_runner_needs_nothing_of_hwnas():
 
 
 def test_differences_name_the_field():
-    with LocalCpu() as cpu:
+    with devices.get("cpu") as cpu:
         info = cpu.info
     other = type(info)(**{**info.__dict__, "threads": 2, "cores": (7,)})
     assert info.differences(other) == ["threads: 1, not 2"]
@@ -161,8 +161,8 @@ def test_differences_name_the_field():
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX")
 def test_the_runner_ends_with_its_parent():
     """A parent that is killed cannot say goodbye; the runner must not stay behind and disturb the next measurement."""
-    code = "from hwnas.devices.cpu import LocalCpu\nimport time\nwith LocalCpu() as cpu:\n"
-    code += "    print(cpu._process.pid, flush=True)\n    time.sleep(60)"
+    code = "from hwnas import devices\nimport time\nwith devices.get('cpu') as cpu:\n"
+    code += "    print(cpu.channel.pid, flush=True)\n    time.sleep(60)"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     runner = int(parent.stdout.readline())
     parent.kill()
@@ -184,7 +184,7 @@ def alive(pid: int) -> bool:
 def test_seconds_are_seconds(tmp_path):
     """A convolution of 10^8 multiplications takes longer than one of 10^4, and no run takes a minute."""
     sizes = {"small": Block("conv", 4, 4, 4, 4, 3), "large": Block("conv", 64, 64, 56, 56, 3)}
-    with LocalCpu() as cpu:
+    with devices.get("cpu") as cpu:
         for key, block in sizes.items():
             cpu.load(key, save(block, tmp_path / f"{key}.onnx"))
         small, large = (np.min(seconds) for seconds in cpu.time([("small", 5), ("large", 5)]))

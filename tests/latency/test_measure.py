@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from hwnas import devices
 from hwnas.devices.base import DeviceError
-from hwnas.devices.cpu import LocalCpu
 from hwnas.errors import InputError
 from hwnas.latency import measure as module
 from hwnas.latency.graph import save
@@ -111,7 +111,7 @@ def test_a_device_that_fails_ends_the_session(drifting, models):
 
 def test_on_the_real_device(space, tmp_path):
     nets = [space.derive((0, 3, 0)), space.derive((2, 2, 1))]
-    with LocalCpu() as cpu:
+    with devices.get("cpu") as cpu:
         small, large = measure_nets(cpu, nets, time_limit=0.5)
         alone = measure_model(cpu, save(nets[1], tmp_path / "net.onnx"), time_limit=0.5)
     assert 0 < small.minimum < large.minimum
