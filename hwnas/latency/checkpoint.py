@@ -9,7 +9,7 @@ from .. import files
 from ..errors import InputError
 from .samples import Samples
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the JSON form. A reader refuses any other."""
 
 EVERY = 5.0
@@ -39,7 +39,9 @@ class Checkpoint:
                 differences = "; ".join(f"{name}: {theirs[name]}, not {mine[name]}" for name in names)
                 raise InputError(f"{self.path} was interrupted while measuring something else ({differences}): {again}")
             return Samples.from_json(value["samples"])
-        except (KeyError, TypeError, AttributeError) as error:
+        except InputError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{self.path} is not a checkpoint ({error!r}): {again}") from None
 
     def keep(self, samples: Samples) -> None:

@@ -12,7 +12,7 @@ the clock. `benchmarks/estimators.py` compares this with other statistics of the
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -23,6 +23,7 @@ from ..devices.base import Device
 from ..errors import InputError
 from ..progress import Report, silent
 from ..space.net import Block, Net
+from .conditions import Conditions, flags
 from .graph import save
 from .samples import Samples
 from .stats import Estimate
@@ -48,18 +49,27 @@ VISIT = 2e-3
 
 MIN_ROUNDS = 8
 
+SETTLED = 0.05
+"""A model is warm when the median of a visit's runs is so near to that of the visit before."""
+
+WARM_UP_VISITS = 50
+WARM_UP = 1.0
+"""Visits, and seconds of running, after which a model that has not settled is measured all the same."""
+
 
 @dataclass(frozen=True)
 class Measurement:
     """Estimates by key, told at `pace` (seconds of the reference network; `own_pace` is this session's).
 
-    `late` are the keys whose interval was still too wide when the time was up.
+    `late` are the keys whose interval was still too wide when the time was up, where the pace counts as known.
+    `flags` say what was not as it should be or as asked, each in a sentence.
     """
 
     estimates: dict[str, Estimate]
     pace: float
     own_pace: float
     late: tuple[str, ...]
+    flags: tuple[str, ...] = ()
 
 
 class _Session:
@@ -67,34 +77,56 @@ class _Session:
 
     def __init__(self, device: Device, models: Mapping[str, Path], samples: Samples) -> None:
         self.device, self.samples = device, samples
-        self.runs: dict[str, int] = {}
-        for key, path in models.items():
-            device.load(key, path)
-            (seconds,) = device.time([(key, 5)])
-            self.runs[key] = int(np.clip(np.ceil(VISIT / seconds.min()), 1, 20))
+        self.conditions = Conditions(device, samples)
+        self.unsettled: list[str] = []
+        self.runs = {key: self._load(key, path) for key, path in models.items()}
         with tempfile.TemporaryDirectory() as folder:
-            device.load(REFERENCE_KEY, save(REFERENCE, Path(folder) / "reference.onnx"))
+            self._load(REFERENCE_KEY, save(REFERENCE, Path(folder) / "reference.onnx"))
         (reference,) = device.time([(REFERENCE_KEY, REFERENCE_RUNS)])
         self.before = float(reference.min())
+        self.conditions.read()
+
+    def _load(self, key: str, path: Path) -> int:
+        """Load a model and warm it up; how many of its runs are counted in a visit."""
+        self.device.load(key, path)
+        seconds, settled = _warm_up(self.device, key)
+        if not settled:
+            self.unsettled.append(key)
+        return int(np.clip(np.ceil(VISIT / seconds.min()), 1, 20))
 
     def visit(self, key: str) -> None:
         """Time the model `key` once, and the reference after it."""
+        started = monotonic()
         seconds, reference = self.device.time([(key, 1 + self.runs[key]), (REFERENCE_KEY, REFERENCE_RUNS)])
         before, self.before = self.before, float(reference.min())
         self.samples.reference.append(self.before)
         self.samples.visits[key].append((seconds[1:], (before + self.before) / 2))
-
-    def round(self, keys: Sequence[str]) -> None:
-        """Visit each of `keys` once, and count the time that it takes."""
-        started = monotonic()
-        for key in keys:
-            self.visit(key)
         self.samples.elapsed += monotonic() - started
 
+    def round(self, keys: Sequence[str]) -> None:
+        """Visit each of `keys` once, and see how the device is now and then."""
+        for key in keys:
+            self.visit(key)
+            self.conditions.read_if_due()
+
     def close(self) -> None:
-        """Unload everything."""
+        """See how the device is at the end, and unload everything."""
+        self.conditions.read()
         for key in (REFERENCE_KEY, *self.runs):
             self.device.unload(key)
+
+
+def _warm_up(device: Device, key: str) -> tuple[np.ndarray, bool]:
+    """Run a model until its running median settles: the seconds of the last runs, and whether it did."""
+    spent = 0.0
+    (seconds,) = device.time([(key, 3)])
+    for _ in range(WARM_UP_VISITS):
+        before, spent = np.median(seconds), spent + seconds.sum()
+        (seconds,) = device.time([(key, int(np.clip(np.ceil(VISIT / seconds.min()), 3, 20)))])
+        settled = abs(np.median(seconds) / before - 1) <= SETTLED
+        if settled or spent >= WARM_UP:
+            break
+    return seconds, bool(settled)
 
 
 def measure(
@@ -131,8 +163,17 @@ def measure(
         keep(samples)
         report(len(models) - len(pending), f"{len(pending)} to go")
     session.close()
-    told_at = samples.pace if pace is None else pace
-    return Measurement(samples.estimates(models, pace), told_at, samples.pace, tuple(pending))
+    told_at, estimates = samples.pace if pace is None else pace, samples.estimates(models, pace)
+    found = *_unfinished(session, pending, precision), *flags(samples, pace)
+    return Measurement(estimates, told_at, samples.pace, tuple(pending), found)
+
+
+def _unfinished(session: _Session, late: Sequence[str], precision: float) -> Iterator[str]:
+    """What did not come to its end: intervals, and warm-ups."""
+    if late:
+        yield f"time limit: the interval of {len(late)} of {len(session.runs)} is wider than ±{precision:.1%}"
+    if session.unsettled:
+        yield f"warm-up: the times of {len(session.unsettled)}, such as {session.unsettled[0]}, never settled"
 
 
 def _done(samples: Samples, keys: Iterable[str], pending: Sequence[str], pace: float | None, limit: float) -> bool:

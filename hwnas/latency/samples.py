@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from .stats import MIN_QUIET, PACE_QUANTILE, Estimate, Visit, estimate, is_quiet, reference_estimate
+from ..devices.base import DeviceState
+from .stats import MIN_QUIET, PACE_QUANTILE, Estimate, Visit, estimate, is_quiet, pace_uncertainty, reference_estimate
 
 MIN_SECONDS = 3.0
 """A shorter session could know nothing but a slow spell, which last up to so long."""
@@ -15,22 +16,20 @@ MIN_SECONDS = 3.0
 
 @dataclass
 class Samples:
-    """Visits by key, every time of the reference network, and the seconds that measuring took so far."""
+    """Visits by key, every time of the reference network, and the seconds that measuring took so far.
+
+    `readings` are the states that the device was in, each with the number of visits that it had made by then.
+    """
 
     visits: defaultdict[str, list[Visit]] = field(default_factory=lambda: defaultdict(list))
     reference: list[float] = field(default_factory=list)
+    readings: list[tuple[int, DeviceState]] = field(default_factory=list)
     elapsed: float = 0.0
 
     @property
     def pace(self) -> float:
         """Seconds that the reference network takes in this session."""
         return float(np.quantile(self.reference, PACE_QUANTILE))
-
-    @property
-    def drift(self) -> float:
-        """Relative change of the pace from the first half of the session to the second."""
-        first, second = (np.quantile(half, PACE_QUANTILE) for half in np.array_split(self.reference, 2))
-        return float(second / first - 1)
 
     def reference_estimate(self) -> Estimate:
         """The reference network's own time, as in a table."""
@@ -46,15 +45,29 @@ class Samples:
         return self.pace if at is None or self.settled else min(at, self.pace)
 
     def estimates(self, keys: Iterable[str], at: float | None = None) -> dict[str, Estimate]:
-        """The estimate of each key, told at this session's own pace, or `at` another."""
+        """The estimate of each key, told at this session's own pace, or `at` another.
+
+        At its own, what the session does not know of its pace is part of every interval.
+        """
+        if at is not None:
+            return self._estimates(keys, at)
+        uncertainty = pace_uncertainty(self.reference)
+        return {key: found.widened(uncertainty) for key, found in self._estimates(keys, at).items()}
+
+    def _estimates(self, keys: Iterable[str], at: float | None) -> dict[str, Estimate]:
+        """The same with the pace taken as known."""
         pace, told_at = self.quiet_pace(at), self.pace if at is None else at
         return {key: estimate(self.visits[key], pace, told_at) for key in keys}
 
     def pending(self, keys: Iterable[str], precision: float, at: float | None = None) -> list[str]:
-        """Those of `keys` that have too few quiet visits, or an interval wider than ±`precision`."""
+        """Those of `keys` that have too few quiet visits, or an interval wider than ±`precision`.
+
+        The pace counts as known here: no further visit to one of the models would tell more of it, it is the same
+        for all of them, and it cancels wherever figures are compared at one pace.
+        """
         pace = self.quiet_pace(at)
         few = [key for key in keys if sum(is_quiet(visit, pace) for visit in self.visits[key]) < MIN_QUIET]
-        exact = self.estimates([key for key in keys if key not in few], at)
+        exact = self._estimates([key for key in keys if key not in few], at)
         return few + [key for key, found in exact.items() if found.precision > precision]
 
     def to_json(self) -> dict[str, Any]:
@@ -62,12 +75,14 @@ class Samples:
         visits = {
             key: [[seconds.tolist(), beside] for seconds, beside in visits] for key, visits in self.visits.items()
         }
-        return {"visits": visits, "reference": self.reference, "elapsed": self.elapsed}
+        readings = [[visits, asdict(state)] for visits, state in self.readings]
+        return {"visits": visits, "reference": self.reference, "readings": readings, "elapsed": self.elapsed}
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> "Samples":
         """Read the plain-JSON form. Raises KeyError, TypeError or ValueError for anything else."""
         samples = Samples(reference=list(map(float, value["reference"])), elapsed=float(value["elapsed"]))
+        samples.readings = [(int(visits), DeviceState(**state)) for visits, state in value["readings"]]
         for key, visits in value["visits"].items():
             samples.visits[key] = [(np.array(seconds, np.float64), float(beside)) for seconds, beside in visits]
         return samples

@@ -1,7 +1,7 @@
 """The profiling stage: a device and a search space in, the latency table of the space on it out."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,9 +24,6 @@ TABLES = Path("latency_tables")
 EMPTY = "empty"
 LEAN = 8.0
 """How far a drawn network leans at most, see `draw`."""
-
-DRIFT = 0.05
-"""A change of the reference's pace from one half of the session to the other that is worth a flag."""
 
 WITHIN_10 = 0.95
 """Part of the checks that sums must predict within ±10 %. Another process that fills the last-level cache slows whole
@@ -151,20 +148,13 @@ def _table(
         rows=rows,
         checks=checks,
         fit=quality,
-        flags=tuple(_flags(found, samples, quality, precision)),
+        flags=tuple(_flags(found, quality)),
     )
 
 
-def _flags(found: Measurement, samples: Samples, quality: Fit, precision: float) -> list[str]:
+def _flags(found: Measurement, quality: Fit) -> Iterator[str]:
     """What did not go as asked, each in a sentence."""
-    flags = []
-    if found.late:
-        count, of = len(found.late), len(found.estimates)
-        flags.append(f"time limit: the interval of {count} of {of} is wider than ±{precision:.1%}")
-    drift = samples.drift
-    if abs(drift) > DRIFT:
-        flags.append(f"drift: the reference network took {drift:+.1%} in the second half of the session")
+    yield from found.flags
     if quality.within_10 < WITHIN_10:
         text = f"only {quality.within_10:.0%} of the whole networks are within 10 % of the sum of their blocks"
-        flags.append(f"checks: {text}: something else was using the memory of this machine")
-    return flags
+        yield f"checks: {text}: something else was using the memory of this machine"

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from hwnas import devices
 from hwnas.deploy import verify as checks
 from hwnas.deploy.bundle import CLAIMED, MANIFEST, read_manifest, write_bundle
-from hwnas.devices.base import DeviceInfo
+from hwnas.devices.base import DeviceInfo, DeviceState
 from hwnas.errors import InputError, VerificationError
 from hwnas.files import sha256
 from hwnas.latency import samples
@@ -46,6 +46,9 @@ class SteadyDevice:
 
     def time(self, visits):
         return [np.full(repeats, 1e-3) for _, repeats in visits]
+
+    def state(self):
+        return DeviceState()
 
 
 @pytest.fixture(scope="module", autouse=True)

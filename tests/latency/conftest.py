@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
-from hwnas.devices.base import DeviceInfo
-from hwnas.latency import samples
+from hwnas.devices.base import DeviceInfo, DeviceState
+from hwnas.latency import measure, samples
 from hwnas.latency.measure import REFERENCE_KEY
 from hwnas.latency.stats import Estimate
 from hwnas.latency.table import Check, LatencyTable, fit, total
@@ -25,14 +25,17 @@ def seconds_of(path: Path) -> float:
 
 
 class DriftingDevice:
-    """Runs nothing; answers true times × a clock that wanders ±3 % × jitter, one run in 20 stalled; in slow spells,
-    which are a third of the time, × 1.34 for the reference and × 1.2 for anything else."""
+    """Runs nothing; answers true times × a clock that wanders ±`wander` × jitter, one run in 20 stalled; in slow
+    spells, which are a quarter of the time, × 1.34 for the reference and × 1.2 for anything else."""
 
     info = DeviceInfo("drifting", "none", "fake", "1", 1, "float32", 1, "none")
+    jitter, stalls, wander, spells = 0.02, 0.05, 0.03, 0.25
+    passed = 0.0
+    """Seconds that runs took so far, on all devices."""
 
     def __init__(self, seed=0, clock=1.0):
         self.rng = np.random.default_rng(seed)
-        self.clock, self.now, self.runs = clock, 0.0, 0
+        self.clock, self.runs, self.start = clock, 0, DriftingDevice.passed
         self.models = {}
 
     def __enter__(self):
@@ -40,6 +43,11 @@ class DriftingDevice:
 
     def __exit__(self, *exception):
         self.models = {}
+
+    @property
+    def now(self):
+        """Seconds that runs took since this device was made."""
+        return DriftingDevice.passed - self.start
 
     def load(self, key, path):
         self.models[key] = seconds_of(path)
@@ -50,20 +58,27 @@ class DriftingDevice:
     def time(self, visits):
         return [np.array([self.run(key) for _ in range(repeats)]) for key, repeats in visits]
 
+    def state(self):
+        return DeviceState()
+
     def run(self, key):
-        seconds = self.models[key] * self.clock
         self.runs += 1
-        self.now += seconds
-        drift = 1 + 0.03 * np.sin(7 * self.now)
-        spell = (1.34 if key == REFERENCE_KEY else 1.2) if np.sin(20 * self.now) > 0.5 else 1
-        stall = 3 if self.rng.random() < 0.05 else 1
-        return seconds * drift * spell * stall * (1 + 0.02 * self.rng.exponential())
+        stall = 3 if self.rng.random() < self.stalls else 1
+        seconds = self.models[key] * self.slowness(key) * stall * (1 + self.jitter * self.rng.exponential())
+        DriftingDevice.passed += seconds
+        return seconds
+
+    def slowness(self, key):
+        """How many times its true time a run takes now, but for what is random from run to run."""
+        drift = 1 + self.wander * np.sin(7 * self.now)
+        spell = (1.34 if key == REFERENCE_KEY else 1.2) if np.sin(20 * self.now) > np.cos(np.pi * self.spells) else 1
+        return self.clock * drift * spell
 
 
 @pytest.fixture(autouse=True)
 def settles_soon(monkeypatch):
-    """Slow spells are short on the device below, and so may sessions be."""
-    monkeypatch.setattr(samples, "MIN_SECONDS", 0.1)
+    """Slow spells are short on the device above, and so may sessions be."""
+    monkeypatch.setattr(samples, "MIN_SECONDS", 0.4)
 
 
 @pytest.fixture
@@ -72,7 +87,10 @@ def true_seconds():
 
 
 @pytest.fixture
-def drifting():
+def drifting(monkeypatch):
+    """The device to make; sessions go by its clock, so that the same seed gives the same figures on any machine."""
+    monkeypatch.setattr(measure, "monotonic", lambda: DriftingDevice.passed)
+    monkeypatch.setattr(DriftingDevice, "passed", 0.0)
     return DriftingDevice
 
 

@@ -47,7 +47,7 @@ def test_flags_what_did_not_go_as_asked(on, drifting, space, tmp_path):
 
     on(Slowing())
     table = load(profile(space, out=tmp_path / "table.json", precision=1e-6, time_limit=0.3, checks=3))
-    assert [flag.split(":")[0] for flag in table.flags] == ["time limit", "drift"]
+    assert [flag.split(":")[0] for flag in table.flags] == ["time limit", "drift", "disturbed"]
 
 
 def test_flags_sums_that_do_not_predict(on, drifting, space, tmp_path):
