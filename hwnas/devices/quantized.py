@@ -1,0 +1,68 @@
+"""An ONNX model in int8, for its latency only: the ranges of its values are those that random inputs give."""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from ..errors import InputError
+
+BATCHES = 4
+"""Random inputs that the ranges are taken from. More change no operator, and so no time."""
+
+
+class _Random(CalibrationDataReader):
+    """The same random inputs every time, at batch 1."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self._inputs = self._draw(model)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """The next inputs by name, or None."""
+        return next(self._inputs, None)
+
+    @staticmethod
+    def _draw(model: onnx.ModelProto) -> Iterator[dict[str, np.ndarray]]:
+        rng = np.random.default_rng(0)
+        stored = {tensor.name for tensor in model.graph.initializer}
+        shapes = {
+            value.name: [dim.dim_value or 1 for dim in value.type.tensor_type.shape.dim]
+            for value in model.graph.input
+            if value.name not in stored
+        }
+        for _ in range(BATCHES):
+            yield {name: rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
+
+
+def quantized(path: Path, out: Path) -> Path:
+    """Write the model of `path` in int8 to `out`; returns `out`.
+
+    Static, with quantise and dequantise nodes (QDQ) around the operators, which onnxruntime fuses into int8 kernels;
+    weights by channel. Raises `InputError`, with the reason alone, for a model that onnxruntime cannot quantise.
+    """
+    log = logging.getLogger()
+    level = log.level
+    log.setLevel(logging.ERROR)  # its hints are for those who write quantisers
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            ready = Path(folder) / "ready.onnx"
+            quant_pre_process(path, ready, skip_symbolic_shape=True)
+            quantize_static(
+                ready,
+                out,
+                _Random(onnx.load(ready)),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=QuantType.QInt8,
+                weight_type=QuantType.QInt8,
+            )
+    except Exception as error:  # onnxruntime raises nearly anything here, and all of it is about the model
+        raise InputError(f"onnxruntime cannot quantise it: {' '.join(str(error).split())}") from None
+    finally:
+        log.setLevel(level)
+    return out

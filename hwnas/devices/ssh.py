@@ -1,0 +1,43 @@
+"""A machine reached by ssh: a Linux board, a server, or a phone under Termux."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from ..errors import InputError
+from .channel import Channel
+from .spec import Runtime, Seconds, Transport
+
+NAME = r"[A-Za-z0-9_][A-Za-z0-9_.:%-]*"
+"""A host, an address or a user: these are repeated in the commands that an error suggests."""
+
+HomePath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+
+class Ssh(Transport):
+    """Runs the runner with `python` on `host`, in a new folder inside `folder` there, which is removed at the end.
+
+    `key` is a private key; without it, those of the user and of their agent are tried. The host must be in
+    `known_hosts` with the key that it shows. `timeout` is how long to wait for it to answer. Relative paths here are of
+    the current folder, and there of the user's home.
+    """
+
+    host: str = Field(pattern=f"^{NAME}$")
+    port: int = Field(22, ge=1, le=65535)
+    user: str | None = Field(None, pattern=f"^{NAME}$")
+    key: HomePath | None = None
+    known_hosts: HomePath = Field(Path("~/.ssh/known_hosts"), validate_default=True)
+    python: str = Field("python3", min_length=1)
+    folder: str = Field(".cache/hwnas", min_length=1)
+    timeout: Seconds = Field(30.0, gt=0)
+
+    def channel(self, runtime: Runtime) -> Channel:
+        """A session there. Raises `InputError` where asyncssh is not installed."""
+        try:
+            from .ssh_channel import SshChannel  # here, so that device files can be read without asyncssh
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"ssh needs a package that is not installed ({error.name}): pip install asyncssh"
+            ) from None
+        return SshChannel(self, runtime)

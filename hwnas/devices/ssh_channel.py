@@ -1,0 +1,159 @@
+"""The conversation with a runner by ssh: asyncssh in a thread of its own, behind calls that wait for it."""
+
+import asyncio
+import secrets
+import shlex
+from collections.abc import Coroutine
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from threading import Thread
+from time import monotonic
+from typing import Any, TypeVar
+
+import asyncssh
+
+from .base import DeviceError
+from .channel import ChannelClosed, Lines, last_words
+from .spec import Runtime
+from .ssh import Ssh
+from .ssh_connection import connect, place, reason
+
+PATIENCE = 5.0
+"""Seconds that a runner is given to end by itself once its input is closed, and its folder to be removed."""
+
+COMPLAINTS = 4096
+"""Bytes of what a runner last complained that are kept."""
+
+NOT_FOUND = 127
+"""What a shell exits with where there is no such program."""
+
+T = TypeVar("T")
+
+
+class SshChannel:
+    """A runner that is copied to a host and runs there.
+
+    Files there are named by what they hold, in a folder that stays the same when a broken connection is made again:
+    none is sent twice.
+    """
+
+    resumable = True
+
+    def __init__(self, to: Ssh, runtime: Runtime) -> None:
+        self._to, self._runtime = to, runtime
+        self._folder = f"{to.folder.removeprefix('~/')}/{secrets.token_hex(8)}"
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._connection: asyncssh.SSHClientConnection | None = None
+        self._process: asyncssh.SSHClientProcess[bytes] | None = None
+
+    def open(self) -> None:
+        """Connect and start the runner. Raises `DeviceError`, `Unreachable` where another try may succeed."""
+        if self._loop is None:
+            self._runner = asyncio.Runner()
+            self._loop = self._runner.get_loop()
+            self._thread = Thread(target=self._loop.run_forever, name="ssh", daemon=True)
+            self._thread.start()
+        self._wait(self._open())
+
+    def send(self, line: str) -> None:
+        """Send one line. Raises `ChannelClosed`."""
+        try:
+            self._wait(self._write(line.encode()), self._to.timeout)
+        except TimeoutError:
+            raise ChannelClosed("it does not read what it is sent") from None
+
+    def receive(self, timeout: float) -> str:
+        """The next line. Raises `ChannelClosed`, `TimeoutError` after `timeout` seconds, or `DeviceError`."""
+        deadline = monotonic() + timeout
+        while (line := self._lines.next()) is None:
+            self._lines.add(self._wait(self._read(), max(0.0, deadline - monotonic())))
+        return line
+
+    def put(self, path: Path) -> str:
+        """Send a file, unless it is there already. Raises `ChannelClosed` or `DeviceError`."""
+        return self._wait(self._put(path))
+
+    def close(self) -> None:
+        """End the runner, and remove its folder where the host can still be reached."""
+        if self._loop is None:
+            return
+        with suppress(TimeoutError, ChannelClosed, DeviceError):
+            self._wait(self._close(), 3 * PATIENCE)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._runner.close()
+        self._loop = None
+
+    def _wait(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """What `work` gives, done in the other thread. Raises `TimeoutError`."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(timeout)
+        except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection) as error:
+            raise ChannelClosed(reason(error)) from None
+        except asyncssh.SFTPError as error:
+            raise DeviceError(f"cannot write to {self._folder} on {place(self._to)}: {reason(error)}") from None
+        except (asyncssh.Error, ConnectionError) as error:
+            raise ChannelClosed(reason(error)) from None
+        finally:
+            future.cancel()
+
+    async def _open(self) -> None:
+        if self._connection is not None:
+            self._connection.abort()
+        self._lines, self._complaints = Lines(), b""
+        self._connection = await connect(self._to)
+        self._files = await self._connection.start_sftp_client()
+        await self._files.makedirs(self._folder, asyncssh.SFTPAttrs(permissions=0o700), exist_ok=True)
+        runner = await self._put(Path(__file__).with_name(self._runtime.runner))
+        command = [self._to.python, runner, *self._runtime.arguments()]
+        self._process = await self._connection.create_process(shlex.join(command), encoding=None)
+        self._listening = asyncio.create_task(self._listen(self._process.stderr))
+
+    async def _listen(self, stderr: asyncssh.SSHReader[bytes]) -> None:
+        """Keep the last complaints, so that a runner is never stopped by nobody's reading them."""
+        with suppress(asyncssh.Error, OSError):
+            while data := await stderr.read(COMPLAINTS):
+                self._complaints = (self._complaints + data)[-COMPLAINTS:]
+
+    async def _write(self, data: bytes) -> None:
+        self._process.stdin.write(data)
+        await self._process.stdin.drain()
+
+    async def _read(self) -> bytes:
+        data = await self._process.stdout.read(2**16)
+        if data:
+            return data
+        with suppress(asyncssh.Error, TimeoutError):
+            await asyncio.wait_for(asyncio.gather(self._process.wait_closed(), self._listening), PATIENCE)
+        words, status = last_words(self._complaints.decode(errors="replace")), self._process.exit_status
+        if status == NOT_FOUND:
+            words = f"{place(self._to)} has no {self._to.python}: name its Python in the device file ({words})"
+        raise ChannelClosed(words or ("connection lost" if status is None else f"exit status {status}"))
+
+    async def _put(self, path: Path) -> str:
+        data = path.read_bytes()
+        there = f"{await self._files.realpath(self._folder)}/{sha256(data).hexdigest()}{path.suffix}"
+        with suppress(asyncssh.SFTPNoSuchFile):
+            if (await self._files.stat(there)).size == len(data):
+                return there
+        await self._files.put(path, f"{there}.part")  # not `there`: a file of the right size may still have holes
+        await self._files.posix_rename(f"{there}.part", there)
+        return there
+
+    async def _close(self) -> None:
+        connection, process = self._connection, self._process
+        self._connection = self._process = None
+        if connection is None:
+            return
+        if process is not None:
+            process.stdin.write_eof()
+            try:
+                await asyncio.wait_for(process.wait_closed(), PATIENCE)
+            except TimeoutError:
+                process.kill()
+        with suppress(TimeoutError, asyncssh.Error):
+            await asyncio.wait_for(self._files.rmtree(self._folder, ignore_errors=True), PATIENCE)
+        connection.close()
+        await connection.wait_closed()
