@@ -1,8 +1,10 @@
 """Connects by ssh to a host whose key is known, or says in one line why not."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import asyncssh
+from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
 from .base import DeviceError
 from .channel import Unreachable
@@ -20,6 +22,7 @@ async def connect(to: Ssh) -> asyncssh.SSHClientConnection:
             to.host,
             to.port,
             known_hosts=known,  # never None, which would trust any host
+            server_host_key_algs=_algorithms(to, known),
             config=None,  # the device file says it all
             preferred_auth=["publickey"],
             connect_timeout=to.timeout,
@@ -28,8 +31,8 @@ async def connect(to: Ssh) -> asyncssh.SSHClientConnection:
             keepalive_count_max=ALIVE,
             **_identity(to),
         )
-    except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed) as error:
-        raise DeviceError(_refusal(to, known, error)) from None
+    except asyncssh.HostKeyNotVerifiable:
+        raise DeviceError(_refusal(to, known)) from None
     except asyncssh.PermissionDenied:
         key = to.key or "any key of this user or of their agent"
         raise DeviceError(f"{place(to)} does not accept {key}: add its public key to authorized_keys there") from None
@@ -69,14 +72,25 @@ def _identity(to: Ssh) -> dict[str, Any]:
         raise DeviceError(f"cannot use the private key {to.key}: {reason(error)}") from None
 
 
-def _refusal(to: Ssh, known: asyncssh.SSHKnownHosts, error: asyncssh.Error) -> str:
+def _trusted(to: Ssh, known: asyncssh.SSHKnownHosts) -> tuple[Sequence[Any], Sequence[Any]]:
+    """The keys that the host is known by, and those of authorities that may vouch for it."""
+    keys, authorities, *_ = asyncssh.match_known_hosts(known, to.host, "", None if to.port == 22 else to.port)
+    return keys, authorities
+
+
+def _algorithms(to: Ssh, known: asyncssh.SSHKnownHosts) -> list[str]:
+    """All kinds of host keys, those known first: a host that has none of them is to show another, and be refused."""
+    keys, authorities = _trusted(to, known)
+    wanted = [*(get_default_certificate_algs() if authorities else ())]
+    wanted += [name for key in keys for name in key.sig_algorithms]
+    return [name.decode() for name in dict.fromkeys([*wanted, *get_default_public_key_algs()])]
+
+
+def _refusal(to: Ssh, known: asyncssh.SSHKnownHosts) -> str:
     """Why the key of a host is not trusted: it is not known, or it is known by another."""
-    keys, authorities, revoked, *_ = asyncssh.match_known_hosts(known, to.host, "", None if to.port == 22 else to.port)
-    if not (keys or authorities or revoked):
+    if not any(_trusted(to, known)):
         scan = f"ssh-keyscan -p {to.port} {to.host} >> {to.known_hosts}"
         return f"{place(to)} is not in {to.known_hosts}: if you trust this network, add it with '{scan}'"
-    if isinstance(error, asyncssh.KeyExchangeFailed) and "host key" not in error.reason:
-        return f"{place(to)} cannot be talked to: {reason(error)}"
     entry = to.host if to.port == 22 else f"'[{to.host}]:{to.port}'"
     return (
         f"{place(to)} shows another host key than the one in {to.known_hosts}: this may be an attack; "

@@ -1,6 +1,6 @@
-"""The runner's conversation, with the real one and with runners that lie, babble or die."""
+"""The one-file runner, as it runs on this machine."""
 
-import json
+import ast
 import os
 import subprocess
 import sys
@@ -8,29 +8,22 @@ import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from hwnas import devices
 from hwnas.devices.base import DeviceError
-from hwnas.devices.local import LocalChannel
-from hwnas.devices.process import RunnerDevice
 from hwnas.errors import InputError
 from hwnas.latency.graph import empty, save
 from hwnas.space.net import Block
 
-INFO = {"model": "m", "runtime": "r", "version": "1", "threads": 1, "os": "o", "cores": []}
 BLOCK = Block("mbconv", 4, 4, 6, 6, 3, expansion=2, act="relu6", residual=True)
 
 
 @pytest.fixture
 def model(tmp_path):
     return save(BLOCK, tmp_path / "model.onnx")
-
-
-def runner_that(answers: str, first: str = json.dumps(INFO)) -> RunnerDevice:
-    """A device whose runner says `first`, and for each request does what the code `answers` says."""
-    code = f"import sys\nprint({first!r}, flush=True)\nfor line in sys.stdin:\n    {answers}\n    sys.stdout.flush()"
-    return RunnerDevice("fake", LocalChannel([sys.executable, "-c", code]))
 
 
 def test_times_are_one_array_for_each_visit(model):
@@ -77,57 +70,6 @@ def test_errors_leave_the_conversation_in_step(model, tmp_path):
             cpu.time([("fine", 2)])
 
 
-@pytest.mark.parametrize(
-    ("answer", "complaint"),
-    [
-        ('{"seconds": [[0.1, NaN]]}', "no positive number"),
-        ('{"seconds": [[0.1, Infinity]]}', "no positive number"),
-        ('{"seconds": [[0.1, -0.1]]}', "no positive number"),
-        ('{"seconds": [[0.1, 0]]}', "no positive number"),
-        ('{"seconds": [[0.1]]}', "asked for 2 times of a, answered 1"),
-        ('{"seconds": [["x", "y"]]}', "other than times"),
-        ('{"seconds": [[0.1, null]]}', "no positive number"),
-        ('{"seconds": []}', "did not answer 1 visits"),
-        ("{}", "did not answer 1 visits"),
-        ('{"error": "too hot"}', "too hot"),
-        ("[1, 2]", "other than a JSON object"),
-        ("hello", "other than a JSON object: hello"),
-    ],
-)
-def test_nothing_a_runner_says_is_believed(answer, complaint):
-    with runner_that(f"print({answer!r})") as device, pytest.raises(DeviceError, match=complaint) as caught:
-        device.time([("a", 2)])
-    assert "\n" not in str(caught.value)
-
-
-def test_a_runner_that_dies_is_named_with_its_last_words():
-    with runner_that('sys.exit("out of memory")') as device:
-        with pytest.raises(DeviceError, match=r"fake ended unexpectedly: out of memory"):
-            device.time([("a", 2)])
-        with pytest.raises(DeviceError, match="ended unexpectedly"):
-            device.time([("a", 2)])
-
-
-def test_a_runner_that_dies_in_the_middle_of_an_answer():
-    half = """sys.stdout.write('{"seconds": [[0.1'); sys.exit()"""
-    with runner_that(half) as device, pytest.raises(DeviceError, match="ended unexpectedly"):
-        device.time([("a", 2)])
-
-
-@pytest.mark.parametrize(
-    ("first", "complaint"),
-    [("hello", "JSON object"), ("{}", "Field required"), (json.dumps({**INFO, "threads": "many"}), "threads")],
-)
-def test_a_runner_that_does_not_say_what_it_is(first, complaint):
-    with pytest.raises(InputError, match=complaint), runner_that("pass", first):
-        pass
-
-
-def test_a_runner_that_cannot_start():
-    with pytest.raises(DeviceError, match="cannot start"), RunnerDevice("fake", LocalChannel(["/no/such/program"])):
-        pass
-
-
 def test_a_device_that_is_not_up_says_so():
     device = devices.get("cpu")
     for use in (lambda: device.info, lambda: device.time([("a", 1)])):
@@ -135,20 +77,61 @@ def test_a_device_that_is_not_up_says_so():
             use()
 
 
-def test_names_and_refusals():
-    assert "cpu" in devices.names()
-    assert devices.get("cpu", 2).runtime.threads == 2
-    with pytest.raises(InputError, match="no device 'gpu'"):
-        devices.get("gpu")
-    with pytest.raises(InputError, match="at least 1 thread"):
-        devices.get("cpu", 0)
-
-
 def test_the_runner_needs_nothing_of_hwnas():
     """It is copied to boards by itself, so it may not import its neighbours."""
     source = Path(devices.__file__).with_name("runner.py").read_text()
     imported = {line.split()[1].split(".")[0] for line in source.splitlines() if line.startswith(("import", "from"))}
     assert imported <= {*sys.stdlib_module_names, "numpy", "onnxruntime"}
+
+
+def test_the_runner_runs_on_old_pythons():
+    """Boards and phones have what they have: no syntax later than 3.8's."""
+    ast.parse(Path(devices.__file__).with_name("runner.py").read_text(), feature_version=(3, 8))
+
+
+def test_where_time_and_memory_go(model):
+    with devices.get("cpu") as cpu:
+        found = cpu.breakdown(model, repeats=3)
+        cpu.load("a", model)  # the conversation goes on
+    assert [operator.type for operator in found.operators].count("Conv") == 3
+    assert all(0 <= operator.seconds < 60 for operator in found.operators)
+    assert any(operator.seconds > 0 for operator in found.operators)
+    assert found.peak_bytes is None or found.peak_bytes < 2**30
+
+
+def test_memory_is_that_of_the_model(tmp_path):
+    """40 MB of weights are in memory once it is loaded, where the operating system tells."""
+    path = save(Block("conv", 1056, 1056, 4, 4, 3), tmp_path / "large.onnx")
+    with devices.get("cpu") as cpu:
+        peak = cpu.breakdown(path, repeats=1).peak_bytes
+    assert peak is None or 40e6 < peak < 400e6
+
+
+def test_how_the_device_is():
+    with devices.get("cpu") as cpu:
+        state = cpu.state()
+    assert state.mhz is None or 10 < state.mhz < 20000
+    assert state.celsius is None or 0 < state.celsius < 150
+    assert state.throttled in (None, True, False)
+
+
+def test_a_model_that_cannot_be_broken_down(tmp_path):
+    (tmp_path / "broken.onnx").write_bytes(b"not a model")
+    with (
+        devices.get("cpu") as cpu,
+        pytest.raises(InputError, match=r"broken.onnx does not run on device cpu: it is not"),
+    ):
+        cpu.breakdown(tmp_path / "broken.onnx")
+
+
+def test_an_operator_that_the_runtime_does_not_have(tmp_path):
+    given, made = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Fancy", ["x"], ["y"], domain="example")], "g", [given], [made])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("example", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "fancy.onnx")
+    with devices.get("cpu") as cpu, pytest.raises(InputError, match=r"fancy.onnx does not run .*Fancy") as caught:
+        cpu.load("fancy", tmp_path / "fancy.onnx")
+    assert "\n" not in str(caught.value)
 
 
 def test_differences_name_the_field():

@@ -1,0 +1,175 @@
+"""Devices by ssh, against a real sshd on 127.0.0.1."""
+
+import os
+import sys
+
+import pytest
+import real_sshd
+
+from hwnas.devices import get, process, spec
+from hwnas.devices.base import DeviceError
+from hwnas.errors import InputError
+from hwnas.latency.graph import save
+from hwnas.space.net import Block
+
+
+@pytest.fixture(scope="module")
+def sshd(tmp_path_factory):
+    real_sshd.require()
+    server = real_sshd.Sshd(tmp_path_factory.mktemp("sshd"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def wire(sshd):
+    wire = real_sshd.Wire(sshd.port)
+    yield wire
+    wire.cut()
+
+
+@pytest.fixture
+def board(sshd, wire, tmp_path):
+    """A function that makes a device at the other end of the wire, from changes to its transport."""
+
+    def make(**changes):
+        transport = {
+            "kind": "ssh",
+            "host": "127.0.0.1",
+            "port": wire.port,
+            "user": real_sshd.USER,
+            "key": str(sshd.key),
+            "known_hosts": str(sshd.known_hosts(wire.port)),
+            "python": sys.executable,
+            "folder": str(tmp_path / "there"),
+            "timeout": "20 s",
+        }
+        device = spec.DeviceFile.parse({"schema": 1, "name": "board", "transport": {**transport, **changes}}, "test")
+        return process.RunnerDevice(device.name, device.transport.channel(device.runtime), device.runtime)
+
+    return make
+
+
+@pytest.fixture
+def model(tmp_path):
+    return save(Block("conv", 3, 4, 6, 6, 3), tmp_path / "model.onnx")
+
+
+def files_there(tmp_path):
+    return sorted(path for path in (tmp_path / "there").rglob("*") if path.is_file())
+
+
+def test_it_is_the_same_device_as_here(board, model, tmp_path):
+    with get("cpu") as here, board() as there:
+        assert [text.split(":")[0] for text in here.info.differences(there.info)] == ["device"]
+        for device in (here, there):
+            device.load("a", model)
+        assert [times.shape for times in there.time([("a", 3), ("a", 1)])] == [(3,), (1,)]
+        operators = [[operator.type for operator in device.breakdown(model).operators] for device in (here, there)]
+        assert operators[0] == operators[1]
+        there.state()
+        assert len(files_there(tmp_path)) == 2  # the runner and the model, which was sent once for both requests
+    assert files_there(tmp_path) == []
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_a_connection_that_is_cut_is_made_again(board, wire, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "WAITS", (0.0, 5.0))
+    with board() as device:
+        device.load("a", model)
+        model.unlink()
+        before = {path: path.stat().st_mtime_ns for path in files_there(tmp_path)}
+        wire.cut()
+        wire.mend()
+        assert device.time([("a", 3)])[0].shape == (3,)
+        assert {path: path.stat().st_mtime_ns for path in files_there(tmp_path)} == before
+    assert files_there(tmp_path) == []
+
+
+def test_a_connection_that_is_cut_for_good(board, wire, monkeypatch):
+    monkeypatch.setattr(process, "WAITS", (0.0, 0.0))
+    with board() as device:
+        wire.cut()
+        with pytest.raises(DeviceError, match=r"board could not be reached again: .*cannot be reached") as caught:
+            device.state()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_host_whose_key_changed_while_it_was_away(board, sshd, wire, monkeypatch):
+    monkeypatch.setattr(process, "WAITS", (0.0, 0.0))
+    with board() as device:
+        wire.cut()
+        wire.mend()
+        sshd.known_hosts(wire.port, sshd.key)
+        with pytest.raises(DeviceError, match="shows another host key"):
+            device.state()
+
+
+def refused(device):
+    """The one line with which a device does not start."""
+    with pytest.raises(DeviceError) as caught, device:
+        pass
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_changed_host_key_is_refused(board, sshd, wire):
+    device = board()
+    sshd.known_hosts(wire.port, sshd.key)
+    text = refused(device)
+    assert "shows another host key than the one in" in text
+    assert f"-R '[127.0.0.1]:{wire.port}'" in text
+
+
+def test_a_host_key_of_another_kind_is_refused(board, sshd, wire):
+    device = board()
+    other = real_sshd.keygen(sshd.folder / f"ecdsa_{wire.port}", "ecdsa")
+    sshd.known_hosts(wire.port, other)
+    assert "shows another host key" in refused(device)
+
+
+def test_an_unknown_host_is_refused(board, wire, tmp_path):
+    for known in ("absent", "empty"):
+        (tmp_path / "empty").touch()
+        text = refused(board(known_hosts=str(tmp_path / known)))
+        assert f"ssh-keyscan -p {wire.port} 127.0.0.1 >> {tmp_path / known}" in text
+
+
+def test_a_user_key_that_is_not_accepted(board, sshd):
+    assert "does not accept" in refused(board(key=str(sshd.host_key)))
+
+
+def test_a_user_key_that_cannot_be_read(board, sshd, tmp_path):
+    assert "cannot use the private key" in refused(board(key=str(tmp_path / "absent")))
+    assert "cannot use the private key" in refused(board(key=str(sshd.folder / "sshd_config")))
+
+
+def test_a_host_that_is_not_there(board):
+    assert "cannot be reached" in refused(board(port=real_sshd.free_port()))
+
+
+def test_a_host_without_python(board, tmp_path):
+    assert "has no /no/python" in refused(board(python="/no/python"))
+
+
+def test_a_python_without_onnxruntime(board, tmp_path):
+    bare = tmp_path / "bare python"  # a name to be quoted
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    bare.chmod(0o755)
+    assert "needs numpy and onnxruntime" in refused(board(python=str(bare)))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written(board):
+    assert "cannot write" in refused(board(folder="/hwnas"))
+
+
+def test_a_folder_that_cannot_be(board):
+    assert "cannot write to /dev/null/" in refused(board(folder="/dev/null"))
+
+
+def test_a_host_that_would_be_an_option_of_ssh_is_refused(board):
+    with pytest.raises(InputError, match="host"):
+        board(host="-oProxyCommand=id")
+    with pytest.raises(InputError, match=r"timeout: .*units"):
+        board(timeout=30)
