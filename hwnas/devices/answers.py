@@ -39,13 +39,13 @@ def plain(words: object) -> str:
 
 
 def facts(adapter: TypeAdapter[T], said: Any, who: object) -> T:
-    """`said` as the dataclass of `adapter`: every number finite and not negative, every text a plain line."""
+    """`said` as the dataclass of `adapter`: every number finite and not negative, every text a printable line."""
     try:
         found = parse(adapter, said, who)
     except InputError as error:
         raise DeviceError(str(error)) from None
     for value in _leaves(asdict(found)):
-        if isinstance(value, str) and value != plain(value):
+        if isinstance(value, str) and not (len(value) <= WORDS and value.isprintable()):
             raise DeviceError(f"{who} answered a text that is no plain line: {plain(value)[:80]!r}")
         if isinstance(value, (int, float)) and not (math.isfinite(value) and value >= 0):
             raise DeviceError(f"{who} answered {value}, which is no positive number or 0")

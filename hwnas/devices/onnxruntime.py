@@ -1,9 +1,9 @@
 """onnxruntime, on a CPU or a GPU."""
 
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from .spec import Runtime
 
@@ -14,10 +14,8 @@ class OnnxRuntime(Runtime):
     With int8, what is timed is the model quantised with random images: right for its latency, useless for its answers.
     """
 
-    runner: ClassVar[str] = "runner.py"
-
     threads: int = Field(1, ge=1)
-    cores: tuple[int, ...] = ()
+    cores: tuple[NonNegativeInt, ...] = ()
     provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
     precision: Literal["float32", "int8"] = "float32"
 
@@ -25,12 +23,26 @@ class OnnxRuntime(Runtime):
     def _fits(self) -> Self:
         if self.cores and len(set(self.cores)) < self.threads:
             raise ValueError(f"{self.threads} threads need as many cores, not {len(set(self.cores))}")
+        if self.provider != "cpu" and (self.threads > 1 or self.cores):
+            raise ValueError(f"threads and cores are the CPU's, not those of {self.provider}")
         return self
 
+    @property
+    def runner(self) -> str:
+        """File name of the runner in this package."""
+        return "runner.py" if self.provider == "cpu" else "gpu_runner.py"
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Files of this package that the runner needs beside it."""
+        return () if self.provider == "cpu" else ("cuda_runner.py", "runner.py")
+
     def arguments(self) -> list[str]:
-        """Threads, cores and provider."""
+        """Threads and cores, or the provider."""
+        if self.provider != "cpu":
+            return ["cuda_runner.py", self.provider]
         cores = ["--cores", ",".join(map(str, self.cores))] if self.cores else []
-        return ["--threads", str(self.threads), "--provider", self.provider, *cores]
+        return ["--threads", str(self.threads), *cores]
 
     def prepare(self, model: Path, folder: Path) -> Path:
         """`model`, or its quantised form. Raises `InputError` where it cannot be quantised."""

@@ -3,13 +3,12 @@
 One file that needs only Python (3.8 or later), numpy and onnxruntime, so that the same file serves the local CPU, a
 board and a phone. It decides nothing about how often or in what order to measure; it only answers:
 
-    (start)                                          {"model": ..., "runtime": ..., ...}     the machine, once
+    (start)                                          {"model": ..., "runtime": ..., ...}      the machine, once
     {"do": "load", "key": k, "path": p}              {}
-    {"do": "time", "visits": [[k, repeats], ...]}    {"seconds": [[s, ...], ...]}            one list for each visit
+    {"do": "time", "visits": [[k, repeats], ...]}    {"seconds": [[s, ...], ...]}             one list for each visit
     {"do": "unload", "key": k}                       {}
-    {"do": "state"}                                  {"mhz": f, "celsius": t, "throttled": b}  null: cannot be read
-    {"do": "breakdown", "path": p, "repeats": n}     {"operators": [{"name": ..., "type": ..., "seconds": ...}, ...],
-                                                      "peak_bytes": b}
+    {"do": "state"}                                  {"mhz": f, "celsius": t, "throttled": b} or nulls
+    {"do": "breakdown", "path": p, "repeats": n}     {"operators": [{"name": ..., ...}, ...], "peak_bytes": b}
     (anything that fails)                            {"error": "one line"}
 
 It ends when standard input closes. It ignores Ctrl-C, which is for the program that started it.
@@ -23,7 +22,6 @@ import os
 import platform
 import re
 import signal
-import subprocess
 import sys
 import tempfile
 from time import perf_counter_ns
@@ -36,10 +34,6 @@ except ImportError as error:
 
 FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 WHOLE = {"tensor(uint8)": np.uint8, "tensor(int8)": np.int8, "tensor(int32)": np.int32, "tensor(int64)": np.int64}
-SLOWED = 0x4 | 0x8 | 0x20 | 0x40 | 0x80
-"""Of a GPU driver's reasons for a lower clock: power and heat, in software and hardware."""
-
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
 
 def read(path):
@@ -53,16 +47,13 @@ def read(path):
 
 def number(text, least, most):
     """The number that `text` is, or None where it is none from `least` to `most`."""
-    try:
-        value = float(text)
-    except (TypeError, ValueError):
-        return None
+    value = float(text) if re.fullmatch(r"\d+(\.\d*)?", text or "") else -1.0
     return value if least <= value <= most else None
 
 
-def cpu_says(pattern):
-    """What follows each `pattern` in /proc/cpuinfo."""
-    return re.findall(rf"^(?:{pattern})\s*:\s*(.+)", read("/proc/cpuinfo") or "", re.MULTILINE)
+def cpu_says(name):
+    """Every value of the field `name` in /proc/cpuinfo."""
+    return re.findall(rf"^{name}\s*:\s*(.+)", read("/proc/cpuinfo") or "", re.MULTILINE)
 
 
 def pin(threads, cores):
@@ -79,10 +70,11 @@ def pin(threads, cores):
 
 
 class Cpu:
-    """What the operating system tells of the cores in use."""
+    """The cores in use, `threads` of them: `cores` where given, and what the operating system tells of them."""
 
-    def __init__(self, cores):
-        self.cores = cores or list(range(os.cpu_count() or 1))
+    def __init__(self, threads, cores):
+        self.threads, self.pinned = threads, pin(threads, cores)
+        self.cores = self.pinned or list(range(os.cpu_count() or 1))
 
     def clocks(self, name):
         """MHz of each core in use, from the files `name` of the kernel's clock control."""
@@ -90,8 +82,15 @@ class Cpu:
         return [khz / 1e3 for khz in (number(text, 1, 1e8) for text in texts) if khz]
 
     def describe(self):
-        """The board, and how its clock is chosen."""
+        """What times measured here depend on."""
+        names = cpu_says("model name") or cpu_says("Hardware") or [platform.processor() or platform.machine()]
         return {
+            "model": names[-1],
+            "runtime": "onnxruntime",
+            "version": ort.__version__,
+            "threads": self.threads,
+            "os": f"{platform.system()} {platform.machine()}",
+            "cores": self.pinned,
             "chip": read("/proc/device-tree/model") or "",
             "governor": read(f"/sys/devices/system/cpu/cpu{self.cores[-1]}/cpufreq/scaling_governor") or "",
             "max_mhz": max(self.clocks("cpuinfo_max_freq"), default=None),
@@ -102,42 +101,16 @@ class Cpu:
         told = dict(zip(cpu_says("processor"), cpu_says("cpu MHz")))  # noqa: B905  `strict` is of Python 3.10
         clocks = self.clocks("scaling_cur_freq") or [number(told.get(str(core)), 1, 1e5) for core in self.cores]
         zones = [number(read(path), 1e3, 150e3) for path in glob.glob("/sys/class/thermal/thermal_zone*/temp")]
-        firmware = read("/sys/devices/platform/soc/soc:firmware/get_throttled")  # of a Raspberry Pi
-        if firmware is not None:
+        firmware = read("/sys/devices/platform/soc/soc:firmware/get_throttled") or ""  # of a Raspberry Pi
+        allowed, able = self.clocks("scaling_max_freq"), self.clocks("cpuinfo_max_freq")
+        throttled = sum(allowed) < sum(able) if allowed and len(allowed) == len(able) else None
+        if re.fullmatch("(0x)?[0-9a-f]+", firmware):
             throttled = int(firmware, 16) & 0xF != 0  # the low bits are of now, the others of some time before
-        else:
-            allowed, able = self.clocks("scaling_max_freq"), self.clocks("cpuinfo_max_freq")
-            throttled = min(allowed) < min(able) if allowed and able else None
         return {
             "mhz": sum(clocks) / len(clocks) if all(clocks) else None,
             "celsius": max((zone / 1e3 for zone in zones if zone), default=None),
             "throttled": throttled,
         }
-
-
-class Gpu:
-    """What the driver tells of the first GPU."""
-
-    def ask(self, *fields):
-        """The values of `fields`, as nvidia-smi names them; empty where it does not tell."""
-        query = ["nvidia-smi", "--id=0", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
-        try:
-            said = subprocess.run(query, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20).stdout
-        except (OSError, subprocess.TimeoutExpired):
-            said = b""
-        values = [value.strip() for value in said.decode(errors="replace").split(",")]
-        return values if len(values) == len(fields) else [""] * len(fields)
-
-    def describe(self):
-        """The GPU, and how fast its clock may be."""
-        name, driver, clock = self.ask("name", "driver_version", "clocks.max.sm")
-        return {"chip": name, "driver": driver, "max_mhz": number(clock, 1, 1e5)}
-
-    def state(self):
-        """Clock, heat, and whether the clock is held back."""
-        clock, heat, reasons = self.ask("clocks.sm", "temperature.gpu", "clocks_throttle_reasons.active")
-        throttled = int(reasons, 16) & SLOWED != 0 if re.fullmatch("0x[0-9a-fA-F]+", reasons) else None
-        return {"mhz": number(clock, 1, 1e5), "celsius": number(heat, 1, 150), "throttled": throttled}
 
 
 def random_input(node, rng):
@@ -155,17 +128,16 @@ def random_input(node, rng):
 class Model:
     """A loaded model whose inputs and outputs stay in place from run to run."""
 
-    def __init__(self, path, threads, provider, profile=None):
+    def __init__(self, path, threads, provider="CPUExecutionProvider", place="cpu", profile=None):
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         if profile:
             options.enable_profiling, options.profile_file_prefix = True, profile
-        self.session = ort.InferenceSession(path, options, providers=[PROVIDERS[provider]])
-        if self.session.get_providers()[0] != PROVIDERS[provider]:  # onnxruntime takes the CPU without a word
-            raise ValueError(f"this onnxruntime cannot use {PROVIDERS[provider]} here")
-        place = "cpu" if provider == "cpu" else "cuda"
+        self.session = ort.InferenceSession(path, options, providers=[provider])
+        if self.session.get_providers()[0] != provider:  # it takes the CPU instead without a word
+            raise ValueError(f"this onnxruntime cannot use {provider} here")
         self.binding = self.session.io_binding()
         rng = np.random.default_rng(0)
         for node in self.session.get_inputs():
@@ -205,50 +177,45 @@ def forget_peak():
 
 
 def operators(events, repeats):
-    """The mean seconds of each operator over the last `repeats` runs that onnxruntime's profile tells of."""
+    """The mean seconds of each operator over `repeats` runs of onnxruntime's profile, after a first that is slow."""
     spent = {}
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
             key = event["name"][: -len("_kernel_time")], event["args"]["op_name"], event["args"].get("node_index")
             spent.setdefault(key, []).append(event["dur"] / 1e6)
-    found = []
-    for (name, kind, _), times in spent.items():
-        counted = len(times) * repeats // (repeats + 1)  # without those of the first run, which is always slow
-        found.append({"name": name, "type": kind, "seconds": sum(times[len(times) - counted :]) / repeats})
-    return found
+    means = {key: sum(times[len(times) // (repeats + 1) :]) / repeats for key, times in spent.items()}
+    return [{"name": name, "type": kind, "seconds": mean} for (name, kind, _), mean in means.items()]
 
 
 class Runner:
     """The loaded models by key, and an answer to each request."""
 
-    def __init__(self, threads, provider, state):
-        self.threads, self.provider, self.state = threads, provider, state
+    def __init__(self, threads, state):
+        self.threads, self.state = threads, state
         self.models = {}
 
     def answer(self, request):
         """The reply to one request."""
         if request["do"] == "load":
-            self.models[request["key"]] = Model(request["path"], self.threads, self.provider)
-            return {}
-        if request["do"] == "time":
+            self.models[request["key"]] = Model(request["path"], self.threads)
+        elif request["do"] == "time":
             return {"seconds": [self.models[key].time(repeats) for key, repeats in request["visits"]]}
-        if request["do"] == "unload":
+        elif request["do"] == "unload":
             del self.models[request["key"]]
-            return {}
-        if request["do"] == "state":
+        elif request["do"] == "state":
             return self.state()
-        if request["do"] == "breakdown":
+        elif request["do"] == "breakdown":
             return self.breakdown(request["path"], request["repeats"])
-        raise ValueError("no such request: {}".format(request["do"]))
+        else:
+            raise ValueError(f"no such request: {request['do']}")
+        return {}
 
     def breakdown(self, path, repeats):
         """Where time and memory of a model go, in a session of its own, since profiling slows it down."""
-        if self.provider != "cpu":
-            raise ValueError("onnxruntime tells the time of an operator on the CPU only")
         gc.collect()
         before = forget_peak()
         with tempfile.TemporaryDirectory() as folder:
-            model = Model(path, self.threads, self.provider, os.path.join(folder, "profile"))
+            model = Model(path, self.threads, profile=os.path.join(folder, "profile"))
             model.time(repeats)
             peak = memory("VmHWM")
             with open(model.session.end_profiling(), encoding="utf-8") as file:
@@ -257,31 +224,16 @@ class Runner:
         return {"operators": operators(events, repeats), "peak_bytes": grown}
 
 
-def describe(threads, cores, provider, place):
-    """What times measured here depend on."""
-    return {
-        "model": (cpu_says("model name") or cpu_says("Hardware") or [platform.processor() or platform.machine()])[-1],
-        "runtime": "onnxruntime" if provider == "cpu" else "onnxruntime-" + provider,
-        "version": ort.__version__,
-        "threads": threads,
-        "os": f"{platform.system()} {platform.machine()}",
-        "cores": cores,
-        **place.describe(),
-    }
-
-
 def main():
     """Answer one JSON line with one JSON line until standard input closes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cores", type=lambda text: [int(core) for core in text.split(",")], default=[])
-    parser.add_argument("--provider", choices=PROVIDERS, default="cpu")
     asked = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cores = pin(asked.threads, asked.cores)
-    place = Cpu(cores) if asked.provider == "cpu" else Gpu()
-    print(json.dumps(describe(asked.threads, cores, asked.provider, place)), flush=True)
-    runner = Runner(asked.threads, asked.provider, place.state)
+    cpu = Cpu(asked.threads, asked.cores)
+    print(json.dumps(cpu.describe()), flush=True)
+    runner = Runner(asked.threads, cpu.state)
     gc.disable()  # a collection in the middle of a timed run would be counted as the model's
     for line in sys.stdin:
         try:

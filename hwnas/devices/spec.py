@@ -58,11 +58,14 @@ class Runtime(Spec):
     runner: ClassVar[str]
     """File name of the runner in this package."""
 
+    beside: ClassVar[tuple[str, ...]] = ()
+    """Files of this package that the runner needs beside it, under these names."""
+
     precision: str = "float32"
     """What the times are of, where the runner does not say it."""
 
-    def arguments(self) -> list[str]:
-        """The runner's command-line arguments."""
+    def arguments(self) -> list[str | Path]:
+        """The runner's command-line arguments. A path is of a file here, which is brought to where the runner is."""
         raise NotImplementedError
 
     def prepare(self, model: Path, folder: Path) -> Path:

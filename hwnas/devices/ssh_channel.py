@@ -34,7 +34,7 @@ T = TypeVar("T")
 class SshChannel:
     """A runner that is copied to a host and runs there.
 
-    Files there are named by what they hold, in a folder that stays the same when a broken connection is made again:
+    Models there are named by what they hold, in a folder that stays the same when a broken connection is made again:
     none is sent twice.
     """
 
@@ -72,7 +72,8 @@ class SshChannel:
 
     def put(self, path: Path) -> str:
         """Send a file, unless it is there already. Raises `ChannelClosed` or `DeviceError`."""
-        return self._wait(self._put(path))
+        name = f"{sha256(path.read_bytes()).hexdigest()}{path.suffix}"
+        return self._wait(self._copy(path, name))
 
     def close(self) -> None:
         """End the runner, and remove its folder where the host can still be reached."""
@@ -106,8 +107,12 @@ class SshChannel:
         self._connection = await connect(self._to)
         self._files = await self._connection.start_sftp_client()
         await self._files.makedirs(self._folder, asyncssh.SFTPAttrs(permissions=0o700), exist_ok=True)
-        runner = await self._put(Path(__file__).with_name(self._runtime.runner))
-        command = [self._to.python, runner, *self._runtime.arguments()]
+        runner, *_ = [
+            await self._copy(Path(__file__).with_name(name), name)
+            for name in (self._runtime.runner, *self._runtime.beside)
+        ]
+        given = [await self._put(part) if isinstance(part, Path) else part for part in self._runtime.arguments()]
+        command = [self._to.python, runner, *given]
         self._process = await self._connection.create_process(shlex.join(command), encoding=None)
         self._listening = asyncio.create_task(self._listen(self._process.stderr))
 
@@ -132,11 +137,11 @@ class SshChannel:
             words = f"{place(self._to)} has no {self._to.python}: name its Python in the device file ({words})"
         raise ChannelClosed(words or ("connection lost" if status is None else f"exit status {status}"))
 
-    async def _put(self, path: Path) -> str:
-        data = path.read_bytes()
-        there = f"{await self._files.realpath(self._folder)}/{sha256(data).hexdigest()}{path.suffix}"
+    async def _copy(self, path: Path, name: str) -> str:
+        """The path there of a file that is sent as `name`, unless it was before."""
+        there = f"{await self._files.realpath(self._folder)}/{name}"
         with suppress(asyncssh.SFTPNoSuchFile):
-            if (await self._files.stat(there)).size == len(data):
+            if (await self._files.stat(there)).size == path.stat().st_size:
                 return there
         await self._files.put(path, f"{there}.part")  # not `there`: a file of the right size may still have holes
         await self._files.posix_rename(f"{there}.part", there)
