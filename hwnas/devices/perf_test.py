@@ -1,0 +1,114 @@
+"""A phone with no Python: answers a runner's requests by running `onnxruntime_perf_test` there, one process a visit."""
+
+import json
+import posixpath
+import re
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+from .base import DeviceError
+from .channel import last_words
+from .onnxruntime import OnnxRuntime
+from .phone import Phone
+from .phone_channel import PhoneChannel
+
+WARM_UP = 10
+"""Runs that are left out of each visit: its process is new, so that its first ones fill caches and raise the clock."""
+
+
+class PerfTestFailed(Exception):  # noqa: N818  told to the other side as an answer
+    """The program ended with an error or without the times asked for; the message says which in one line."""
+
+
+class PerfTestChannel(PhoneChannel):
+    """onnxruntime's own benchmark program at the path `program` on the phone, in place of a runner."""
+
+    def __init__(self, phone: Phone, folder: str, runtime: OnnxRuntime, program: str) -> None:
+        super().__init__(phone, folder, runtime)
+        self._program = program
+        self._models: dict[str, str] = {}
+        self._sent = 0
+        self._greeting: dict[str, Any] = {}
+        self._request: dict[str, Any] = {}
+
+    def put(self, path: Path) -> str:
+        """Copy a model to the phone under a name of its own, as it is read again in every visit."""
+        self._sent += 1
+        return self.copy(path, f"{self._sent}.onnx")
+
+    def send(self, line: str) -> None:
+        """Take a request, which `receive` carries out."""
+        self._request = json.loads(line)
+
+    def receive(self, timeout: float) -> str:
+        """The answer. Raises `ChannelClosed`, `TimeoutError` or `DeviceError`."""
+        if self._greeting:
+            reply, self._greeting = self._greeting, {}
+            return json.dumps(reply) + "\n"
+        if self._request["do"] == "state":
+            return self.state()
+        try:
+            reply = self._answer(self._request, time.monotonic() + timeout)
+        except PerfTestFailed as failed:
+            reply = {"error": str(failed)}
+        return json.dumps(reply) + "\n"
+
+    def _begin(self) -> None:
+        self._run(["test", "-x", self._program])
+        # The program does not tell its version, and a table must not mix two builds of it.
+        digest = re.match(r"([0-9a-f]{64})\s", self._run(["sha256sum", self._program]))
+        if not digest:
+            raise DeviceError(f"sha256sum does not tell what {self._program} is")
+        self._greeting = {
+            **self.told,
+            "runtime": "onnxruntime",
+            "version": f"perf_test {digest[1][:12]}",
+            "threads": self.runtime.threads,
+            "cores": sorted(set(self.cores)),
+        }
+
+    def _answer(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
+        """The reply to one request."""
+        if request["do"] == "load":
+            self._times(request["path"], 1, deadline)
+            self._models[request["key"]] = request["path"]
+            return {}
+        if request["do"] == "time":
+            return {"seconds": [self._times(self._model(key), runs, deadline) for key, runs in request["visits"]]}
+        if request["do"] == "unload":
+            self._run(["rm", "-f", self._model(request["key"])])
+            del self._models[request["key"]]
+            return {}
+        raise PerfTestFailed(f"onnxruntime_perf_test has no {request['do']}: that needs python on the phone")
+
+    def _model(self, key: str) -> str:
+        if key not in self._models:
+            raise PerfTestFailed(f"no model {key} is loaded")
+        return self._models[key]
+
+    def _times(self, model: str, repeats: int, deadline: float) -> list[float]:
+        """Seconds of `repeats` runs of the model at a path on the phone, in a process of their own."""
+        result = f"{self.folder}/result.csv"
+        options = ["-I", "-e", "cpu", "-m", "times", "-S", "1", "-y", "1", "-x", str(self.runtime.threads)]
+        command = [self._program, *options, "-r", str(repeats + WARM_UP), model, result]
+        libraries = shlex.quote(posixpath.dirname(self._program))  # where a build against a shared library has it
+        status, printed = self.phone.shell(
+            f"rm -f {shlex.quote(result)}; LD_LIBRARY_PATH={libraries} {self.pinned(command)} 2>&1",
+            max(deadline - time.monotonic(), 0.001),
+        )
+        if status:
+            raise PerfTestFailed(last_words(printed) or f"onnxruntime_perf_test ended with status {status}")
+        return _column(self._run(["cat", result]), repeats + WARM_UP)[WARM_UP:]
+
+
+def _column(result: str, runs: int) -> list[float]:
+    """Seconds of each run, of the lines "name, seconds, memory, CPU share, number of the run" of a result file."""
+    rows = [line.rsplit(",", 4) for line in result.splitlines()]
+    if [row[-1] for row in rows] != [str(run) for run in range(runs)]:
+        raise PerfTestFailed(f"onnxruntime_perf_test was asked for {runs} runs, wrote {len(rows)} lines of something")
+    try:
+        return [float(row[-4]) for row in rows]
+    except (ValueError, IndexError):
+        raise PerfTestFailed("onnxruntime_perf_test wrote something other than times") from None
