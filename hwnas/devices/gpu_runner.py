@@ -1,11 +1,10 @@
 """Times ONNX models on the NVIDIA GPU of the machine that runs this file, in the conversation of `runner.py`.
 
-How a model is made ready is told by a file beside this one, the first argument, whose `Machine` takes the others:
+How a model is made ready is told by another file, the first argument, whose `Machine` takes the other arguments:
 
     python gpu_runner.py tensorrt_runner.py tensorrt_rtx
 
-The two files need only Python, and what the other one imports. Every time is of one launch of a CUDA graph of the whole
-model, between two CUDA events; inputs and outputs stay on the GPU.
+The two need only Python, and what the other one imports. The inputs and outputs of a model stay on the GPU.
 """
 
 import gc
@@ -22,9 +21,8 @@ HELD_BACK = 0x4 | 0x8 | 0x20 | 0x40 | 0x80
 """nvidia-smi's reasons for a low clock that are heat or power: power cap, slowdown, thermal (two), power brake."""
 
 
-def machine_of(file, *arguments):
-    """The `Machine` of a file beside this one. By its path, as a name may be that of a package that it imports."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), file)
+def machine_of(path, *arguments):
+    """The `Machine` of another file, which need not be where Python looks for modules."""
     spec = importlib.util.spec_from_file_location("machine", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

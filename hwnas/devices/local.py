@@ -105,4 +105,4 @@ class Local(Transport):
         """A process of the same Python."""
         # -P: the runner must not find its neighbours in this folder in place of the standard library.
         runner = Path(__file__).with_name(runtime.runner)
-        return LocalChannel([sys.executable, "-P", str(runner), *runtime.arguments()])
+        return LocalChannel([sys.executable, "-P", str(runner), *map(str, runtime.arguments())])

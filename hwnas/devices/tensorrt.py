@@ -23,14 +23,13 @@ class TensorRT(Runtime):
     """
 
     runner: ClassVar[str] = "gpu_runner.py"
-    beside: ClassVar[tuple[str, ...]] = ("tensorrt_runner.py",)
 
     package: Package = "tensorrt"
     precision: Precision = "float32"
 
-    def arguments(self) -> list[str]:
-        """The package, as Python names it."""
-        return [*self.beside, _module(self.package)]
+    def arguments(self) -> list[str | Path]:
+        """The part of the runner for TensorRT, and the package as Python names it."""
+        return [Path(tensorrt_runner.__file__), _module(self.package)]
 
     def prepare(self, model: Path, folder: Path) -> Path:
         """`model`, or its float16 form. Raises `InputError` where it has none."""

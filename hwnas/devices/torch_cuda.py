@@ -1,5 +1,6 @@
 """torch on an NVIDIA GPU, where there is no TensorRT."""
 
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from .spec import Runtime
@@ -12,10 +13,9 @@ class TorchCuda(Runtime):
     """
 
     runner: ClassVar[str] = "gpu_runner.py"
-    beside: ClassVar[tuple[str, ...]] = ("torch_runner.py",)
 
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
 
-    def arguments(self) -> list[str]:
-        """The precision, which the model's file does not tell."""
-        return [*self.beside, self.precision]
+    def arguments(self) -> list[str | Path]:
+        """The part of the runner for torch, and the precision, which the model's file does not tell."""
+        return [Path(__file__).with_name("torch_runner.py"), self.precision]

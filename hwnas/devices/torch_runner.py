@@ -2,6 +2,7 @@
 
 The part of `gpu_runner.py` for torch. It needs Python, numpy, onnx and torch. A graph runs node by node, as torch's
 own module would, in channels-last order; float32 convolutions round to TF32 where the GPU can, as is torch's default.
+What is timed is one launch of a CUDA graph of the whole model, between two CUDA events.
 """
 
 import functools

@@ -1,10 +1,10 @@
 """What both GPU runtimes share: what nvidia-smi tells, and the conversation. No GPU is needed."""
 
-import shutil
 import subprocess
 import sys
 
 import pytest
+import real_sshd
 import torch
 
 from hwnas.devices import gpu_runner
@@ -82,12 +82,11 @@ def test_a_model_is_closed_when_it_is_unloaded_or_loaded_over():
 
 
 def test_what_a_library_prints_is_no_answer(tmp_path):
-    shutil.copy(gpu_runner.__file__, tmp_path)
     (tmp_path / "loud.py").write_text(
         "import os\nclass Machine:\n    gpu = name = runtime = version = ''\n"
         "    def load(self, path):\n        print('hello', flush=True), os.system('echo hello')\n"
     )
-    command = [sys.executable, str(tmp_path / "gpu_runner.py"), "loud.py"]
+    command = [sys.executable, gpu_runner.__file__, str(tmp_path / "loud.py")]
     requests = '{"do": "load", "key": "a", "path": "p"}\nnonsense\n{"do": "dance"}\n'
     said = subprocess.run(command, input=requests, capture_output=True, text=True, check=True)
     first, *answers = said.stdout.splitlines()
@@ -105,3 +104,22 @@ def test_no_gpu_is_one_line(runtime):
     with pytest.raises(DeviceError, match=r"^device gpu: no CUDA GPU here$"):  # noqa: SIM117
         with RunnerDevice(file.name, file.transport.channel(file.runtime), file.runtime):
             pass
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_both_files_of_the_runner_go_by_ssh(tmp_path):
+    real_sshd.require()
+    sshd = real_sshd.Sshd(tmp_path)
+    there = {"kind": "ssh", "host": "127.0.0.1", "port": sshd.port, "user": real_sshd.USER, "key": str(sshd.key)}
+    there |= {
+        "known_hosts": str(sshd.known_hosts(sshd.port)),
+        "python": sys.executable,
+        "folder": str(tmp_path / "there"),
+    }
+    file = DeviceFile.parse({"schema": 1, "name": "gpu", "transport": there, "runtime": RUNTIMES[1]}, "file")
+    try:
+        with pytest.raises(DeviceError, match=r"^device gpu: no CUDA GPU here$"):  # noqa: SIM117
+            with RunnerDevice(file.name, file.transport.channel(file.runtime), file.runtime):
+                pass
+    finally:
+        sshd.stop()
