@@ -1,19 +1,16 @@
 """onnxruntime on an NVIDIA GPU: the part of `gpu_runner.py` for its CUDA and TensorRT providers.
 
-The model is that of `runner.py`, which must be beside this file. A run ends when the GPU has ended it, and its inputs
-and outputs stay there.
+The model is that of `runner.py`. A run ends when the GPU has ended it, and its inputs and outputs stay there.
 """
 
 import importlib.util
-import os
 import subprocess
 
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
 
-def cpu_runner():
-    """The module of `runner.py`, by its path, as its name says nothing of whose it is."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "runner.py")
+def module_of(path):
+    """Another file as a module, wherever it is."""
     spec = importlib.util.spec_from_file_location("cpu_runner", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -21,10 +18,10 @@ def cpu_runner():
 
 
 class Machine:
-    """The first GPU, under the provider of a name of `PROVIDERS`."""
+    """The first GPU, under the provider of a name of `PROVIDERS`; `runner` is the path of `runner.py`."""
 
-    def __init__(self, provider):
-        self.runner, self.provider, self.gpu = cpu_runner(), PROVIDERS[provider], "0"
+    def __init__(self, runner, provider):
+        self.runner, self.provider, self.gpu = module_of(runner), PROVIDERS[provider], "0"
         self.runtime, self.version = "onnxruntime-" + provider, self.runner.ort.__version__
         if self.provider not in self.runner.ort.get_available_providers():
             raise RuntimeError(f"this onnxruntime has no {self.provider}: pip install onnxruntime-gpu")

@@ -32,15 +32,11 @@ class OnnxRuntime(Runtime):
         """File name of the runner in this package."""
         return "runner.py" if self.provider == "cpu" else "gpu_runner.py"
 
-    @property
-    def beside(self) -> tuple[str, ...]:
-        """Files of this package that the runner needs beside it."""
-        return () if self.provider == "cpu" else ("cuda_runner.py", "runner.py")
-
-    def arguments(self) -> list[str]:
-        """Threads and cores, or the provider."""
+    def arguments(self) -> list[str | Path]:
+        """Threads and cores; for a GPU the parts of its runner, and the provider."""
         if self.provider != "cpu":
-            return ["cuda_runner.py", self.provider]
+            here = Path(__file__)
+            return [here.with_name("cuda_runner.py"), here.with_name("runner.py"), self.provider]
         cores = ["--cores", ",".join(map(str, self.cores))] if self.cores else []
         return ["--threads", str(self.threads), *cores]
 

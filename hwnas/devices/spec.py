@@ -58,9 +58,6 @@ class Runtime(Spec):
     runner: ClassVar[str]
     """File name of the runner in this package."""
 
-    beside: ClassVar[tuple[str, ...]] = ()
-    """Files of this package that the runner needs beside it, under these names."""
-
     precision: str = "float32"
     """What the times are of, where the runner does not say it."""
 

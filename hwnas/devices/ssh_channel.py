@@ -34,7 +34,7 @@ T = TypeVar("T")
 class SshChannel:
     """A runner that is copied to a host and runs there.
 
-    Models there are named by what they hold, in a folder that stays the same when a broken connection is made again:
+    Files there are named by what they hold, in a folder that stays the same when a broken connection is made again:
     none is sent twice.
     """
 
@@ -72,8 +72,7 @@ class SshChannel:
 
     def put(self, path: Path) -> str:
         """Send a file, unless it is there already. Raises `ChannelClosed` or `DeviceError`."""
-        name = f"{sha256(path.read_bytes()).hexdigest()}{path.suffix}"
-        return self._wait(self._copy(path, name))
+        return self._wait(self._there(path))
 
     def close(self) -> None:
         """End the runner, and remove its folder where the host can still be reached."""
@@ -107,12 +106,8 @@ class SshChannel:
         self._connection = await connect(self._to)
         self._files = await self._connection.start_sftp_client()
         await self._files.makedirs(self._folder, asyncssh.SFTPAttrs(permissions=0o700), exist_ok=True)
-        runner, *_ = [
-            await self._copy(Path(__file__).with_name(name), name)
-            for name in (self._runtime.runner, *self._runtime.beside)
-        ]
-        given = [await self._put(part) if isinstance(part, Path) else part for part in self._runtime.arguments()]
-        command = [self._to.python, runner, *given]
+        runner = Path(__file__).with_name(self._runtime.runner)
+        command = [self._to.python, *[await self._there(part) for part in (runner, *self._runtime.arguments())]]
         self._process = await self._connection.create_process(shlex.join(command), encoding=None)
         self._listening = asyncio.create_task(self._listen(self._process.stderr))
 
@@ -137,13 +132,16 @@ class SshChannel:
             words = f"{place(self._to)} has no {self._to.python}: name its Python in the device file ({words})"
         raise ChannelClosed(words or ("connection lost" if status is None else f"exit status {status}"))
 
-    async def _copy(self, path: Path, name: str) -> str:
-        """The path there of a file that is sent as `name`, unless it was before."""
+    async def _there(self, part: str | Path) -> str:
+        """A word as it is; of a file the path there, after it was sent, if it was not before."""
+        if isinstance(part, str):
+            return part
+        name = f"{sha256(part.read_bytes()).hexdigest()}{part.suffix}"
         there = f"{await self._files.realpath(self._folder)}/{name}"
         with suppress(asyncssh.SFTPNoSuchFile):
-            if (await self._files.stat(there)).size == path.stat().st_size:
+            if (await self._files.stat(there)).size == part.stat().st_size:
                 return there
-        await self._files.put(path, f"{there}.part")  # not `there`: a file of the right size may still have holes
+        await self._files.put(part, f"{there}.part")  # not `there`: a file of the right size may still have holes
         await self._files.posix_rename(f"{there}.part", there)
         return there
 
