@@ -1,0 +1,105 @@
+"""ONNX files as they are sent: in one piece, and nothing of another's with them."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from hwnas import devices
+from hwnas.devices.artifact import whole
+from hwnas.errors import InputError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "model").mkdir()
+    return tmp_path / "model"
+
+
+def gemm(folder, place=None):
+    """A model of one matrix, which is in the file `place` of its folder if one is named."""
+    given, made = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 16]) for name in "xy")
+    weight = numpy_helper.from_array(np.eye(16, dtype=np.float32), "w")
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [given], [made], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path = folder / "model.onnx"
+    onnx.save(model, path, save_as_external_data=bool(place), location=place, size_threshold=0)
+    return path
+
+
+def moved(path, place):
+    """`path` with its external data said to be at `place`."""
+    model = onnx.load(path, load_external_data=False)
+    (entry,) = [entry for entry in model.graph.initializer[0].external_data if entry.key == "location"]
+    entry.value = place
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_a_file_that_holds_everything_is_itself(folder, tmp_path):
+    path = gemm(folder)
+    assert whole(path, tmp_path) == path
+
+
+def test_external_data_is_taken_in(folder, tmp_path):
+    path = gemm(folder, "weights.bin")
+    copy = whole(path, tmp_path)
+    assert copy.parent == tmp_path
+    (weight,) = onnx.load(copy, load_external_data=False).graph.initializer
+    assert (numpy_helper.to_array(weight) == np.eye(16)).all()
+    with devices.get("cpu") as cpu:
+        cpu.load("model", path)
+        assert cpu.time([("model", 2)])[0].shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("place", "complaint"),
+    [
+        ("../secret.bin", "secret.bin lies outside its folder"),
+        ("/etc/hostname", "/etc/hostname lies outside its folder"),
+        ("link.bin", "link.bin lies outside its folder"),
+        ("absent.bin", "absent.bin is absent"),
+        ("inner/../../secret.bin", "lies outside its folder"),
+    ],
+)
+def test_external_data_elsewhere_is_refused(folder, tmp_path, place, complaint):
+    (tmp_path / "secret.bin").write_bytes(bytes(1024))
+    (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
+    path = moved(gemm(folder, "weights.bin"), place)
+    with pytest.raises(InputError, match=complaint):
+        whole(path, tmp_path)
+    with devices.get("cpu") as cpu:
+        with pytest.raises(InputError, match=r"model.onnx does not run on device cpu: .*" + complaint) as caught:
+            cpu.load("model", path)
+        assert "\n" not in str(caught.value)
+        cpu.state()  # nothing was asked of the runner, which goes on
+
+
+def test_external_data_of_a_constant_inside_a_branch_is_found(folder, tmp_path):
+    inner = helper.make_tensor("w", TensorProto.FLOAT, [1], bytes(4), raw=True)
+    inner.ClearField("raw_data")
+    inner.data_location = TensorProto.EXTERNAL
+    inner.external_data.add(key="location", value="../secret.bin")
+    made = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
+    branch = helper.make_graph([helper.make_node("Constant", [], ["y"], value=inner)], "b", [], [made])
+    condition = helper.make_tensor_value_info("c", TensorProto.BOOL, [])
+    node = helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)
+    graph = helper.make_graph([node], "g", [condition], [made])
+    (folder / "model.onnx").write_bytes(helper.make_model(graph).SerializeToString())
+    with pytest.raises(InputError, match="outside its folder"):
+        whole(folder / "model.onnx", tmp_path)
+
+
+def test_data_that_is_too_short_is_refused(folder, tmp_path):
+    path = gemm(folder, "weights.bin")
+    (folder / "weights.bin").write_bytes(b"short")
+    with pytest.raises(InputError, match="external data cannot be read"):
+        whole(path, tmp_path)
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    (tmp_path / "text.onnx").write_text("not a model")
+    with pytest.raises(InputError, match="not an ONNX model"):
+        whole(tmp_path / "text.onnx", tmp_path)
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        whole(tmp_path / "absent.onnx", tmp_path)

@@ -1,0 +1,137 @@
+"""Devices by name and by file, and trying them out."""
+
+from pathlib import Path
+
+import pytest
+
+from hwnas import devices
+from hwnas.devices.base import DeviceError
+from hwnas.devices.spec import DeviceFile
+from hwnas.errors import InputError
+
+EXAMPLES = sorted(Path(devices.__file__).with_name("examples").glob("*.yaml"))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A function that writes a device file into the folder of devices."""
+    monkeypatch.setenv(devices.FOLDER, str(tmp_path))
+
+    def write(name, text):
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return write
+
+
+def test_names_and_refusals(folder):
+    assert devices.names() == ("cpu",)
+    assert devices.get("cpu", 2).runtime.threads == 2
+    assert devices.get("cpu").runtime.threads == 1
+    with pytest.raises(InputError, match="no device 'gpu': there are cpu"):
+        devices.get("gpu")
+    with pytest.raises(InputError, match="at least 1 thread"):
+        devices.get("cpu", 0)
+
+
+def test_files_of_the_folder_are_devices_by_name(folder):
+    path = folder("quick.yaml", "schema: 1\nname: mine\nruntime: {kind: onnxruntime, threads: 2, precision: int8}\n")
+    folder("notes.txt", "no device")
+    assert devices.names() == ("cpu", "mine")
+    for name in ("mine", str(path)):
+        device = devices.get(name)
+        assert (str(device), device.runtime.threads, device.runtime.precision) == ("device mine", 2, "int8")
+        assert (devices.get(name, 1).runtime.threads, devices.get(name, 1).runtime.precision) == (1, "int8")
+
+
+def test_the_folder_is_that_of_the_current_one(tmp_path, monkeypatch):
+    monkeypatch.delenv(devices.FOLDER, raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "devices").mkdir()
+    (tmp_path / "devices/a.yml").write_text("schema: 1\nname: here\n")
+    assert devices.names() == ("cpu", "here")
+
+
+def test_a_wrong_file_hides_no_other(folder):
+    folder("a.yaml", "schema: 1\nname: a\nruntime: {kind: abacus}\n")
+    folder("b.yaml", "{")
+    folder("c.yaml", "schema: 1\nname: good\n")
+    folder("d.yaml", "schema: 1\nname: good\n")
+    folder("e.yaml", "schema: 1\nname: cpu\n")
+    known = devices.known()
+    assert [name for name, device in known.items() if isinstance(device, DeviceFile)] == ["cpu", "good"]
+    wrong = {Path(name).name: str(error) for name, error in known.items() if isinstance(error, InputError)}
+    assert set(wrong) == {"a.yaml", "b.yaml", "d.yaml", "e.yaml"}
+    assert "runtime: kind: must be one of" in wrong["a.yaml"]
+    assert "another device 'good'" in wrong["d.yaml"]
+    assert "another device 'cpu'" in wrong["e.yaml"]
+    with pytest.raises(InputError, match=r"no device 'a': there are cpu, good; .*a.yaml: runtime: kind") as caught:
+        devices.get("a")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("schema: 2\nname: a\n", "not a device file of schema 1"),
+        ("name: a\n", "not a device file of schema 1"),
+        ("schema: 1\n", "name"),
+        ("schema: 1\nname: a/b\n", "name"),
+        ("schema: 1\nname: a\nspeed: high\n", "speed: no such field"),
+        ("schema: 1\nname: a\nruntime: {kind: onnxruntime, speed: high}\n", "runtime: speed"),
+        ("schema: 1\nname: a\nruntime: {kind: onnxruntime, threads: many}\n", "runtime: threads"),
+        ("schema: 1\nname: a\ntransport: {kind: pigeon}\n", "transport: kind: must be one of local, ssh, adb"),
+        ("schema: 1\nname: a\ntransport: {kind: ssh}\n", "transport: host"),
+        (
+            "schema: 1\nname: a\ntransport: {kind: ssh, host: pi, timeout: 30}\n",
+            "transport: timeout: .*units ms, s, min",
+        ),
+        ("schema: 1\nname: a\ntransport: {kind: ssh, host: pi, timeout: 3 days}\n", "transport: timeout: .*units"),
+        ("schema: 1\nname: a\ntransport: {kind: ssh, host: pi, timeout: 0 s}\n", "transport: timeout"),
+        ("schema: 1\nname: a\ntransport: {kind: ssh, host: pi, port: 0}\n", "transport: port"),
+        ("schema: 1\nname: [\n", "is not YAML"),
+        ("!!python/object/apply:os.system [id]\n", "is not YAML"),
+    ],
+)
+def test_what_a_file_may_not_say(tmp_path, text, complaint):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=complaint) as caught:
+        devices.get(str(path))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="cannot read device file"):
+        devices.get(str(tmp_path / "absent.yaml"))
+
+
+def test_threads_of_what_has_none(folder):
+    folder("gpu.yaml", "schema: 1\nname: gpu\nruntime: {kind: onnxruntime, provider: cuda}\n")
+    with pytest.raises(InputError, match=r"device gpu with 2 threads: .*threads and cores are the CPU's"):
+        devices.get("gpu", 2)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_are_devices(path):
+    assert devices.describe(str(path)).name == path.stem
+
+
+def test_there_is_an_example_of_everything():
+    found = [devices.describe(str(path)) for path in EXAMPLES]
+    assert {type(device.transport).__name__ for device in found} == {"Local", "Ssh", "Adb"}
+    assert {type(device.runtime).__name__ for device in found} == {"OnnxRuntime", "TensorRT", "TorchCuda"}
+
+
+def test_trying_a_device_out(tmp_path):
+    found = devices.check("cpu")
+    assert (found["info"]["device"], found["info"]["threads"]) == ("cpu", 1)
+    assert set(found["state"]) == {"mhz", "celsius", "throttled"}
+    assert 0 < found["seconds"] < 60
+
+
+def test_trying_out_a_device_that_fails(folder):
+    folder("odd.yaml", "schema: 1\nname: odd\nruntime: {kind: onnxruntime, cores: [4095]}\n")
+    with pytest.raises(DeviceError, match="device odd cannot start its runner: cannot run on the cores"):
+        devices.check("odd")
