@@ -1,9 +1,9 @@
 """Builds TensorRT and TensorRT-RTX engines from ONNX files, for TensorRT-RTX with no GPU too, and times them on one.
 
-The part of `gpu_runner.py` for the two packages, whose Python API is the same. It needs Python, numpy, `tensorrt` 10 or
-`tensorrt_rtx`, and, to time, cuda-python, which is small: a board need not have torch. What is timed is one launch of a
-CUDA graph of the whole model, between two CUDA events. A model computes in the types that its file says, but float32 in
-TF32 where the GPU can, as is the default of both packages.
+The part of `gpu_runner.py` for the two packages, whose Python API is the same. It needs Python, numpy, `tensorrt` from
+10 on or `tensorrt_rtx`, and, to time, cuda-python, which is small: a board need not have torch. What is timed is one
+launch of a CUDA graph of the whole model, between two CUDA events. A model computes in the types that its file says,
+but float32 in TF32 where the GPU can, as is the default of both packages.
 """
 
 import functools
