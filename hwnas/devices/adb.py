@@ -29,7 +29,7 @@ class Adb(Transport):
     folder: AbsolutePath = "/data/local/tmp/hwnas"
     python: Annotated[str, Field(pattern=r"\S")] | None = None
     perf_test: AbsolutePath | None = None
-    timeout: Seconds = 30.0
+    timeout: Seconds = Field(30.0, gt=0)
 
     @model_validator(mode="after")
     def _one_program(self) -> Self:

@@ -154,9 +154,10 @@ class Phone:
         connection = None
         try:
             self._require_server()
-            connection = self._client.device(self.serial).open_transport(timeout=self.timeout)
-            connection.send_command(name)
-            connection.check_okay()
+            connection = self._client.make_connection(self.timeout)
+            for request in (f"host:transport:{self.serial}", name):
+                connection.send_command(request)
+                connection.check_okay()
         except (self._adb.AdbError, OSError, ValueError, Unreachable) as error:
             if connection is not None:
                 connection.close()

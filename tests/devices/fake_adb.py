@@ -1,7 +1,7 @@
 """An adb server with a phone behind it: speaks adb's wire protocol on 127.0.0.1, and runs what it is asked for here.
 
 Of the protocol it has what adbutils needs for commands and pushes: requests with a length of 4 hexadecimal digits,
-OKAY and FAIL, the services host:version, host:devices, host:tport, exec: and sync: (SEND). Like adbd it runs a command
+OKAY and FAIL, the services host:devices, host:transport, exec: and sync: (SEND). Like adbd it runs a command
 in a raw terminal, its complaints merged into its output, and hangs up on it when the connection closes. The phone's
 /sys is a folder here.
 """
@@ -28,10 +28,8 @@ class FakeAdb:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.phones = {"PHONE1": "device"}
-        self.version = 41
         self.cut_at: str | None = None
         self.cuts = 0
-        self.commands: list[str] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -99,15 +97,12 @@ class FakeAdb:
         return take(connection, int(head, 16)).decode() if len(head) == 4 else None
 
     def _serve(self, connection: socket.socket, request: str) -> None:
-        phone = re.fullmatch(r"host:(tport:serial|transport):(\S+)", request)
-        if request == "host:version":
-            connection.sendall(b"OKAY" + block(f"{self.version:04x}"))
-        elif request == "host:devices":
+        if request == "host:devices":
             connection.sendall(b"OKAY" + block("".join(f"{name}\t{state}\n" for name, state in self.phones.items())))
-        elif phone and self.phones.get(phone[2]) != "device":
-            connection.sendall(b"FAIL" + block(f"device '{phone[2]}' not found"))
-        elif phone:
-            connection.sendall(b"OKAY" + (struct.pack("<Q", 1) if phone[1] == "tport:serial" else b""))
+        elif request.startswith("host:transport:"):
+            serial = request.removeprefix("host:transport:")
+            found = self.phones.get(serial) == "device"
+            connection.sendall(b"OKAY" if found else b"FAIL" + block(f"device '{serial}' not found"))
         elif request.startswith("exec:"):
             connection.sendall(b"OKAY")
             self._execute(connection, request.removeprefix("exec:"))
@@ -119,7 +114,6 @@ class FakeAdb:
 
     def _execute(self, connection: socket.socket, command: str) -> None:
         """Run a command in a raw terminal that is joined to the connection, until either ends."""
-        self.commands.append(command)
         command = re.sub(r"(?<![\w/])/sys/", f"{self.folder}/sys/", command)
         path = f"{self.folder}/bin{os.pathsep}{os.environ['PATH']}"
         master, slave = os.openpty()
@@ -137,10 +131,10 @@ class FakeAdb:
             self._join(connection, master)
         finally:
             os.close(master)
-            connection.shutdown(socket.SHUT_RDWR)
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGHUP)
             process.wait()
+        connection.shutdown(socket.SHUT_RDWR)
 
     def _join(self, connection: socket.socket, terminal: int) -> None:
         while True:

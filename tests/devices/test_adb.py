@@ -234,11 +234,6 @@ def test_one_of_several_phones(adb):
         assert device.channel.phone.serial == "B"
 
 
-def test_a_server_of_before_2020(adb):
-    adb.version = 39
-    assert Phone("PHONE1", "127.0.0.1", adb.port, 20).shell("echo hello") == (0, "hello\n")
-
-
 def test_no_adb_server():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -365,6 +360,7 @@ def test_a_phone_of_odd_words(adb):
         ({"python": "python", "perf_test": "/data/perf_test"}, "one of python and perf_test"),
         ({"perf_test": "perf_test"}, "perf_test"),
         ({"python": "python", "folder": "/"}, "folder"),
+        ({"python": "python", "timeout": "0 s"}, "greater than 0"),
         ({"python": "python", "timeout": 30}, "number and one of the units"),
         ({"python": "python", "port": 0}, "port"),
         ({"python": "python", "colour": "red"}, "colour"),
