@@ -22,8 +22,10 @@ import os
 import platform
 import re
 import signal
+import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from time import perf_counter_ns
 
 try:
@@ -166,16 +168,6 @@ def memory(name):
     return int(found[1]) * 1024 if found else None
 
 
-def forget_peak():
-    """Make what is in use now the peak of memory; what that is, or None where it cannot be."""
-    try:
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write("5")
-    except OSError:
-        return None
-    return memory("VmRSS")
-
-
 def operators(events, repeats):
     """The mean seconds of each operator over `repeats` runs of onnxruntime's profile, after a first that is slow."""
     spent = {}
@@ -190,8 +182,8 @@ def operators(events, repeats):
 class Runner:
     """The loaded models by key, and an answer to each request."""
 
-    def __init__(self, threads, state):
-        self.threads, self.state = threads, state
+    def __init__(self, threads, state, alone):
+        self.threads, self.state, self.alone = threads, state, alone
         self.models = {}
 
     def answer(self, request):
@@ -205,23 +197,32 @@ class Runner:
         elif request["do"] == "state":
             return self.state()
         elif request["do"] == "breakdown":
-            return self.breakdown(request["path"], request["repeats"])
+            return self.breakdown(**request) if self.alone else in_new_process(request)
         else:
             raise ValueError(f"no such request: {request['do']}")
         return {}
 
-    def breakdown(self, path, repeats):
-        """Where time and memory of a model go, in a session of its own, since profiling slows it down."""
-        gc.collect()
-        before = forget_peak()
+    def breakdown(self, path, repeats, **_):
+        """Where time and memory of a model go, in a session that is slower than others, as it is watched."""
+        before = None
+        with suppress(OSError), open("/proc/self/clear_refs", "w") as file:
+            file.write("5")  # makes what is in use now the peak
+            before = memory("VmRSS")
         with tempfile.TemporaryDirectory() as folder:
             model = Model(path, self.threads, profile=os.path.join(folder, "profile"))
             model.time(repeats)
             peak = memory("VmHWM")
             with open(model.session.end_profiling(), encoding="utf-8") as file:
                 events = json.load(file)
-        grown = None if before is None or peak is None else max(0, peak - before)
-        return {"operators": operators(events, repeats), "peak_bytes": grown}
+        return {"operators": operators(events, repeats), "peak_bytes": before and max(0, peak - before)}
+
+
+def in_new_process(request):
+    """The answer of a runner that has done nothing else: memory that this one had before would not count again."""
+    command = [sys.executable, os.path.abspath(__file__), *sys.argv[1:], "--alone"]
+    safe = {**os.environ, "PYTHONSAFEPATH": "1"}  # the folder of this file may hold an onnxruntime.py
+    told = subprocess.run(command, input=json.dumps(request).encode(), stdout=subprocess.PIPE, env=safe, check=True)
+    return json.loads(told.stdout.splitlines()[-1])
 
 
 def main():
@@ -229,11 +230,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cores", type=lambda text: [int(core) for core in text.split(",")], default=[])
+    parser.add_argument("--alone", action="store_true", help="do all in this process")
     asked = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cpu = Cpu(asked.threads, asked.cores)
     print(json.dumps(cpu.describe()), flush=True)
-    runner = Runner(asked.threads, cpu.state)
+    runner = Runner(asked.threads, cpu.state, asked.alone)
     gc.disable()  # a collection in the middle of a timed run would be counted as the model's
     for line in sys.stdin:
         try:

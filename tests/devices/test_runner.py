@@ -103,8 +103,11 @@ def test_memory_is_that_of_the_model(tmp_path):
     """40 MB of weights are in memory once it is loaded, where the operating system tells."""
     path = save(Block("conv", 1056, 1056, 4, 4, 3), tmp_path / "large.onnx")
     with devices.get("cpu") as cpu:
-        peak = cpu.breakdown(path, repeats=1).peak_bytes
-    assert peak is None or 40e6 < peak < 400e6
+        first, second = (cpu.breakdown(path, repeats=1).peak_bytes for _ in range(2))
+    if first is None:
+        pytest.skip("this system does not tell how much memory a process had at most")
+    assert 40e6 < first < 400e6
+    assert 0.5 < second / first < 2  # the runner has had the memory before, and still tells of it
 
 
 def test_how_the_device_is():
