@@ -1,46 +1,151 @@
-"""Latency of any architecture of a space from its table: an affine function of which candidate each slot takes."""
+"""Latency of any architecture of a space, learned from measured networks: mean, interval and expectation.
 
-from collections.abc import Sequence
+The model is linear in features of the blocks (`features`), with a prior scale per group of them (`bayes`): so it is an
+affine function of which candidate each slot takes, which searches can steer by and solve exactly. It stands on the
+block table where there is one, and on tables of other devices where the user has them: their costs are features too.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from scipy.stats import t as student
+from pydantic import ConfigDict
 
 from ..errors import InputError
-from ..space.net import Net
-from ..space.space import Arch, SearchSpace, Slot
-from .table import LatencyTable, row, total
+from ..space.space import Arch, SearchSpace
+from . import bayes
+from .features import features
+from .quality import Quality, conformal, errors
 
 Array = TypeVar("Array")
 """numpy.ndarray or torch.Tensor."""
 
+FEW, FOLDS = 150, 30
+"""Up to so few labels, a tenth is held out in turn and everything is fitted again to the rest. With more, no part of
+them would change the scales, which stay, and so many parts are held out in turn."""
 
-class TablePredictor:
-    """latency = `fixed` + the sum of `costs` of the chosen candidates, in ms, already calibrated by the table's checks.
+KEPT = 200
+"""Scores kept at most of those held out: quantiles need no more."""
 
-    `costs` has shape (slots, widest slot): 0 for a skip, NaN where a slot is narrower. Raises `InputError` for a
-    table of another space, and naming the row where one is missing.
+
+@dataclass(frozen=True)
+class Model:
+    """What fitting found, stored so that a reader need not search again: log prior scales of the named groups, log
+    variance of the noise, and the sorted scores of held-out labels (see `conformal`)."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    groups: tuple[str, ...]
+    scales: tuple[float, ...]
+    noise: float
+    scores: tuple[float, ...]
+
+
+class LatencyPredictor:
+    """latency = `fixed` + the sum of `costs` of the chosen candidates, in ms.
+
+    `costs` has shape (slots, widest slot): 0 or more, NaN where a slot is narrower; `fixed` is the fastest network.
     """
 
-    def __init__(self, space: SearchSpace, table: LatencyTable) -> None:
-        table.require(space)
-        self.space, self.table = space, table
-        overhead, scale = table.overhead.ms, table.fit.scale
-        self.costs = np.full((len(space.slots), max(space.choices)), np.nan)
-        for slot, part in enumerate(space.slots):
-            for index, block in enumerate(part.candidates):
-                skip = block.op == "skip"
-                self.costs[slot, index] = 0.0 if skip else scale * (row(table.rows, block).ms - overhead)
-        always = [part for part in space.parts if not isinstance(part, Slot)]
-        self.fixed = float(table.fit(np.float64(total(always, table.rows, overhead))))
+    def __init__(
+        self,
+        space: SearchSpace,
+        archs: Sequence[Arch] | np.ndarray,
+        ms: Sequence[float] | np.ndarray,
+        columns: Mapping[str, np.ndarray] | None = None,
+        model: Model | None = None,
+    ) -> None:
+        """Fit to measured `ms` (N,) of `archs` (N, slots).
+
+        `columns` are candidate costs known from elsewhere, as `features` takes them. A `model` fitted to the same
+        before saves the search for its scales and scores. Raises `InputError` for labels that are none.
+        """
+        self.space = space
+        self._starts = np.cumsum((0, *space.choices))[:-1]
+        self._features = features(space, columns or {})
+        labels = np.asarray(ms, np.float64)
+        if len(labels) < 2 or not (np.isfinite(labels) & (labels > 0)).all():
+            raise InputError(f"a predictor learns from at least 2 latencies above 0 ms, not {labels[:3]}")
+        self._unit = float(np.median(labels))
+        design = self._design(self._hot(archs))
+        known = self._start(model)
+        fitted = self._fit(design, labels, known, search=known is None)
+        if known is None:
+            predicted, deviation = self._held_out(design, labels, fitted.scales)
+            scores = np.sort(np.abs(predicted - labels) / deviation)
+            self.quality = Quality(len(labels), *errors(predicted, labels), _covered(scores))
+            self.model = self._model(fitted.scales, scores)
+        else:
+            self.quality, self.model = None, model
+        self._settle(fitted)
+
+    def _design(self, hot: np.ndarray) -> np.ndarray:
+        """A constant, and the features of architectures given as one-hot rows."""
+        return np.concatenate([np.ones((len(hot), 1)), hot @ self._features.values], axis=1)
+
+    def _picks(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
+        """Indices (N, slots). Raises `InputError` for what is no architecture of the space."""
+        picks = np.atleast_2d(np.asarray(archs, dtype=np.int64))
+        choices = self.space.choices
+        if picks.shape[1:] != (len(choices),) or not ((picks >= 0) & (picks < choices)).all():
+            raise InputError(f"not architectures of {self.space.name}, whose slots have {choices} candidates")
+        return picks
+
+    def _hot(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
+        """Rows of one-hot candidates, (N, candidates)."""
+        picks = self._picks(archs)
+        hot = np.zeros((len(picks), sum(self.space.choices)))
+        hot[np.arange(len(picks))[:, None], picks + self._starts] = 1
+        return hot
+
+    def _start(self, model: Model | None) -> bayes.Scales | None:
+        if model is None or model.groups != self._features.names:
+            return None
+        return bayes.Scales(np.array(model.scales), model.noise)
+
+    def _fit(self, design: np.ndarray, labels: np.ndarray, start: bayes.Scales | None, search: bool) -> bayes.Fitted:
+        groups = np.append(0, self._features.groups + 1)  # the constant is a group of its own
+        return bayes.fit(design, labels / self._unit, groups, start, search)
+
+    def _held_out(self, design: np.ndarray, labels: np.ndarray, scales: bayes.Scales) -> tuple[np.ndarray, np.ndarray]:
+        """Each label as a fit to the other folds predicts it, and the deviation that this expects; in ms."""
+        count = len(labels)
+        few = count <= FEW
+        folds = min(count, 10) if few else FOLDS
+        fold = np.random.default_rng(0).permutation(count) % folds
+        predicted, deviation = np.empty(count), np.empty(count)
+        for held in (fold == index for index in range(folds)):
+            found = self._fit(design[~held], labels[~held], None if few else scales, search=few)
+            predicted[held], deviation[held] = self._told(found, design[held])
+        return predicted, deviation
+
+    def _told(self, fitted: bayes.Fitted, design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean = design @ fitted.mean
+        variance = np.einsum("nf,nf->n", design @ fitted.covariance, design)
+        return mean * self._unit, np.sqrt(variance + mean**2 * np.exp(fitted.scales.noise)) * self._unit
+
+    def _model(self, scales: bayes.Scales, scores: np.ndarray) -> Model:
+        kept = scores[np.linspace(0, len(scores) - 1, min(KEPT, len(scores))).round().astype(int)]
+        return Model(self._features.names, tuple(scales.groups.tolist()), scales.noise, tuple(kept.tolist()))
+
+    def _settle(self, fitted: bayes.Fitted) -> None:
+        """From weights of features to costs of candidates, their covariance, and the constant, all in ms."""
+        turn = np.concatenate([np.eye(1, len(fitted.mean)), np.pad(self._features.values, ((0, 0), (1, 0)))])
+        values, vectors = np.linalg.eigh(turn @ fitted.covariance @ turn.T)
+        self._spread = vectors * np.sqrt(np.maximum(values, 0)) * self._unit
+        self._noise = float(np.exp(fitted.scales.noise / 2))
+        flat = self._features.values @ fitted.mean[1:] * self._unit
+        self.costs = np.full((len(self.space.slots), max(self.space.choices)), np.nan)
+        for slot, (start, width) in enumerate(zip(self._starts, self.space.choices, strict=True)):
+            self.costs[slot, :width] = flat[start : start + width]
+        least = np.nanmin(self.costs, axis=1)
+        self.costs -= least[:, None]
+        self.fixed = float(fitted.mean[0] * self._unit + least.sum())
 
     def cost(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
         """Predicted ms of each of `archs`, shape (N, slots) to (N,). Raises `InputError` for none of this space."""
-        picks = np.atleast_2d(np.asarray(archs, dtype=np.int64))
-        if picks.shape[1:] != (len(self.costs),) or not ((picks >= 0) & (picks < self.space.choices)).all():
-            raise InputError(
-                f"not architectures of {self.space.name}, whose slots have {self.space.choices} candidates"
-            )
+        picks = self._picks(archs)
         return self.fixed + self.costs[np.arange(len(self.costs)), picks].sum(axis=1)
 
     def expected(self, probs: Array) -> Array:
@@ -53,21 +158,33 @@ class TablePredictor:
             costs = probs.new_tensor(costs)
         return self.fixed + (probs * costs).sum()
 
-    def interval(self, archs: Sequence[Arch] | np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Where a measurement of each of `archs` falls in `level` of cases, in ms: from the errors of the checks.
+    def unknown(self, archs: Sequence[Arch] | np.ndarray) -> tuple[np.ndarray, float]:
+        """What is not known of the mean of each of `archs`, and the noise of a measurement, both relative to it.
 
-        Errors are taken as normal and relative; two parameters were fitted to the checks, which Student's t allows for.
+        A row u of the first, (N, 1 + candidates), has variance |u|², and rows u and w have covariance u · w.
         """
-        count = len(self.table.checks)
-        spread = self.table.fit.rmspe * np.sqrt(count / (count - 2)) * np.sqrt(1 + 1 / count)
-        half = student.ppf((1 + level) / 2, count - 2) * spread
+        hot = self._hot(archs)
+        return (np.insert(hot, 0, 1.0, axis=1) @ self._spread) / self.cost(archs)[:, None], self._noise
+
+    def deviation(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
+        """The standard deviation, in ms, that the model gives a measurement of each of `archs`: (N, slots) to (N,)."""
+        unknown, noise = self.unknown(archs)
+        return self.cost(archs) * np.sqrt((unknown**2).sum(axis=1) + noise**2)
+
+    def interval(self, archs: Sequence[Arch] | np.ndarray, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+        """Where a measurement of each of `archs` falls in `level` of cases, in ms: calibrated on held-out labels."""
+        half = conformal(np.array(self.model.scores), level) * self.deviation(archs)
         cost = self.cost(archs)
-        return cost * (1 - half), cost * (1 + half)
+        return cost - half, cost + half
 
     def range(self) -> tuple[float, float]:
         """Predicted ms of the fastest and of the slowest network of the space."""
-        return tuple(float(self.fixed + pick(self.costs, axis=1).sum()) for pick in (np.nanmin, np.nanmax))
+        return self.fixed, float(self.fixed + np.nanmax(self.costs, axis=1).sum())
 
-    def predict(self, net: Net) -> float:
-        """Predicted ms of a network made of blocks of the table. Raises `InputError` naming one that is not there."""
-        return float(self.table.fit(np.float64(total(net.blocks, self.table.rows, self.table.overhead.ms))))
+
+def _covered(scores: np.ndarray, level: float = 0.9) -> float:
+    """The share of `scores` inside the interval that the others make: of each half by the other half."""
+    mixed = np.random.default_rng(0).permutation(scores)
+    halves = mixed[::2], mixed[1::2]
+    inside = [np.mean(mine <= conformal(other, level)) for mine, other in (halves, halves[::-1])]
+    return float(np.mean(inside))
