@@ -56,7 +56,8 @@ class PerfTestChannel(PhoneChannel):
         return json.dumps(reply) + "\n"
 
     def _begin(self) -> None:
-        self._run(["test", "-x", self._program])
+        if self.phone.shell(shlex.join(["test", "-x", self._program]))[0]:
+            raise DeviceError(f"no program {self._program} on the phone: copy it there by adb push, then chmod 755 it")
         # The program does not tell its version, and a table must not mix two builds of it.
         digest = re.match(r"([0-9a-f]{64})\s", self._run(["sha256sum", self._program]))
         if not digest:

@@ -1,0 +1,56 @@
+"""onnxruntime's own benchmark program in place of a runner: a stand-in that works, and ones that lie or fail."""
+
+from pathlib import Path
+
+import pytest
+from fake_phone import phone, program
+
+from hwnas.devices.base import DeviceError
+from hwnas.devices.perf_test import WARM_UP
+from hwnas.errors import InputError
+
+
+def test_perf_test_that_is_absent(adb):
+    with pytest.raises(DeviceError, match="no program /no/such/program"), phone(adb, perf_test="/no/such/program"):
+        pass
+
+
+def test_perf_test_tells_which_build_it_is(adb, perf_test):
+    with phone(adb, perf_test=perf_test) as device:
+        version = device.info.version
+    Path(perf_test).write_text(Path(perf_test).read_text() + "\n# another build\n")
+    with phone(adb, perf_test=perf_test) as device:
+        assert device.info.version != version
+
+
+def test_perf_test_cannot_break_down(adb, perf_test, block):
+    with phone(adb, perf_test=perf_test) as device, pytest.raises(InputError, match="needs python on the phone"):
+        device.breakdown(block)
+
+
+def test_a_model_that_does_not_run(adb, perf_test, block):
+    block.write_bytes(block.read_bytes().replace(b"Conv", b"Cnov"))
+    with phone(adb, perf_test=perf_test) as device, pytest.raises(InputError, match=r"block.onnx does not run.*Cnov"):
+        device.load("a", block)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("m,nan,1,1,{run}", "no positive number"),
+        ("m,-0.1,1,1,{run}", "no positive number"),
+        ("m,soon,1,1,{run}", "other than times"),
+        ("m,0.1,1,1,7", "wrote 13 lines of something"),
+        ("{run}", "other than times"),
+    ],
+)
+def test_perf_test_that_lies(adb, row, says, block):
+    """Whatever is in the result file that is no list of as many times: one line, and no number from it."""
+    lines = "".join(f'echo "{row.format(run=run)}" >>"$result"\n' for run in range(3 + WARM_UP))
+    text = f'#!/bin/sh\nfor result; do :; done\ncase "$*" in *"-r 13"*)\n{lines};; *)\n'
+    text += 'for run in 0 1 2 3 4 5 6 7 8 9 10; do echo "m,1e-3,1,1,$run" >>"$result"; done;; esac\n'
+    lying = str(program(adb.folder, "lying", text))
+    with phone(adb, perf_test=lying) as device:
+        device.load("a", block)
+        with pytest.raises(DeviceError, match=says):
+            device.time([("a", 3)])
