@@ -23,7 +23,7 @@ def adb(tmp_path, monkeypatch):
 @pytest.fixture
 def perf_test(adb):
     """The path on the phone of a stand-in for onnxruntime's program."""
-    source = Path(__file__).with_name("fake_perf_test.py").read_text()
+    source = Path(__file__).with_name("stand_in_perf.py").read_text()
     return str(program(adb.folder, "onnxruntime_perf_test", f"#!{sys.executable}\n{source}"))
 
 
