@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import asyncssh
 
 from .base import DeviceError
-from .channel import ChannelClosed, Lines, last_words
+from .channel import ChannelClosed, Lines, Unreachable, last_words
 from .spec import Runtime
 from .ssh import Ssh
 from .ssh_connection import connect, place, reason
@@ -45,6 +45,7 @@ class SshChannel:
         self._folder = f"{to.folder.removeprefix('~/')}/{secrets.token_hex(8)}"
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connection: asyncssh.SSHClientConnection | None = None
+        self._files: asyncssh.SFTPClient | None = None
         self._process: asyncssh.SSHClientProcess[bytes] | None = None
 
     def open(self) -> None:
@@ -102,9 +103,13 @@ class SshChannel:
     async def _open(self) -> None:
         if self._connection is not None:
             self._connection.abort()
+        self._connection = self._files = self._process = None
         self._lines, self._complaints = Lines(), b""
         self._connection = await connect(self._to)
-        self._files = await self._connection.start_sftp_client()
+        try:
+            self._files = await self._connection.start_sftp_client()
+        except (asyncssh.ChannelOpenError, asyncssh.SFTPError) as error:
+            raise Unreachable(f"{place(self._to)} takes no files: it needs an SFTP server ({reason(error)})") from None
         await self._files.makedirs(self._folder, asyncssh.SFTPAttrs(permissions=0o700), exist_ok=True)
         runner = Path(__file__).with_name(self._runtime.runner)
         command = [self._to.python, *[await self._there(part) for part in (runner, *self._runtime.arguments())]]
@@ -146,17 +151,21 @@ class SshChannel:
         return there
 
     async def _close(self) -> None:
-        connection, process = self._connection, self._process
-        self._connection = self._process = None
-        if connection is None:
+        if self._connection is None:
             return
-        if process is not None:
-            process.stdin.write_eof()
-            try:
-                await asyncio.wait_for(process.wait_closed(), PATIENCE)
-            except TimeoutError:
-                process.kill()
-        with suppress(TimeoutError, asyncssh.Error):
-            await asyncio.wait_for(self._files.rmtree(self._folder, ignore_errors=True), PATIENCE)
-        connection.close()
-        await connection.wait_closed()
+        try:
+            if self._process is not None:
+                await self._end(self._process)
+            if self._files is not None:
+                await asyncio.wait_for(self._files.rmtree(self._folder, ignore_errors=True), PATIENCE)
+        finally:
+            self._connection.abort()
+
+    @staticmethod
+    async def _end(process: asyncssh.SSHClientProcess[bytes]) -> None:
+        """Let the runner end, or kill it."""
+        process.stdin.write_eof()
+        try:
+            await asyncio.wait_for(process.wait_closed(), PATIENCE)
+        except TimeoutError:
+            process.kill()

@@ -77,6 +77,10 @@ class Sshd:
         self.process.terminate()
         self.process.wait()
 
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
     def known_hosts(self, port: int, key: Path | None = None) -> Path:
         """A file that says that the host at `port` has the public key of `key`: its own, if none is given."""
         kind, data, *_ = (key or self.host_key).with_suffix(".pub").read_text().split()

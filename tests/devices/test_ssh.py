@@ -1,6 +1,5 @@
 """Devices by ssh, against a real sshd on 127.0.0.1."""
 
-import os
 import sys
 
 import pytest
@@ -86,6 +85,23 @@ def test_a_connection_that_is_cut_is_made_again(board, wire, model, tmp_path, mo
     assert files_there(tmp_path) == []
 
 
+def test_a_connection_that_is_cut_while_the_runner_works(board, wire, model, monkeypatch):
+    monkeypatch.setattr(process, "WAITS", (0.0, 5.0))
+    with board() as device:
+        device.load("a", model)
+        receive = device.channel.receive
+
+        def cut_first(timeout):
+            monkeypatch.setattr(device.channel, "receive", receive)
+            wire.cut()
+            wire.mend()
+            return receive(timeout)
+
+        monkeypatch.setattr(device.channel, "receive", cut_first)
+        assert device.time([("a", 1000)])[0].shape == (1000,)
+        assert device.channel.receive == receive  # so it was cut
+
+
 def test_a_connection_that_is_cut_for_good(board, wire, monkeypatch):
     monkeypatch.setattr(process, "WAITS", (0.0, 0.0))
     with board() as device:
@@ -159,9 +175,24 @@ def test_a_python_without_onnxruntime(board, tmp_path):
     assert "needs numpy and onnxruntime" in refused(board(python=str(bare)))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written(board):
-    assert "cannot write" in refused(board(folder="/hwnas"))
+def test_a_host_without_sftp(board, sshd):
+    config = sshd.folder / "sshd_config"
+    text = config.read_text()
+    config.write_text(text.replace("Subsystem", "#"))
+    sshd.restart()
+    try:
+        assert "takes no files: it needs an SFTP server" in refused(board())
+    finally:
+        config.write_text(text)
+        sshd.restart()
+
+
+def test_a_host_that_talks_before_the_runner(board, tmp_path):
+    """Such as a login script that greets."""
+    greeter = tmp_path / "greeter"
+    greeter.write_text("#!/bin/sh\necho Welcome\ncat\n")
+    greeter.chmod(0o755)
+    assert "something other than a JSON object: Welcome" in refused(board(python=str(greeter)))
 
 
 def test_a_folder_that_cannot_be(board):
