@@ -136,7 +136,7 @@ def _changed(samples: Samples, pace: float | None) -> Iterator[str]:
 
 def _halves_differ(visits: list[Visit]) -> bool:
     """Whether the intervals of the two halves lie apart, by more than `DRIFT` from one median to the other."""
-    if len(visits) < 2 * MIN_QUIET:
+    if len(visits) < MIN_QUIET:
         return False
     ratios = [seconds.min() / beside for seconds, beside in visits]
     halves = (quantile_interval(half) for half in np.array_split(ratios, 2))

@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from hwnas import devices
-from hwnas.devices.base import DeviceError
+from hwnas.devices.base import DeviceError, DeviceState
 from hwnas.errors import InputError
+from hwnas.latency import conditions
 from hwnas.latency import measure as module
 from hwnas.latency.graph import save
 from hwnas.latency.measure import REFERENCE, measure, measure_model, measure_nets
@@ -45,6 +47,101 @@ def test_stops_at_the_time_limit_and_says_so(drifting, models):
     assert set(found.late) == set(models)
     assert {estimate.rounds for estimate in found.estimates.values()} == {module.MIN_ROUNDS}
     assert device.models == {}, "what was loaded must be unloaded"
+
+
+def test_a_model_is_warm_when_its_times_have_settled(drifting, models):
+    """One that gets faster for 60 runs is run on until then, and one that never settles for so long only."""
+    slow, never = list(models)[:2]
+
+    class Cold(drifting):
+        wander = spells = 0.0
+
+        def __init__(self):
+            super().__init__()
+            self.visits, self.before = dict.fromkeys(models, 0), dict.fromkeys(models, 0)
+
+        def time(self, visits):
+            if len(visits) == 1 and visits[0][0] in models:
+                ((key, runs),) = visits
+                self.visits[key] += 1
+                self.before[key] += runs
+            return super().time(visits)
+
+        def run(self, key):
+            cold = {slow: 1 + max(0, 60 - self.before[slow]) / 30, never: 1.1 ** self.visits[never]}
+            return super().run(key) * cold.get(key, 1)
+
+    device = Cold()
+    (flag,) = measure(device, models).flags
+    assert flag == f"warm-up: the times of 1, such as {never}, never settled"
+    assert device.visits[never] == module.WARM_UP_VISITS + 1
+    assert 60 < device.before[slow] < 200
+    assert max(runs for key, runs in device.before.items() if key not in (slow, never)) < 60
+
+
+def test_what_the_device_says_is_asked_between_visits_and_flagged(drifting, models):
+    class Hot(drifting):
+        def __init__(self):
+            super().__init__()
+            self.asked = []
+
+        def state(self):
+            self.asked.append(self.now)
+            return DeviceState(mhz=1000, throttled=self.now > 1)
+
+    device, samples = Hot(), Samples()
+    found = measure(device, models, precision=1e-9, time_limit=2, samples=samples)
+    assert [flag.split(":")[0] for flag in found.flags] == ["time limit", "throttled"]
+    assert len(device.asked) == len(samples.readings) == 2 + 2 / conditions.EVERY
+    assert samples.readings[0][0] == 0
+    assert samples.readings[-1][0] == len(samples.reference)
+
+
+class Undisturbed:
+    """Without what makes two sessions differ: its long session is the truth."""
+
+    wander = spells = 0.0
+
+
+class Noisy(Undisturbed):
+    jitter, stalls = 0.2, 0.2
+
+
+class Spells:
+    wander, spells = 0.0, 0.6
+
+
+class Throttling(Undisturbed):
+    """Slower by a fifth from the middle on, the reference a little more than the models."""
+
+    def slowness(self, key):
+        return super().slowness(key) * (1 + (self.now > 0.6) * (0.25 if key == module.REFERENCE_KEY else 0.2))
+
+
+@pytest.mark.parametrize("kind", [Undisturbed, Noisy, Spells, Throttling])
+@pytest.mark.parametrize("own", [True, False])
+def test_the_interval_holds_the_truth_or_the_session_is_flagged(drifting, models, kind, own):
+    few = dict(list(models.items())[:3])
+    still = type("Still", (Noisy if kind is Noisy else Undisturbed, drifting), {})
+    disturbed = type("Disturbed", (kind, drifting), {})
+    truth = measure(still(99), few, precision=1e-9, time_limit=8)
+    pace = None if own else truth.pace
+    good = []
+    for seed in range(40):
+        found = measure(disturbed(seed), few, precision=0.01, time_limit=3, seed=seed, pace=pace)
+        for key, estimate in found.estimates.items():
+            good.append(estimate.low <= truth.estimates[key].ms <= estimate.high or bool(found.flags))
+    assert np.mean(good) >= 0.9
+
+
+def test_a_noisier_device_gives_a_wider_interval(drifting, models):
+    key = next(iter(models))
+    widths = []
+    for jitter in (0.02, 0.1, 0.5):
+        noisy = type("Noisy", (drifting,), {"jitter": jitter, "wander": 0.0, "spells": 0.0})
+        found = measure(noisy(), {key: models[key]}, precision=1e-9, time_limit=1)
+        widths.append(found.estimates[key].precision)
+    assert widths[0] < widths[1] / 2 < widths[2] / 4
 
 
 def test_what_is_exact_is_left_alone(drifting, models):
