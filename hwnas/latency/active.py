@@ -1,12 +1,38 @@
-"""Which networks to measure next: those that the predictor is least sure of, and not twice the same question."""
+"""Which networks to measure: at first some over the whole range of the space, then what the predictor is unsure of."""
 
 import numpy as np
 
-from ..space.space import Arch
+from ..space.space import Arch, SearchSpace
 from .predictor import LatencyPredictor
 
 POOL = 1000
 """Random networks that are looked at for each choice."""
+
+
+LEAN = 8.0
+"""How far a drawn network leans at most, see `draw`."""
+
+
+def draw(space: SearchSpace, count: int, seed: int, even: bool = True) -> list[Arch]:
+    """Distinct random architectures; fewer than `count` where chance repeats itself.
+
+    With `even`, every other one is drawn uniformly. The rest lean to light or to heavy candidates, each in its own
+    measure, and so reach the ends of the range: uniform draws are all much alike, and would leave fast networks, the
+    ones that budgets are about, to extrapolation.
+    """
+    rng = np.random.default_rng(seed)
+    leanings = rng.uniform(-LEAN, LEAN, count) * (np.arange(count) % 2 if even else 0)
+    return list(dict.fromkeys(_leaning(space, leaning, rng) for leaning in leanings))
+
+
+def _leaning(space: SearchSpace, leaning: float, rng: np.random.Generator) -> Arch:
+    """A random architecture: candidates weigh exp(`leaning` · their MACs relative to the slot's heaviest)."""
+    arch = []
+    for slot in space.slots:
+        macs = np.array([block.macs for block in slot.candidates])
+        weights = np.exp(leaning * macs / macs.max())
+        arch.append(int(rng.choice(len(macs), p=weights / weights.sum())))
+    return tuple(arch)
 
 
 def least_sure(predictor: LatencyPredictor, count: int, rng: np.random.Generator) -> list[Arch]:

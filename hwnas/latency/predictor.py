@@ -46,6 +46,7 @@ class LatencyPredictor:
     """latency = `fixed` + the sum of `costs` of the chosen candidates, in ms.
 
     `costs` has shape (slots, widest slot): 0 or more, NaN where a slot is narrower; `fixed` is the fastest network.
+    `candidate_costs` are the same in one list, less the mean of each slot: a column for another device's predictor.
     """
 
     def __init__(
@@ -135,7 +136,7 @@ class LatencyPredictor:
         values, vectors = np.linalg.eigh(turn @ fitted.covariance @ turn.T)
         self._spread = vectors * np.sqrt(np.maximum(values, 0)) * self._unit
         self._noise = float(np.exp(fitted.scales.noise / 2))
-        flat = self._features.values @ fitted.mean[1:] * self._unit
+        self.candidate_costs = flat = self._features.values @ fitted.mean[1:] * self._unit
         self.costs = np.full((len(self.space.slots), max(self.space.choices)), np.nan)
         for slot, (start, width) in enumerate(zip(self._starts, self.space.choices, strict=True)):
             self.costs[slot, :width] = flat[start : start + width]

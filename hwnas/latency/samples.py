@@ -59,6 +59,11 @@ class Samples:
         pace, told_at = self.quiet_pace(at), self.pace if at is None else at
         return {key: estimate(self.visits[key], pace, told_at) for key in keys}
 
+    def halves(self, key: str) -> tuple[float, float]:
+        """The latency of `key` in ms by every other visit, and by the rest: what measuring twice would have given."""
+        first, second = (estimate(self.visits[key][start::2], self.pace, self.pace).ms for start in (0, 1))
+        return first, second
+
     def pending(self, keys: Iterable[str], precision: float, at: float | None = None) -> list[str]:
         """Those of `keys` that have too few quiet visits, or an interval wider than ±`precision`.
 

@@ -1,84 +1,73 @@
-"""A latency table: what every block of a space costs on one device, and how well sums of blocks predict networks."""
+"""A latency table: what was measured of a space on one device, and what a predictor makes of it."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter
-from scipy.stats import spearmanr
 
 from .. import files
 from ..devices.base import DeviceInfo
 from ..errors import InputError
 from ..space.net import Block
-from ..space.space import SearchSpace
+from ..space.space import Arch, SearchSpace
+from .predictor import LatencyPredictor, Model
+from .quality import Quality
 from .stats import Estimate
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the JSON form. A reader refuses any other."""
 
 
 @dataclass(frozen=True)
-class Check:
-    """A whole network measured in the session of the blocks, and the sum of its blocks; both in ms."""
+class Networks:
+    """Whole networks and their latency in ms, one column a field, each as long as `archs`.
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    arch: tuple[int, ...]
-    measured: Estimate
-    sum: float
-
-
-@dataclass(frozen=True)
-class Fit:
-    """measured ≈ constant + scale · sum over the checks, in ms, and how well that holds.
-
-    `rmspe` is the root mean square of the relative errors, and `within_10` the part of the checks within ±10 %.
+    `archs` are indices joined by "-". (`low`, `high`) is the 95 % interval, and `halves` are the latency by every
+    other visit and by the rest; both are empty where the origin does not tell.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    constant: float
-    scale: float
-    spearman: float
-    rmspe: float
-    within_10: float
+    archs: tuple[str, ...]
+    ms: tuple[float, ...]
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    halves: tuple[tuple[float, float], ...] = ()
 
-    def __call__(self, sums: np.ndarray) -> np.ndarray:
-        """Predicted ms of networks whose blocks sum to `sums` ms."""
-        return self.constant + self.scale * sums
+    def __post_init__(self) -> None:
+        lengths = {len(column) for column in (self.low, self.high, self.halves) if column}
+        if {len(self.ms), *lengths} != {len(self.archs)}:
+            raise ValueError("the columns of the networks differ in length")
 
-
-def fit(measured: np.ndarray, sums: np.ndarray) -> Fit:
-    """Least squares of the relative errors, so that small networks count as much as large ones."""
-    design = np.stack([1 / measured, sums / measured], axis=1)
-    constant, scale = np.linalg.lstsq(design, np.ones_like(measured), rcond=None)[0]
-    errors = (constant + scale * sums) / measured - 1
-    quality = spearmanr(sums, measured).statistic, np.sqrt(np.mean(errors**2)), np.mean(np.abs(errors) <= 0.1)
-    return Fit(float(constant), float(scale), *map(float, quality))
+    @property
+    def indices(self) -> np.ndarray:
+        """The architectures as an array, (N, slots)."""
+        return np.array([read_arch(arch) for arch in self.archs], dtype=np.int64)
 
 
-def total(blocks: Iterable[Block], rows: Mapping[str, Estimate], overhead: float) -> float:
-    """The sum of `blocks` in ms, the `overhead` of starting a run counted once. Raises `InputError` for no row."""
-    return overhead + sum(row(rows, block).ms - overhead for block in blocks)
+@dataclass(frozen=True)
+class Origin:
+    """Where a table comes from that was not measured here: the publication, its licence, and what to know of it."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
-def row(rows: Mapping[str, Estimate], block: Block) -> Estimate:
-    """The row of `block`. Raises `InputError` naming it where there is none: a default would poison a search."""
-    if block.key not in rows:
-        raise InputError(f"the latency table has no row for {block.key}: profile this space again")
-    return rows[block.key]
+    source: str
+    licence: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class LatencyTable:
-    """Measured rows by `Block.key`, and all that they depend on.
+    """Measured `rows` by `Block.key` (none where blocks were not measured), whole `networks`, and all they depend on.
 
     `reference` is the reference network's own estimate, whose `ms` is the pace that every other figure is told at;
-    `overhead` is the empty network's, the cost of starting any run; `flags` say what did not go as asked.
+    `overhead` is the empty network's, the cost of starting any run; `seconds` is how long measuring took. `model` is
+    the predictor fitted to all this, and `quality` its error on networks it had not seen. `flags` say what did not go
+    as asked. A published table has an `origin`, and no pace: nothing can be measured beside it.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -88,19 +77,28 @@ class LatencyTable:
     fingerprint: str
     device: DeviceInfo
     date: str
-    precision: float
-    seconds: float
-    reference: Estimate
-    overhead: Estimate
-    rows: dict[str, Estimate]
-    checks: tuple[Check, ...]
-    fit: Fit
+    networks: Networks
+    model: Model
+    quality: Quality
+    rows: dict[str, Estimate] = field(default_factory=dict)
+    reference: Estimate | None = None
+    overhead: Estimate | None = None
+    precision: float | None = None
+    seconds: float | None = None
     flags: tuple[str, ...] = ()
+    origin: Origin | None = None
 
     @property
     def pace(self) -> float:
-        """Seconds of the reference network at which the table's figures are told; see `latency.measure`."""
+        """Seconds of the reference network at which the figures are told. Raises `InputError` for a published table."""
+        if self.reference is None:
+            raise InputError(f"the table of {self.device.device} is published data: no measurement compares with it")
         return self.reference.ms / 1e3
+
+    @property
+    def identity(self) -> str:
+        """Tells this table from any other, also of the same device and space."""
+        return _hash(json.loads(_TABLE.dump_json(self)))[:16]
 
     def require(self, space: SearchSpace | None = None, device: DeviceInfo | None = None) -> None:
         """Raise `InputError` naming what differs where this is not the table of `space` and `device`."""
@@ -114,10 +112,53 @@ class LatencyTable:
         if differences:
             raise InputError(f"this latency table is of another kind ({'; '.join(differences)}): profile again")
 
+    def predictor(self, space: SearchSpace, borrowed: Mapping[str, "LatencyTable"] | None = None) -> LatencyPredictor:
+        """The predictor of latencies of `space` on the table's device.
+
+        `borrowed` are tables of the same space on other devices, by a name each: what they know is asked too, and the
+        model fitted anew. Raises `InputError` for a table of another space, and naming the row where one is missing.
+        """
+        self.require(space)
+        columns = columns_of(space, self.rows, self.overhead)
+        for name, other in (borrowed or {}).items():
+            columns[name] = other.predictor(space).candidate_costs
+        return LatencyPredictor(
+            space, self.networks.indices, self.networks.ms, columns, None if borrowed else self.model
+        )
+
     def save(self, path: Path) -> None:
         """Write the table to `path` atomically, with the hash that `load` checks."""
         content = json.loads(_TABLE.dump_json(self))
         files.write_json(path, {"schema": SCHEMA, "sha256": _hash(content), **content})
+
+
+def columns_of(space: SearchSpace, rows: Mapping[str, Estimate], overhead: Estimate | None) -> dict[str, np.ndarray]:
+    """What the measured blocks say that each candidate costs in ms, as the predictor takes it; nothing without rows."""
+    if not rows:
+        return {}
+    blocks = [block for slot in space.slots for block in slot.candidates]
+    starting = overhead.ms if overhead else 0.0
+    return {"table": np.array([0.0 if block.op == "skip" else row(rows, block).ms - starting for block in blocks])}
+
+
+def row(rows: Mapping[str, Estimate], block: Block) -> Estimate:
+    """The row of `block`. Raises `InputError` naming it where there is none: a default would poison a search."""
+    if block.key not in rows:
+        raise InputError(f"the latency table has no row for {block.key}: profile this space again")
+    return rows[block.key]
+
+
+def write_arch(arch: Arch) -> str:
+    """An architecture as text: its indices joined by "-"."""
+    return "-".join(map(str, arch))
+
+
+def read_arch(text: str) -> Arch:
+    """The architecture that `write_arch` wrote. Raises `InputError` for any other text."""
+    try:
+        return tuple(int(index) for index in text.split("-"))
+    except ValueError:
+        raise InputError(f"{text!r} is not an architecture: give indices joined by '-', such as 2-6-0") from None
 
 
 def load(path: Path) -> LatencyTable:

@@ -1,32 +1,40 @@
 """The profiling stage: a device and a search space in, the latency table of the space on it out."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from .. import devices
-from ..devices.base import DeviceInfo
+from ..devices.base import Device
 from ..errors import InputError
+from ..latency.active import draw, least_sure
 from ..latency.checkpoint import Checkpoint
 from ..latency.graph import empty, save
 from ..latency.measure import Measurement, measure
+from ..latency.predictor import LatencyPredictor
+from ..latency.quality import noise_of
 from ..latency.samples import Samples
-from ..latency.table import Check, Fit, LatencyTable, fit, total
+from ..latency.table import LatencyTable, Networks, columns_of, read_arch, write_arch
 from ..progress import progress
 from ..space import mobile
 from ..space.space import Arch, SearchSpace
 
 TABLES = Path("latency_tables")
-EMPTY = "empty"
-LEAN = 8.0
-"""How far a drawn network leans at most, see `draw`."""
+EMPTY, NET = "empty", "net:"
+"""Keys of the empty network, and, before its indices, of a whole one; other keys are blocks."""
+
+FIRST = 0.6
+"""Part of the time that measuring blocks may take, where networks are to be added until the error is as asked."""
+
+ADDED = 12
+"""Networks that are added at a time."""
 
 WITHIN_10 = 0.95
-"""Part of the checks that sums must predict within ±10 %. Another process that fills the last-level cache slows whole
+"""Part of the networks that must be predicted within ±10 %. Another process that fills the last-level cache slows whole
 networks, whose weights come from there (to three times, here), and neither single blocks nor the reference."""
 
 
@@ -34,127 +42,150 @@ def profile(
     space: str | SearchSpace = "proxyless-32",
     device: str = "cpu",
     *,
-    threads: int = 1,
+    threads: int | None = None,
     classes: int | None = None,
     out: str | Path | None = None,
     precision: float = 0.01,
+    within: float | None = None,
     time_limit: float = 120.0,
-    checks: int = 24,
+    networks: int = 24,
     even: bool = True,
     seed: int = 0,
     fresh: bool = False,
 ) -> Path:
     """Measure every distinct block of `space` on `device`, and write the table to `out`; returns its path.
 
-    `out` is `latency_tables/<device>.<space>.json` unless given. Each block is measured until the 95 % interval of
-    its estimate is within ±`precision`, `time_limit` seconds of measuring at most; what was not reached by then is
-    flagged in the table. `checks` random networks, drawn with `seed`, are measured whole beside the blocks, and
-    calibrate their sums: over the whole range of the space, or drawn uniformly if not `even`. Interrupted, the same
-    call goes on where it stopped, from `<out>.partial`; with `fresh` it starts again. Raises `InputError`, among
-    others where that file is of another device or space.
+    `out` is `latency_tables/<device>.<space>.json` unless given. Everything is measured until the 95 % interval of
+    its estimate is within ±`precision`, `time_limit` seconds of measuring at most. `networks` random ones, drawn with
+    `seed`, are measured whole beside the blocks, for the predictor to learn from: over the whole range of the space,
+    or drawn uniformly if not `even`. With `within`, more are added, those that the predictor is least sure of, until
+    its cross-validated error (RMSPE) is that small. What was not reached in time is flagged in the table.
+
+    Interrupted, the same call goes on where it stopped, from `<out>.partial`; with `fresh` it starts again. Raises
+    `InputError`, among others where that file is of another device or space.
     """
-    if checks < 3:
-        raise InputError(f"two numbers are fitted to the checks, so there must be at least 3, not {checks}")
+    if networks < 3 or (within is not None and not within > 0):
+        raise InputError(f"a profile takes 3 networks or more, not {networks}, and an error above 0, not {within}")
     space = space if isinstance(space, SearchSpace) else mobile.get(space, classes)
-    path = TABLES / f"{device}.{space.name}.json" if out is None else Path(out)
+    path = TABLES / f"{devices.describe(device).name}.{space.name}.json" if out is None else Path(out)
     if path.is_dir():
         raise InputError(f"{path} is a folder: name the file of the table")
     with devices.get(device, threads) as running, tempfile.TemporaryDirectory() as folder:
         identity = {"space": space.name, "fingerprint": space.fingerprint, **asdict(running.info)}
         del identity["cores"]  # cores are alike, see DeviceInfo.differences
         checkpoint = Checkpoint(path.with_name(f"{path.name}.partial"), identity)
-        samples = Samples() if fresh else checkpoint.load()
-        archs = draw(space, checks, seed, even=even)
-        models = models_of(space, archs, Path(folder))
-        with progress("profile", len(models)) as report:
-            try:
-                found = measure(
-                    running,
-                    models,
-                    precision=precision,
-                    time_limit=time_limit,
-                    seed=seed,
-                    samples=samples,
-                    report=report,
-                    keep=checkpoint.keep,
-                )
-            except BaseException:
-                if samples.visits:
-                    checkpoint.write(samples)
-                raise
-        _table(space, running.info, archs, found, samples, precision).save(path)
+        session = _Profile(space, running, checkpoint, Path(folder), precision, seed)
+        if fresh:
+            session.samples = Samples()
+        try:
+            session.measure(draw(space, networks, seed, even), time_limit if within is None else FIRST * time_limit)
+            table = session.table()
+            while within is not None and table.quality.rmspe > within and session.samples.elapsed < time_limit:
+                session.measure(session.wanted(table), time_limit)
+                table = session.table()
+        except BaseException:
+            if session.samples.visits:
+                checkpoint.write(session.samples)
+            raise
+        if within is not None and table.quality.rmspe > within:
+            text = f"within: the error is {table.quality.rmspe:.1%} when the time is up, not {within:.1%}"
+            table = replace(table, flags=(*table.flags, text))
+        table.save(path)
         checkpoint.remove()
     return path
 
 
-def draw(space: SearchSpace, count: int, seed: int, even: bool = False) -> dict[str, Arch]:
-    """Distinct random architectures by key; fewer than `count` where chance repeats itself.
+class _Profile:
+    """One session of measuring: its models, samples, and the architectures among them."""
 
-    With `even`, every other one is drawn uniformly. The rest lean to light or to heavy candidates, each in its own
-    measure, and so reach the ends of the range: uniform draws are all much alike, and would leave fast networks, the
-    ones that budgets are about, to extrapolation.
-    """
-    rng = np.random.default_rng(seed)
-    leanings = rng.uniform(-LEAN, LEAN, count) * (np.arange(count) % 2 if even else 0)
-    drawn = [_leaning(space, leaning, rng) for leaning in leanings]
-    return {f"net:{'-'.join(map(str, arch))}": arch for arch in drawn}
+    def __init__(
+        self,
+        space: SearchSpace,
+        device: Device,
+        checkpoint: Checkpoint,
+        folder: Path,
+        precision: float,
+        seed: int,
+    ) -> None:
+        self.space, self.device, self.checkpoint, self.folder = space, device, checkpoint, folder
+        self.precision, self.seed = precision, seed
+        self.samples = checkpoint.load()
+        self.archs: dict[str, Arch] = {}
+        self.models = blocks_of(space, folder)
+        self._rng = np.random.default_rng(seed)
+
+    def measure(self, archs: list[Arch], time_limit: float) -> None:
+        """Measure `archs` beside all that was measured before, and what an interrupted session had added."""
+        again = [read_arch(key.removeprefix(NET)) for key in self.samples.visits if key.startswith(NET)]
+        for arch in dict.fromkeys([*archs, *again]):
+            key = NET + write_arch(arch)
+            if key not in self.archs:
+                self.archs[key] = arch
+                self.models[key] = save(self.space.derive(arch), self.folder / f"{key.removeprefix(NET)}.onnx")
+        with progress("profile", len(self.models)) as report:
+            self.found: Measurement = measure(
+                self.device,
+                self.models,
+                precision=self.precision,
+                time_limit=time_limit,
+                seed=self.seed,
+                samples=self.samples,
+                report=report,
+                keep=self.checkpoint.keep,
+            )
+
+    def wanted(self, table: LatencyTable) -> list[Arch]:
+        """The architectures that the predictor of `table` is least sure of."""
+        return least_sure(table.predictor(self.space), ADDED, self._rng)
+
+    def table(self) -> LatencyTable:
+        """The table of what was measured so far."""
+        estimates = self.found.estimates
+        rows = {block.key: estimates[block.key] for block in self.space.blocks()}
+        networks = self._networks()
+        columns = columns_of(self.space, rows, estimates[EMPTY])
+        predictor = LatencyPredictor(self.space, networks.indices, networks.ms, columns)
+        noise, ceiling = noise_of(np.array(networks.halves))
+        quality = replace(predictor.quality, noise=noise, ceiling=ceiling)
+        return LatencyTable(
+            space=self.space.name,
+            classes=self.space.classes,
+            fingerprint=self.space.fingerprint,
+            device=self.device.info,
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            networks=networks,
+            model=predictor.model,
+            quality=quality,
+            rows=rows,
+            reference=self.samples.reference_estimate(),
+            overhead=estimates[EMPTY],
+            precision=self.precision,
+            seconds=self.samples.elapsed,
+            flags=(*self.found.flags, *_doubts(quality.within_10)),
+        )
+
+    def _networks(self) -> Networks:
+        """The whole networks as columns."""
+        found = [self.found.estimates[key] for key in self.archs]
+        return Networks(
+            archs=tuple(map(write_arch, self.archs.values())),
+            ms=tuple(estimate.ms for estimate in found),
+            low=tuple(estimate.low for estimate in found),
+            high=tuple(estimate.high for estimate in found),
+            halves=tuple(self.samples.halves(key) for key in self.archs),
+        )
 
 
-def _leaning(space: SearchSpace, leaning: float, rng: np.random.Generator) -> Arch:
-    """A random architecture: candidates weigh exp(`leaning` · their MACs relative to the slot's heaviest)."""
-    arch = []
-    for slot in space.slots:
-        macs = np.array([block.macs for block in slot.candidates])
-        weights = np.exp(leaning * macs / macs.max())
-        arch.append(int(rng.choice(len(macs), p=weights / weights.sum())))
-    return tuple(arch)
-
-
-def models_of(space: SearchSpace, archs: Mapping[str, Arch], folder: Path) -> dict[str, Path]:
-    """Everything to be measured, as ONNX files by key: the blocks, the empty network and the checks."""
-    parts = {block.key: block for block in space.blocks()} | {key: space.derive(arch) for key, arch in archs.items()}
-    models = {key: save(part, folder / f"{index}.onnx") for index, (key, part) in enumerate(parts.items())}
+def blocks_of(space: SearchSpace, folder: Path) -> dict[str, Path]:
+    """Every distinct block and the empty network, as ONNX files by key."""
+    models = {block.key: save(block, folder / f"{index}.onnx") for index, block in enumerate(space.blocks())}
     models[EMPTY] = folder / "empty.onnx"
     models[EMPTY].write_bytes(empty().SerializeToString())
     return models
 
 
-def _table(
-    space: SearchSpace,
-    info: DeviceInfo,
-    archs: Mapping[str, Arch],
-    found: Measurement,
-    samples: Samples,
-    precision: float,
-) -> LatencyTable:
-    """The table of a finished session."""
-    estimates = found.estimates
-    rows = {block.key: estimates[block.key] for block in space.blocks()}
-    overhead = estimates[EMPTY]
-    checks = tuple(
-        Check(arch, estimates[key], total(space.derive(arch).blocks, rows, overhead.ms)) for key, arch in archs.items()
-    )
-    quality = fit(np.array([check.measured.ms for check in checks]), np.array([check.sum for check in checks]))
-    return LatencyTable(
-        space=space.name,
-        classes=space.classes,
-        fingerprint=space.fingerprint,
-        device=info,
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-        precision=precision,
-        seconds=samples.elapsed,
-        reference=samples.reference_estimate(),
-        overhead=overhead,
-        rows=rows,
-        checks=checks,
-        fit=quality,
-        flags=tuple(_flags(found, quality)),
-    )
-
-
-def _flags(found: Measurement, quality: Fit) -> Iterator[str]:
-    """What did not go as asked, each in a sentence."""
-    yield from found.flags
-    if quality.within_10 < WITHIN_10:
-        text = f"only {quality.within_10:.0%} of the whole networks are within 10 % of the sum of their blocks"
-        yield f"checks: {text}: something else was using the memory of this machine"
+def _doubts(within_10: float) -> Iterator[str]:
+    """What speaks against the predictions."""
+    if within_10 < WITHIN_10:
+        text = f"only {within_10:.0%} of the whole networks are within 10 % of their prediction from the others"
+        yield f"networks: {text}: something else was using the memory of this machine, or they are too few"
