@@ -1,9 +1,9 @@
 """Measures models on a device until the answers are as exact as asked, or the time is up.
 
-A round visits every model that is not yet exact enough, in random order. A visit runs one model a few times in a row,
-between two visits to the reference network. The first run of a visit is not counted: whole networks, run after run,
-have their weights near. The reference also leaves the caches as it always does, so that a model is not judged by
-which one ran before it.
+Each model is run until its times have settled. A round then visits every one that is not yet exact enough, in random
+order. A visit runs one model a few times in a row, between two visits to the reference network. The first run of a
+visit is not counted: whole networks, run after run, have their weights near. The reference also leaves the caches as
+it always does, so that a model is not judged by which one ran before it.
 
 A shared machine has spells, here of 0.05 to 3 s, in which something else uses half of the core. All slows down, but
 not alike: small networks to 1.34 times, large blocks to 1.16 times, so a ratio to the reference does not undo it. Only
@@ -143,11 +143,12 @@ def measure(
 ) -> Measurement:
     """Measure every model of `models` (ONNX files by key) on a device that is up.
 
-    Stops when the half-width of every 95 % interval is under `precision` of its estimate, or after `time_limit`
-    seconds of measuring, but never before `MIN_ROUNDS` rounds. Estimates are told at the session's own pace, or at
-    `pace`: that of an earlier session makes the two comparable although the clock has changed in between. `samples`
-    continues an interrupted session; `keep` is called after each round with all samples so far; `report` with the
-    number of models that are exact enough. Raises `InputError` for a model that does not run.
+    Stops when the half-width of every 95 % interval, were the pace known, is under `precision` of its estimate, or
+    after `time_limit` seconds of measuring, but never before `MIN_ROUNDS` rounds. Estimates are told at the session's
+    own pace, whose uncertainty then is part of their intervals, or at `pace`: that of an earlier session makes the two
+    comparable although the clock has changed in between. `samples` continues an interrupted session; `keep` is called
+    after each round with all samples so far; `report` with the number of models that are exact enough. Raises
+    `InputError` for a model that does not run.
     """
     if REFERENCE_KEY in models or not models:
         raise InputError(f"there must be models to measure, none named {REFERENCE_KEY!r}")
