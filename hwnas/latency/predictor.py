@@ -1,8 +1,9 @@
 """Latency of any architecture of a space, learned from measured networks: mean, interval and expectation.
 
-The model is linear in features of the blocks (`features`), with a prior scale per group of them (`bayes`): so it is an
-affine function of which candidate each slot takes, which searches can steer by and solve exactly. It stands on the
-block table where there is one, and on tables of other devices where the user has them: their costs are features too.
+Each candidate of each slot has a cost, and a priori costs are linear in features of the blocks (`features`), with a
+scale per group of them (`bayes`): so latency is an affine function of which candidate each slot takes, which searches
+can steer by and solve exactly. It stands on the block table where there is one, and on tables of other devices where
+the user has them: their costs are features too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from pydantic import ConfigDict
 from ..errors import InputError
 from ..space.space import Arch, SearchSpace
 from . import bayes
-from .features import features
+from .features import Features, features
 from .quality import Quality, conformal, errors
 
 Array = TypeVar("Array")
@@ -31,8 +32,8 @@ KEPT = 200
 
 @dataclass(frozen=True)
 class Model:
-    """What fitting found, stored so that a reader need not search again: log prior scales of the named groups, log
-    variance of the noise, and the sorted scores of held-out labels (see `conformal`)."""
+    """What fitting found, stored so that a reader need not search again: log prior scales of the constant and of the
+    named groups, log variance of the noise, and the sorted scores of held-out labels (see `conformal`)."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -64,12 +65,12 @@ class LatencyPredictor:
         """
         self.space = space
         self._starts = np.cumsum((0, *space.choices))[:-1]
-        self._features = features(space, columns or {})
+        self._groups, self._priors = _priors(features(space, columns or {}))
         labels = np.asarray(ms, np.float64)
         if len(labels) < 2 or not (np.isfinite(labels) & (labels > 0)).all():
             raise InputError(f"a predictor learns from at least 2 latencies above 0 ms, not {labels[:3]}")
         self._unit = float(np.median(labels))
-        design = self._design(self._hot(archs))
+        design = self._design(archs)
         known = self._start(model)
         fitted = self._fit(design, labels, known, search=known is None)
         if known is None:
@@ -81,10 +82,6 @@ class LatencyPredictor:
             self.quality, self.model = None, model
         self._settle(fitted)
 
-    def _design(self, hot: np.ndarray) -> np.ndarray:
-        """A constant, and the features of architectures given as one-hot rows."""
-        return np.concatenate([np.ones((len(hot), 1)), hot @ self._features.values], axis=1)
-
     def _picks(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
         """Indices (N, slots). Raises `InputError` for what is no architecture of the space."""
         picks = np.atleast_2d(np.asarray(archs, dtype=np.int64))
@@ -93,21 +90,21 @@ class LatencyPredictor:
             raise InputError(f"not architectures of {self.space.name}, whose slots have {choices} candidates")
         return picks
 
-    def _hot(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
-        """Rows of one-hot candidates, (N, candidates)."""
+    def _design(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
+        """Rows of a constant 1 and the one-hot candidates, (N, 1 + candidates)."""
         picks = self._picks(archs)
-        hot = np.zeros((len(picks), sum(self.space.choices)))
-        hot[np.arange(len(picks))[:, None], picks + self._starts] = 1
-        return hot
+        design = np.zeros((len(picks), 1 + sum(self.space.choices)))
+        design[:, 0] = 1
+        design[np.arange(len(picks))[:, None], 1 + self._starts + picks] = 1
+        return design
 
     def _start(self, model: Model | None) -> bayes.Scales | None:
-        if model is None or model.groups != self._features.names:
+        if model is None or model.groups != self._groups:
             return None
         return bayes.Scales(np.array(model.scales), model.noise)
 
     def _fit(self, design: np.ndarray, labels: np.ndarray, start: bayes.Scales | None, search: bool) -> bayes.Fitted:
-        groups = np.append(0, self._features.groups + 1)  # the constant is a group of its own
-        return bayes.fit(design, labels / self._unit, groups, start, search)
+        return bayes.fit(design, labels / self._unit, self._priors, start, search)
 
     def _held_out(self, design: np.ndarray, labels: np.ndarray, scales: bayes.Scales) -> tuple[np.ndarray, np.ndarray]:
         """Each label as a fit to the other folds predicts it, and the deviation that this expects; in ms."""
@@ -123,26 +120,26 @@ class LatencyPredictor:
 
     def _told(self, fitted: bayes.Fitted, design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean = design @ fitted.mean
-        variance = np.einsum("nf,nf->n", design @ fitted.covariance, design)
+        variance = np.einsum("nw,nw->n", design @ fitted.covariance, design)
         return mean * self._unit, np.sqrt(variance + mean**2 * np.exp(fitted.scales.noise)) * self._unit
 
     def _model(self, scales: bayes.Scales, scores: np.ndarray) -> Model:
         kept = scores[np.linspace(0, len(scores) - 1, min(KEPT, len(scores))).round().astype(int)]
-        return Model(self._features.names, tuple(scales.groups.tolist()), scales.noise, tuple(kept.tolist()))
+        return Model(self._groups, tuple(scales.parts.tolist()), scales.noise, tuple(kept.tolist()))
 
     def _settle(self, fitted: bayes.Fitted) -> None:
-        """From weights of features to costs of candidates, their covariance, and the constant, all in ms."""
-        turn = np.concatenate([np.eye(1, len(fitted.mean)), np.pad(self._features.values, ((0, 0), (1, 0)))])
-        values, vectors = np.linalg.eigh(turn @ fitted.covariance @ turn.T)
+        """The costs of the candidates, the constant and their covariance, all in ms."""
+        values, vectors = np.linalg.eigh(fitted.covariance)
         self._spread = vectors * np.sqrt(np.maximum(values, 0)) * self._unit
         self._noise = float(np.exp(fitted.scales.noise / 2))
-        self.candidate_costs = flat = self._features.values @ fitted.mean[1:] * self._unit
+        constant, flat = fitted.mean[0] * self._unit, fitted.mean[1:] * self._unit
+        self.candidate_costs = flat
         self.costs = np.full((len(self.space.slots), max(self.space.choices)), np.nan)
         for slot, (start, width) in enumerate(zip(self._starts, self.space.choices, strict=True)):
             self.costs[slot, :width] = flat[start : start + width]
         least = np.nanmin(self.costs, axis=1)
         self.costs -= least[:, None]
-        self.fixed = float(fitted.mean[0] * self._unit + least.sum())
+        self.fixed = float(constant + least.sum())
 
     def cost(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
         """Predicted ms of each of `archs`, shape (N, slots) to (N,). Raises `InputError` for none of this space."""
@@ -164,8 +161,7 @@ class LatencyPredictor:
 
         A row u of the first, (N, 1 + candidates), has variance |u|², and rows u and w have covariance u · w.
         """
-        hot = self._hot(archs)
-        return (np.insert(hot, 0, 1.0, axis=1) @ self._spread) / self.cost(archs)[:, None], self._noise
+        return (self._design(archs) @ self._spread) / self.cost(archs)[:, None], self._noise
 
     def deviation(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
         """The standard deviation, in ms, that the model gives a measurement of each of `archs`: (N, slots) to (N,)."""
@@ -181,6 +177,18 @@ class LatencyPredictor:
     def range(self) -> tuple[float, float]:
         """Predicted ms of the fastest and of the slowest network of the space."""
         return self.fixed, float(self.fixed + np.nanmax(self.costs, axis=1).sum())
+
+
+def _priors(found: Features) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names of the groups, and what each of them, and the constant before them, lets the costs of candidates be: the
+    covariance (1 + groups, 1 + candidates, 1 + candidates) that makes the latency vary by 1."""
+    count = 1 + len(found.values)
+    priors = np.zeros((1 + len(found.names), count, count))
+    priors[0, 0, 0] = 1
+    for group, prior in enumerate(priors[1:]):
+        values = found.values[:, found.groups == group]
+        prior[1:, 1:] = values @ values.T / values.shape[1]
+    return found.names, priors
 
 
 def _covered(scores: np.ndarray, level: float = 0.9) -> float:
