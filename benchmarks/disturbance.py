@@ -86,7 +86,7 @@ def summary(pairs: Sequence[tuple[Session, Session]]) -> dict[str, Any]:
     flagged = [bool(other.flags) for _, other in pairs]
     figures: dict[str, Any] = {"flagged": all(flagged)}
     for name in ("own_pace", "one_pace"):
-        worst = {part: max(one[name][part] for one in moved) for part in ("median", "max")}
+        worst = {part: round(max(one[name][part] for one in moved), 5) for part in ("median", "max")}
         holds = all(said or one[name]["max"] <= ALLOWED for said, one in zip(flagged, moved, strict=True))
         figures[name] = {**worst, "holds": holds}
     return figures

@@ -19,11 +19,13 @@ import numpy as np
 from record import record
 
 from hwnas import devices
+from hwnas.latency.active import draw
+from hwnas.latency.graph import save
 from hwnas.latency.measure import measure
+from hwnas.latency.quality import errors
 from hwnas.latency.samples import Samples
 from hwnas.latency.stats import Visit, estimate, is_quiet
-from hwnas.latency.table import Fit, fit
-from hwnas.pipeline.profile import EMPTY, draw, models_of
+from hwnas.pipeline.profile import EMPTY, blocks_of
 from hwnas.space import mobile
 from hwnas.space.space import Arch, SearchSpace
 
@@ -62,7 +64,8 @@ def session(space: SearchSpace, archs: dict[str, Arch], seconds: float, seed: in
     """All raw times of one session."""
     samples = Samples()
     with tempfile.TemporaryDirectory() as folder, devices.get("cpu") as device:
-        models = models_of(space, archs, Path(folder))
+        nets = {key: save(space.derive(arch), Path(folder) / f"net{key}.onnx") for key, arch in archs.items()}
+        models = blocks_of(space, Path(folder)) | nets
         measure(device, models, precision=1e-9, time_limit=seconds, seed=seed, samples=samples)
     return samples
 
@@ -83,8 +86,8 @@ def compare(space: SearchSpace, archs: dict[str, Arch], sessions: list[Samples],
         "nets": repeat(found, nets),
         "blocks_one_pace": repeat(one_pace, keys),
         "nets_one_pace": repeat(one_pace, nets),
-        "rmspe": round(float(np.mean([quality.rmspe for quality in fits])), 5),
-        "spearman": round(float(np.mean([quality.spearman for quality in fits])), 5),
+        "rmspe": round(float(np.mean([rmspe for _, rmspe, _ in fits])), 5),
+        "spearman": round(float(np.mean([spearman for spearman, _, _ in fits])), 5),
     }
 
 
@@ -94,13 +97,16 @@ def repeat(sessions: list[dict[str, float]], keys: list[str]) -> dict[str, float
     return {"mean": round(float(np.mean(pairs)), 5), "worst": round(float(np.max(pairs)), 5)}
 
 
-def against_sums(space: SearchSpace, archs: dict[str, Arch], values: dict[str, float]) -> Fit:
-    """The fit of sums of blocks to the networks."""
+def against_sums(space: SearchSpace, archs: dict[str, Arch], values: dict[str, float]) -> tuple[float, float, float]:
+    """`errors` of sums of blocks, after the affine fit with the least relative errors to the networks."""
     overhead = values[EMPTY]
-    sums = [
-        overhead + sum(values[block.key] - overhead for block in space.derive(arch).blocks) for arch in archs.values()
-    ]
-    return fit(np.array([values[key] for key in archs]), np.array(sums))
+    sums = np.array(
+        [overhead + sum(values[block.key] - overhead for block in space.derive(arch).blocks) for arch in archs.values()]
+    )
+    measured = np.array([values[key] for key in archs])
+    design = np.stack([np.ones_like(sums), sums], axis=1)
+    weights = np.linalg.lstsq(design / measured[:, None], np.ones_like(measured), rcond=None)[0]
+    return errors(design @ weights, measured)
 
 
 def main() -> None:
@@ -113,7 +119,8 @@ def main() -> None:
     parser.add_argument("--save", type=Path)
     args = parser.parse_args()
     space = mobile.get(args.space)
-    archs, sessions = draw(space, args.checks, seed=0), []
+    archs = {str(index): arch for index, arch in enumerate(draw(space, args.checks, seed=0, even=False))}
+    sessions: list[Samples] = []
     for index in range(args.sessions):
         if index:
             time.sleep(args.pause)

@@ -60,8 +60,10 @@ class Samples:
         return {key: estimate(self.visits[key], pace, told_at) for key in keys}
 
     def halves(self, key: str) -> tuple[float, float]:
-        """The latency of `key` in ms by every other visit, and by the rest: what measuring twice would have given."""
-        first, second = (estimate(self.visits[key][start::2], self.pace, self.pace).ms for start in (0, 1))
+        """The latency of `key` in ms by every other quiet visit and by the rest: as if measured twice."""
+        quiet = [visit for visit in self.visits[key] if is_quiet(visit, self.pace)]
+        counted = quiet if len(quiet) > 1 else self.visits[key]
+        first, second = (estimate(counted[start::2], self.pace, self.pace).ms for start in (0, 1))
         return first, second
 
     def pending(self, keys: Iterable[str], precision: float, at: float | None = None) -> list[str]:
