@@ -165,3 +165,13 @@ def test_an_earlier_pace_is_believed_until_the_session_has_settled():
     assert samples.pending(["a"], 0.01, at=1.0) == ["a"]
     samples.elapsed = 60
     assert samples.pending(["a"], 0.01, at=1.0) == []
+
+
+def test_halves_are_of_the_quiet_visits():
+    """The figures that every other visit and the rest would have given; a slow spell is in neither."""
+    samples = Samples(reference=[1.0] * 20)
+    quiet = [(np.array([seconds]), 1.0) for seconds in (2.0, 3.0) * 10]
+    samples.visits["a"] = [*quiet[:9], *[(np.array([9.0]), 1.3)] * 5, *quiet[9:]]
+    assert samples.halves("a") == (2000, 3000)
+    samples.visits["never quiet"] = [(np.array([2.6]), 1.3), (np.array([3.9]), 1.3)]
+    assert samples.halves("never quiet") == pytest.approx((2000, 3000))
