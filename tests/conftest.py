@@ -12,8 +12,10 @@ import torch
 from PIL import Image
 
 from hwnas import devices
+from hwnas.latency.active import draw
+from hwnas.latency.predictor import LatencyPredictor
 from hwnas.latency.stats import Estimate
-from hwnas.latency.table import Check, LatencyTable, fit, total
+from hwnas.latency.table import LatencyTable, Networks, columns_of, write_arch
 from hwnas.space import mobile
 
 torch.set_num_threads(1)
@@ -66,30 +68,30 @@ def images(make_images):
 
 @pytest.fixture(scope="session")
 def made_up_table():
-    """A function of ms per million MACs to a table of proxyless-32 for three classes on this CPU."""
-    space = mobile.get("proxyless-32", classes=3)
+    """A function of ms per million MACs to a table of proxyless-32 for three classes on this CPU; networks are sums."""
     with devices.get("cpu") as device:
         info = device.info
 
-    def make(ms_per_million_macs=1.0, **changes):
+    def make(ms_per_million_macs=1.0, classes=3, **changes):
+        space = mobile.get("proxyless-32", classes)
         rows = {block.key: exactly(0.01 + ms_per_million_macs * block.macs / 1e6) for block in space.blocks()}
-        rng = np.random.default_rng(0)
-        archs = [space.sample(rng) for _ in range(5)]
-        sums = [total(space.derive(arch).blocks, rows, 0.005) for arch in archs]
-        checks = tuple(Check(arch, exactly(ms), ms) for arch, ms in zip(archs, sums, strict=True))
+        archs = draw(space, 12, seed=0)
+        ms = [0.005 + sum(rows[block.key].ms - 0.005 for block in space.derive(arch).blocks) for arch in archs]
+        fitted = LatencyPredictor(space, archs, ms, columns_of(space, rows, exactly(0.005)))
         table = LatencyTable(
             space=space.name,
-            classes=3,
+            classes=classes,
             fingerprint=space.fingerprint,
             device=info,
             date="2026-01-01T00:00:00+00:00",
-            precision=0.01,
-            seconds=1.0,
+            networks=Networks(tuple(map(write_arch, archs)), tuple(ms)),
+            model=fitted.model,
+            quality=fitted.quality,
+            rows=rows,
             reference=exactly(0.15),
             overhead=exactly(0.005),
-            rows=rows,
-            checks=checks,
-            fit=fit(np.array(sums), np.array(sums)),
+            precision=0.01,
+            seconds=1.0,
         )
         return replace(table, **changes)
 

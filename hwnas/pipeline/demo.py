@@ -16,7 +16,6 @@ from .. import devices
 from ..deploy.bundle import Manifest, read_manifest
 from ..errors import InputError
 from ..files import read_json, require_empty, write_json
-from ..latency.predictor import TablePredictor
 from ..latency.stats import Estimate
 from ..latency.table import LatencyTable
 from ..latency.table import load as load_table
@@ -119,7 +118,7 @@ def _claim(out: Path, request: dict[str, Any]) -> bool:
 
 def _budget(table: LatencyTable) -> float:
     """A budget with room on both sides, rounded to three digits."""
-    fastest, slowest = TablePredictor(mobile.get(table.space, table.classes), table).range()
+    fastest, slowest = table.predictor(mobile.get(table.space, table.classes)).range()
     return float(f"{fastest + SHARE * (slowest - fastest):.3g}")
 
 

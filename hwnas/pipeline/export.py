@@ -27,6 +27,7 @@ class Target:
     """What the search aimed at, in milliseconds, and the pace (seconds) that its latency table is told at.
 
     All are of `device` and hold on no other; where that is not known they are taken to be of the one measured on.
+    A device without a pace is one of published latencies, with which no measurement compares.
     """
 
     __pydantic_config__ = ConfigDict(extra="ignore")  # search.json holds more
@@ -35,6 +36,18 @@ class Target:
     predicted_ms: float | None = None
     pace: float | None = None
     device: DeviceInfo | None = None
+
+    def here(self, device: str | None) -> "Target":
+        """What of it can be claimed of `device`: of published latencies nothing. Raises `InputError` if there is
+        nothing to claim and `device` is not named either."""
+        if self.device is None or self.pace is not None:
+            return self
+        if device is None:
+            raise InputError(
+                f"the budget is for {self.device.device}, whose latencies are published and not measured here: "
+                "name a device to measure on, and the bundle claims that measurement without the budget"
+            )
+        return Target()
 
 
 _TARGET = TypeAdapter(Target)
@@ -55,20 +68,22 @@ def export(
 
     The model is compared with the weights on the test images of `data`: the folder that the run was trained on, where
     that has no name to find it by. `target` is read from the run's `search.json` unless given. The model is measured
-    on `device` with `threads`, by default the target's, or one thread of the CPU where that names none. Raises
-    `InputError`, among others for another device than the target's, and `VerificationError` for a model that is not
-    the weights' function or not within the budget.
+    on `device` with `threads`, by default the target's, or one thread of the CPU where that names none. Where the
+    target is of published latencies, `device` must be named, and the bundle claims no budget. Raises `InputError`,
+    among others for another device than the target's, and `VerificationError` for a model that is not the weights'
+    function or not within the budget.
     """
     run = Path(run)
     record, net, module = read_record(run), read_net(run), read_module(run)
     folder = Path(out) / (name or run.resolve().name)
     require_empty(folder)
+    target = (target or _target(run)).here(device)
     dataset = dataset_of(record.data, data, net.resolution, root)
     if dataset.fingerprint != record.fingerprint:
         raise InputError(f"{dataset.name} does not hold the images that {run} was trained on")
     model = export_onnx(module, net.resolution)
     agreement = check_agreement(module, model, dataset)
-    latency = _measured(model, device, threads, target or _target(run))
+    latency = _measured(model, device, threads, target)
     files = {
         MODEL: model,
         **{file: (run / file).read_bytes() for file in (NET, WEIGHTS)},

@@ -9,11 +9,11 @@ from pydantic import ConfigDict
 from ..devices.base import Device
 from ..errors import InputError
 from ..latency.measure import measure_nets
-from ..latency.predictor import TablePredictor
+from ..latency.predictor import LatencyPredictor
 from ..latency.stats import Estimate
 from ..nn.supernet import Supernet
 from ..progress import Report
-from ..space.space import Arch
+from ..space.space import Arch, SearchSpace
 from ..strategies.finalists import most_probable
 from ..training.batches import Batches
 from ..training.data import Dataset, Split
@@ -39,7 +39,7 @@ class Finalist:
     measured: Estimate | None = None
 
 
-def draw(predictor: TablePredictor, probs: np.ndarray, within_ms: float, count: int) -> list[Finalist]:
+def draw(predictor: LatencyPredictor, probs: np.ndarray, within_ms: float, count: int) -> list[Finalist]:
     """The `count` most probable architectures under `probs` (slots, widest slot) predicted within `within_ms`, and
     the `count` most probable that also need `USED` of it.
 
@@ -76,37 +76,54 @@ def rank(
     return sorted(ranked, key=lambda finalist: -finalist.accuracy)
 
 
+@dataclass(frozen=True)
+class Judge:
+    """A `device` that is up and measures networks of `space`, told at `pace`, for `time_limit` seconds at a time."""
+
+    device: Device
+    space: SearchSpace
+    pace: float
+    time_limit: float
+
+    def measured(self, finalists: Sequence[Finalist]) -> list[Finalist]:
+        """The same with their measured latency."""
+        nets = [self.space.derive(finalist.arch) for finalist in finalists]
+        found = measure_nets(self.device, nets, pace=self.pace, time_limit=self.time_limit)
+        return [replace(finalist, measured=estimate) for finalist, estimate in zip(finalists, found, strict=True)]
+
+
+def most_accurate(ranked: Sequence[Finalist], budget_ms: float) -> Finalist:
+    """The first finalist of a ranking. Raises `InputError` where there is none."""
+    if not ranked:
+        raise InputError(f"no network is predicted to be within {budget_ms:g} ms with room for error: allow more time")
+    return ranked[0]
+
+
 def decide(
     ranked: Sequence[Finalist],
-    predictor: TablePredictor,
-    device: Device,
+    judge: Judge,
     budget_ms: float,
     draw_more: Callable[[float], Sequence[Finalist]],
-    time_limit: float,
 ) -> tuple[Finalist, list[Finalist]]:
     """The most accurate finalist whose measured interval ends within the budget, and all finalists as then known.
 
     Measuring goes down the ranking a few at a time. Where none fits, the table flatters this corner of the space:
-    `draw_more(ratio)` ranks new finalists, whose prediction times `ratio` (the least measured over predicted so far)
-    is still within. Raises `InputError` if those do not fit either.
+    `draw_more(ratio)` ranks new finalists, whose prediction times `ratio` (the median of measured over predicted so
+    far) is still within. Raises `InputError` if those do not fit either.
     """
+    most_accurate(ranked, budget_ms)
     known: list[Finalist] = []
     for _ in range(3):
         if not ranked:
             break
         for start in range(0, len(ranked), MEASURED_AT_ONCE):
-            some = ranked[start : start + MEASURED_AT_ONCE]
-            nets = [predictor.space.derive(finalist.arch) for finalist in some]
-            found = measure_nets(device, nets, pace=predictor.table.pace, time_limit=time_limit)
-            some = [replace(finalist, measured=estimate) for finalist, estimate in zip(some, found, strict=True)]
+            some = judge.measured(ranked[start : start + MEASURED_AT_ONCE])
             known += some
             for finalist in some:
                 if finalist.measured.high <= budget_ms:
                     return finalist, known + list(ranked[start + MEASURED_AT_ONCE :])
         ratios = [finalist.measured.high / finalist.predicted_ms for finalist in known]
         ranked = draw_more(float(np.median(ratios)))
-    if not known:
-        raise InputError(f"no network is predicted to be within {budget_ms:g} ms with room for error: allow more time")
     nearest = min(known, key=lambda finalist: finalist.measured.high).measured
     raise InputError(
         f"of {len(known)} finalists none measures within {budget_ms:g} ms (the fastest: {nearest.ms:.4g} ms): "

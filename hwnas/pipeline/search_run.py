@@ -15,7 +15,7 @@ from ..space.net import Net
 from ..training.run import NET
 from .finals import Finalist
 
-SCHEMA = 1
+SCHEMA = 2
 RECORD, REQUEST, STATE = "search.json", "request.json", "search.state"
 
 
@@ -24,7 +24,10 @@ class SearchRecord:
     """What was searched and chosen: the contents of `search.json`. Times in ms on `device` at `pace` (seconds).
 
     `aim_ms` is the expected latency that the search was steered to, one standard error of prediction under the
-    budget; `expected_ms` is where it ended; `probabilities` has a row of numbers for each slot.
+    budget; `expected_ms` is where it ended; `probabilities` has a row of numbers for each slot. The chosen network is
+    predicted to take `predicted_ms`, and in 90 % of cases `predicted_low` to `predicted_high`; `measured` is None where
+    that was not asked for. `pace` is None for published latencies, with which no measurement compares. `flags` say
+    what else to know of them.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -35,14 +38,17 @@ class SearchRecord:
     aim_ms: float
     expected_ms: float
     predicted_ms: float
-    measured: Estimate
+    predicted_low: float
+    predicted_high: float
+    measured: Estimate | None
     device: DeviceInfo
-    pace: float
+    pace: float | None
     arch: tuple[int, ...]
     finalists: tuple[Finalist, ...]
     probabilities: tuple[tuple[float, ...], ...]
     request: dict[str, Any]
     date: str
+    flags: tuple[str, ...] = ()
 
     def net(self) -> Net:
         """The chosen network."""
