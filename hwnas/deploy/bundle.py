@@ -88,9 +88,15 @@ class Manifest:
         return {"schema": SCHEMA, **asdict(self)}
 
     def text(self) -> str:
-        """The file's exact text, with the right seal."""
-        unsealed = json.dumps(replace(self, seal="").to_json())
-        return json.dumps(replace(self, seal=sha256(unsealed.encode())).to_json(), indent=1) + "\n"
+        """The file's text, with the right seal."""
+        value = self.to_json()
+        return json.dumps({**value, "seal": _seal(value)}, indent=1) + "\n"
+
+
+def _seal(value: dict[str, Any]) -> str:
+    """The seal of what a manifest says. Of what it says, and not of how we would say it today: a manifest of an
+    earlier version, which knew fewer fields, stays whole."""
+    return sha256(json.dumps({**value, "seal": ""}).encode())
 
 
 _MANIFEST, _PREPROCESSING, _LABELS = TypeAdapter(Manifest), TypeAdapter(Preprocessing), TypeAdapter(tuple[str, ...])
@@ -140,9 +146,10 @@ def read_manifest(folder: Path) -> Manifest:
     except UnicodeDecodeError:
         raise VerificationError(f"{MANIFEST} was changed: it is not text") from None
     try:
-        manifest = parse(_MANIFEST, _versioned(json.loads(text), MANIFEST), MANIFEST)
+        value = json.loads(text)
+        manifest = parse(_MANIFEST, _versioned(value, MANIFEST), MANIFEST)
     except (json.JSONDecodeError, InputError) as error:
         raise VerificationError(f"{MANIFEST} was changed: {error}") from None
-    if text != manifest.text():
+    if manifest.seal != _seal(value):
         raise VerificationError(f"{MANIFEST} was changed: its seal is not of this text")
     return manifest
