@@ -17,7 +17,6 @@ from ..latency.graph import empty, save
 from ..latency.measure import Measurement, measure
 from ..latency.predictor import LatencyPredictor
 from ..latency.quality import noise_of
-from ..latency.samples import Samples
 from ..latency.table import LatencyTable, Networks, columns_of, read_arch, write_arch
 from ..progress import progress
 from ..space import mobile
@@ -74,9 +73,9 @@ def profile(
         identity = {"space": space.name, "fingerprint": space.fingerprint, **asdict(running.info)}
         del identity["cores"]  # cores are alike, see DeviceInfo.differences
         checkpoint = Checkpoint(path.with_name(f"{path.name}.partial"), identity)
-        session = _Profile(space, running, checkpoint, Path(folder), precision, seed)
         if fresh:
-            session.samples = Samples()
+            checkpoint.remove()
+        session = _Profile(space, running, checkpoint, Path(folder), precision, seed)
         try:
             session.measure(draw(space, networks, seed, even), time_limit if within is None else FIRST * time_limit)
             table = session.table()

@@ -9,8 +9,9 @@ import pytest
 from hwnas.devices.base import DeviceInfo, DeviceState
 from hwnas.latency import measure, samples
 from hwnas.latency.measure import REFERENCE_KEY
+from hwnas.latency.predictor import LatencyPredictor
 from hwnas.latency.stats import Estimate
-from hwnas.latency.table import Check, LatencyTable, fit, total
+from hwnas.latency.table import LatencyTable, Networks, columns_of, write_arch
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
 
@@ -114,7 +115,7 @@ def space():
 
 @pytest.fixture(scope="session")
 def table(space):
-    """A table of `space` with made-up rows, whose checks are 3 % above and below an affine function of the sums."""
+    """A table of `space` with made-up rows, whose networks are 3 % above and below an affine function of the sums."""
     rng = np.random.default_rng(0)
 
     def made_up(ms):
@@ -122,20 +123,28 @@ def table(space):
 
     rows = {block.key: made_up(float(rng.uniform(0.1, 1))) for block in space.blocks()}
     archs = [tuple(map(int, arch)) for arch in np.ndindex(*space.choices)]
-    sums = np.array([total(space.derive(arch).blocks, rows, 0.05) for arch in archs])
-    measured = (0.1 + 1.2 * sums) * np.where(np.arange(len(archs)) % 2, 0.97, 1.03)
-    checks = tuple(Check(a, made_up(float(m)), float(s)) for a, m, s in zip(archs, measured, sums, strict=True))
+    sums = np.array([sum(rows[b.key].ms for b in space.derive(a).blocks if b.op != "skip") for a in archs])
+    ms = (0.1 + 1.2 * sums) * np.where(np.arange(len(archs)) % 2, 0.97, 1.03)
+    networks = Networks(
+        archs=tuple(map(write_arch, archs)),
+        ms=tuple(ms.tolist()),
+        low=tuple((0.99 * ms).tolist()),
+        high=tuple((1.01 * ms).tolist()),
+        halves=tuple(zip((0.98 * ms).tolist(), (1.02 * ms).tolist(), strict=True)),
+    )
+    fitted = LatencyPredictor(space, archs, ms, columns_of(space, rows, made_up(0.05)))
     return LatencyTable(
         space=space.name,
         classes=space.classes,
         fingerprint=space.fingerprint,
         device=DriftingDevice.info,
         date="2020-01-01T00:00:00+00:00",
-        precision=0.01,
-        seconds=1.0,
+        networks=networks,
+        model=fitted.model,
+        quality=fitted.quality,
+        rows=rows,
         reference=made_up(0.1),
         overhead=made_up(0.05),
-        rows=rows,
-        checks=checks,
-        fit=fit(measured, sums),
+        precision=0.01,
+        seconds=1.0,
     )

@@ -12,10 +12,10 @@ from hwnas import devices
 from hwnas.devices.base import DeviceError
 from hwnas.errors import InputError
 from hwnas.latency import checkpoint
+from hwnas.latency.graph import save
 from hwnas.latency.measure import MIN_ROUNDS
-from hwnas.latency.predictor import TablePredictor
 from hwnas.latency.table import load
-from hwnas.pipeline.profile import profile
+from hwnas.pipeline.profile import ADDED, NET, profile
 
 SPACE = "proxyless-32"
 
@@ -26,18 +26,79 @@ def on(monkeypatch):
     return lambda device: monkeypatch.setattr(devices, "get", lambda name, threads: device)
 
 
-def test_sums_predict_where_blocks_add_up(on, drifting, space, tmp_path):
+def test_networks_are_predicted_where_blocks_add_up(on, drifting, space, tmp_path):
     on(drifting())
-    table = load(profile(space, out=tmp_path / "table.json", precision=0.01, checks=20))
+    table = load(profile(space, out=tmp_path / "table.json", precision=0.01, networks=20))
     assert set(table.rows) == {block.key for block in space.blocks()}
     assert table.flags == ()
-    assert table.fit.within_10 == 1
-    assert table.fit.rmspe < 0.02
-    assert table.fit.spearman > 0.9
-    predictor = TablePredictor(space, table)
-    measured = np.array([check.measured.ms for check in table.checks])
-    np.testing.assert_allclose(predictor.cost([check.arch for check in table.checks]), measured, rtol=0.05)
+    assert table.quality.labels == len(table.networks.archs) > 10
+    assert table.quality.within_10 == 1
+    assert table.quality.rmspe < 0.02
+    assert table.quality.spearman > 0.9
+    assert 0 < table.quality.noise < 0.02
+    assert 0.9 < table.quality.ceiling <= 1
+    measured = np.array(table.networks.ms)
+    np.testing.assert_allclose(table.predictor(space).cost(table.networks.indices), measured, rtol=0.05)
+    np.testing.assert_allclose(np.mean(table.networks.halves, axis=1), measured, rtol=0.02)
+    assert (np.array(table.networks.low) <= measured).all()
+    assert (measured <= np.array(table.networks.high)).all()
     assert [path.name for path in tmp_path.iterdir()] == ["table.json"]
+
+
+def test_the_predictions_are_of_networks_that_were_not_measured(on, drifting, space, true_seconds, tmp_path):
+    """All 24 networks of the space, by their true times, from measuring 8 of them."""
+    on(drifting())
+    predictor = load(profile(space, out=tmp_path / "table.json", networks=8)).predictor(space)
+    archs = list(np.ndindex(*space.choices))
+    truth = [1e3 * true_seconds(save(space.derive(arch), tmp_path / "net.onnx")) for arch in archs]
+    cost = predictor.cost(archs)
+    np.testing.assert_allclose(cost / cost.mean(), np.array(truth) / np.mean(truth), rtol=0.03)
+
+
+class Uneven:
+    """Networks take what they take, and something of their own that no sum of blocks has."""
+
+    def load(self, key, path):
+        super().load(key, path)
+        self.models[key] *= 1 + 0.2 * key.startswith(NET) * np.random.default_rng(list(key.encode())).random()
+
+
+def test_networks_are_added_until_the_error_is_as_asked(on, drifting, tmp_path):
+    class Device(Uneven, drifting):
+        pass
+
+    def found(**asked):
+        on(Device())
+        return load(profile(SPACE, out=tmp_path / "table.json", precision=0.5, networks=3, **asked))
+
+    reached = found(within=3.0, time_limit=10)
+    assert len(reached.networks.archs) == 3
+    assert not any(flag.startswith("within") for flag in reached.flags)
+    late = found(within=1e-6, time_limit=6)
+    added = len(late.networks.archs) - 3
+    assert added > 0
+    assert added % ADDED == 0
+    assert late.flags[-1].startswith("within: the error is ")
+    assert late.flags[-1].endswith("when the time is up, not 0.0%")
+
+
+def test_an_interrupted_profile_goes_on_with_the_networks_that_it_had_added(on, drifting, tmp_path):
+    path, partial = tmp_path / "table.json", tmp_path / "table.json.partial"
+
+    class Failing(Uneven, drifting):
+        def run(self, key):
+            if len(self.models) > 50 and self.runs > 20000:
+                raise DeviceError("unplugged")
+            return super().run(key)
+
+    on(Failing())
+    with pytest.raises(DeviceError, match="unplugged"):
+        profile(SPACE, out=path, precision=0.5, networks=3, within=1e-6, time_limit=100)
+    left = {key for key in json.loads(partial.read_text())["samples"]["visits"] if key.startswith(NET)}
+    assert len(left) > 3
+    on(drifting())
+    table = load(profile(SPACE, out=path, precision=0.5, networks=3, time_limit=1e-9))
+    assert {NET + arch for arch in table.networks.archs} == left
 
 
 def test_flags_what_did_not_go_as_asked(on, drifting, space, tmp_path):
@@ -46,11 +107,11 @@ def test_flags_what_did_not_go_as_asked(on, drifting, space, tmp_path):
             return super().run(key) * (1 + self.runs / 5000)
 
     on(Slowing())
-    table = load(profile(space, out=tmp_path / "table.json", precision=1e-6, time_limit=0.3, checks=3))
+    table = load(profile(space, out=tmp_path / "table.json", precision=1e-6, time_limit=0.3, networks=3))
     assert [flag.split(":")[0] for flag in table.flags] == ["time limit", "drift", "disturbed"]
 
 
-def test_flags_sums_that_do_not_predict(on, drifting, space, tmp_path):
+def test_flags_networks_that_are_not_predicted(on, drifting, space, tmp_path):
     """Whole networks are slowed at random, as where something else uses the memory."""
 
     class Crowded(drifting):
@@ -59,14 +120,14 @@ def test_flags_sums_that_do_not_predict(on, drifting, space, tmp_path):
             self.models[key] *= 1 + key.startswith("net:") * self.rng.random()
 
     on(Crowded())
-    (flag,) = load(profile(space, out=tmp_path / "table.json", checks=20)).flags
-    assert flag.startswith("checks: only ")
+    (flag,) = load(profile(space, out=tmp_path / "table.json", networks=20)).flags
+    assert flag.startswith("networks: only ")
 
 
 def test_a_failure_keeps_the_old_table_and_the_times(on, drifting, space, tmp_path):
     path = tmp_path / "table.json"
     on(drifting())
-    before = profile(space, out=path, time_limit=1e-9, checks=3).read_bytes()
+    before = profile(space, out=path, time_limit=1e-9, networks=3).read_bytes()
 
     class Failing(drifting):
         def run(self, key):
@@ -76,11 +137,11 @@ def test_a_failure_keeps_the_old_table_and_the_times(on, drifting, space, tmp_pa
 
     on(Failing())
     with pytest.raises(DeviceError, match="unplugged"):
-        profile(space, out=path, precision=1e-9, checks=3)
+        profile(space, out=path, precision=1e-9, networks=3)
     assert path.read_bytes() == before
     left = json.loads((tmp_path / "table.json.partial").read_text())["samples"]["visits"]
     on(drifting())
-    table = load(profile(space, out=path, time_limit=1e-9, checks=3))
+    table = load(profile(space, out=path, time_limit=1e-9, networks=3))
     for key, row in table.rows.items():
         assert row.rounds >= max(MIN_ROUNDS, len(left[key]))
         assert row.minimum <= 1e3 * min(min(seconds) for seconds, _ in left[key])
@@ -99,13 +160,13 @@ def test_times_of_another_device_are_refused_unless_fresh(on, drifting, space, t
 
     on(Other())
     with pytest.raises(DeviceError):
-        profile(space, out=path, precision=1e-9, checks=3)
+        profile(space, out=path, precision=1e-9, networks=3)
     left = partial.read_bytes()
     on(drifting())
     with pytest.raises(InputError, match=r"something else \(threads: 3, not 1\)"):
-        profile(space, out=path, checks=3)
+        profile(space, out=path, networks=3)
     assert partial.read_bytes() == left
-    assert load(profile(space, out=path, time_limit=1e-9, checks=3, fresh=True)).device.threads == 1
+    assert load(profile(space, out=path, time_limit=1e-9, networks=3, fresh=True)).device.threads == 1
     assert not partial.exists()
 
 
@@ -114,11 +175,12 @@ def test_a_damaged_checkpoint_is_refused(on, drifting, space, tmp_path, text):
     on(drifting())
     (tmp_path / "table.json.partial").write_text(text)
     with pytest.raises(InputError, match="checkpoint"):
-        profile(space, out=tmp_path / "table.json", checks=3)
+        profile(space, out=tmp_path / "table.json", networks=3)
 
 
 def test_senseless_requests(tmp_path):
-    for request in ({"space": "none"}, {"device": "none"}, {"threads": 0}, {"classes": 1}, {"checks": 2}):
+    wrong = {"space": "none", "device": "none", "threads": 0, "classes": 1, "networks": 2, "within": 0.0}
+    for request in ({name: value} for name, value in wrong.items()):
         with pytest.raises(InputError):
             profile(**{"space": SPACE, "out": tmp_path / "table.json", **request})
     assert list(tmp_path.iterdir()) == []
@@ -129,7 +191,7 @@ def test_killed_and_started_again(tmp_path):
     path, partial = tmp_path / "table.json", tmp_path / "table.json.partial"
     code = (
         "from hwnas.latency import checkpoint\nfrom hwnas.pipeline.profile import profile\n"
-        f"checkpoint.EVERY = 0\nprofile({SPACE!r}, out={str(path)!r}, precision=1e-9, time_limit=600, checks=3)"
+        f"checkpoint.EVERY = 0\nprofile({SPACE!r}, out={str(path)!r}, precision=1e-9, time_limit=600, networks=3)"
     )
     process = subprocess.Popen([sys.executable, "-c", code])
     try:
@@ -142,7 +204,7 @@ def test_killed_and_started_again(tmp_path):
     assert not path.exists()
     left = json.loads(partial.read_text())["samples"]["visits"]
     assert all(left.values())
-    table = load(profile(SPACE, out=path, time_limit=1e-9, checks=3))
+    table = load(profile(SPACE, out=path, time_limit=1e-9, networks=3))
     for key, row in table.rows.items():
         assert row.rounds == max(MIN_ROUNDS, len(left[key]))
         assert row.minimum <= 1e3 * min(min(seconds) for seconds, _ in left[key])
