@@ -39,8 +39,14 @@ class Quality:
 def errors(predicted: np.ndarray, measured: np.ndarray) -> tuple[float, float, float]:
     """Spearman rank correlation, RMSPE and share within ±10 % of predictions, all in the same unit."""
     relative = predicted / measured - 1
-    rank = spearmanr(predicted, measured).statistic
-    return float(rank), float(np.sqrt(np.mean(relative**2))), float(np.mean(np.abs(relative) <= 0.1))
+    return _rank(predicted, measured), float(np.sqrt(np.mean(relative**2))), float(np.mean(np.abs(relative) <= 0.1))
+
+
+def _rank(first: np.ndarray, second: np.ndarray) -> float:
+    """Spearman's correlation; 0 where all values of one are the same, which ranks nothing."""
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return 0.0
+    return float(spearmanr(first, second).statistic)
 
 
 def noise_of(halves: np.ndarray) -> tuple[float, float]:
@@ -51,7 +57,7 @@ def noise_of(halves: np.ndarray) -> tuple[float, float]:
     """
     first, second = halves.T
     relative = 2 * (first - second) / (first + second)
-    between = max(0.0, float(spearmanr(first, second).statistic))
+    between = max(0.0, _rank(first, second))
     return float(np.sqrt(np.mean(relative**2)) / 2), float(np.sqrt(2 * between / (1 + between)))
 
 
