@@ -6,8 +6,9 @@ import numpy as np
 def settled(ms: np.ndarray, window: int = 21, above: float = 1.1) -> np.ndarray:
     """Which of `ms` (N,), in the order of measuring, come from a time when the device was settled; a mask (N,).
 
-    It was not where the median of the `window` labels around one is more than `above` times the median of all: one
-    network may be slow, but twenty random ones in a row are not.
+    It was not where the median of the `window` labels around one, fewer at the ends, is more than `above` times the
+    median of all: one network may be slow, but twenty random ones in a row are not.
     """
-    around = np.lib.stride_tricks.sliding_window_view(np.pad(ms, window // 2, mode="edge"), window)
-    return np.median(around, axis=1) <= above * np.median(ms)
+    half = window // 2
+    around = [np.median(ms[max(0, index - half) : index + half + 1]) for index in range(len(ms))]
+    return np.array(around) <= above * np.median(ms)
