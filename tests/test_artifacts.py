@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hwnas
-from hwnas.latency.predictor import TablePredictor
 from hwnas.latency.table import load
 from hwnas.space import mobile
 
@@ -22,14 +22,31 @@ def test_there_are_tables_and_a_bundle():
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.name)
 def test_a_committed_table_is_whole_and_of_its_space(path):
     table = load(path)
-    predictor = TablePredictor(mobile.get(table.space, table.classes), table)
+    predictor, measured = table.predictor(mobile.get(table.space, table.classes)), np.array(table.networks.ms)
     fastest, slowest = predictor.range()
     assert 0 < fastest < slowest
-    assert len(table.checks) >= 20
-    assert table.fit.within_10 >= 0.95
-    for check in table.checks:
-        low, high = predictor.interval([check.arch], 0.9999)
-        assert low < check.measured.ms < high
+    assert len(measured) >= 20
+    assert table.quality.within_10 >= 0.9
+    cost = predictor.cost(table.networks.indices)
+    assert np.corrcoef(cost, measured)[0, 1] > 0.9
+    low, high = predictor.interval(table.networks.indices)
+    assert ((low < measured) & (measured < high)).mean() > 0.85
+    assert np.sqrt(np.mean((cost / measured - 1) ** 2)) < 1.5 * table.quality.rmspe
+    assert path.name == f"{table.device.device}.{table.space}.json"
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.name)
+def test_a_committed_table_is_measured_or_says_whose_it_is(path):
+    table = load(path)
+    if table.origin is None:
+        assert {block.key for block in mobile.get(table.space, table.classes).blocks()} == set(table.rows)
+        assert table.pace > 0
+        assert len(table.networks.halves) == len(table.networks.archs)
+        assert table.quality.noise is not None
+    else:
+        assert table.origin.source
+        assert table.origin.licence
+        assert table.reference is None
 
 
 @pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.name)

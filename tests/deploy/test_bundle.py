@@ -125,6 +125,17 @@ def test_one_changed_byte_is_found_and_its_file_named(bundle, images, name, plac
         verify(bundle, data=images, latency=False)
 
 
+def test_a_manifest_of_a_version_that_knew_fewer_fields_is_whole_and_an_edited_one_is_not(bundle, images):
+    value = json.loads((bundle / MANIFEST).read_text())
+    del value["latency"]["device"]["governor"]
+    (bundle / MANIFEST).write_text(json.dumps(value))
+    with pytest.raises(VerificationError, match="its seal is not of this text"):
+        verify(bundle, data=images, latency=False)
+    value["seal"] = sha256(json.dumps({**value, "seal": ""}).encode())
+    (bundle / MANIFEST).write_text(json.dumps(value))
+    assert verify(bundle, data=images)["latency_checked"]
+
+
 def test_a_missing_file_and_a_strange_one_are_named(bundle, images):
     (bundle / "notes.txt").write_text("")
     with pytest.raises(VerificationError, match=r"notes\.txt: no part"):
@@ -358,6 +369,20 @@ def test_the_pace_and_the_budget_of_another_device_are_refused(run, images, tmp_
     with pytest.raises(InputError, match="not Other"):
         export(searched, name="other", out=tmp_path / "export", data=images, device="cpu", threads=2)
     assert asked == [("cpu", 1), ("npu", 4), ("cpu", 2)]
+
+
+def test_of_published_latencies_no_budget_is_claimed_and_the_device_has_to_be_named(run, images, tmp_path):
+    searched = shutil.copytree(run, tmp_path / "searched")
+    phone = replace(SteadyDevice.info, device="phone", model="Phone", threads=0)
+    target = {"budget_ms": 0.9, "predicted_ms": 0.25, "pace": None, "device": asdict(phone)}
+    (searched / "search.json").write_text(json.dumps(target))
+    with pytest.raises(InputError, match=r"budget is for phone, .*not measured here: name a device"):
+        export(searched, out=tmp_path / "export", data=images)
+    assert not (tmp_path / "export").exists()
+    latency = read_manifest(export(searched, out=tmp_path / "export", data=images, device="cpu")).latency
+    assert latency.measured.ms == pytest.approx(1)  # over that budget, which is not of this device
+    assert latency.budget_ms is latency.predicted_ms is None
+    assert latency.device == SteadyDevice.info
 
 
 def test_a_folder_of_images_has_to_be_named_again(run, bundle, tmp_path):

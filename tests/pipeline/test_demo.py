@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from hwnas.errors import InputError
-from hwnas.latency.predictor import TablePredictor
 from hwnas.pipeline import baseline
 from hwnas.pipeline.demo import _accuracy, _budget, demo
 from hwnas.space import mobile
@@ -38,7 +37,7 @@ def test_the_rival_is_the_fastest_that_is_not_below_the_budget(measured_by_macs)
 
 def test_the_budget_is_inside_the_space(made_up_table):
     table = made_up_table()
-    fastest, slowest = TablePredictor(mobile.get("proxyless-32", 3), table).range()
+    fastest, slowest = table.predictor(mobile.get("proxyless-32", 3)).range()
     assert fastest < _budget(table) < slowest
 
 
