@@ -1,16 +1,17 @@
-"""How long a profile takes, how well it repeats, and how well sums of its blocks predict whole networks.
+"""How long a profile takes, how well it repeats, and how well it predicts the networks in it from one another.
 
     python benchmarks/profile.py [--space proxyless] [--save benchmarks/results/profile.json]
 
 Profiles the space twice in a row, each time from nothing. `seconds` is the longer of the two, all of it; the quality
-of the sums, against networks drawn uniformly, is the worse of the two. `repeat_rel_diff` is the median over blocks of
-the relative difference between the two tables as they are; `repeat_rel_diff_one_pace` is the same with both told at
-one pace of the reference network.
+of the predictor, held out among networks drawn uniformly, is the worse of the two. `repeat_rel_diff` is the median
+over blocks of the relative difference between the two tables as they are; `repeat_rel_diff_one_pace` is the same with
+both told at one pace of the reference network.
 """
 
 import argparse
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +30,18 @@ def differences(first: LatencyTable, second: LatencyTable, one_pace: bool) -> np
 
 def summary(table: LatencyTable, seconds: float) -> dict[str, Any]:
     """What one profile found."""
-    fit = table.fit
     return {
         "seconds": seconds,
         "blocks": len(table.rows),
-        "checks": len(table.checks),
+        "networks": len(table.networks.archs),
         "pace_ms": table.reference.ms,
         "overhead_ms": table.overhead.ms,
         "median_rounds": float(np.median([row.rounds for row in table.rows.values()])),
         "median_half_width": float(np.median([row.precision for row in table.rows.values()])),
-        "check_ms": [min(c.measured.ms for c in table.checks), max(c.measured.ms for c in table.checks)],
-        "fit": {"constant": fit.constant, "scale": fit.scale, "spearman": fit.spearman, "rmspe": fit.rmspe},
-        "within_10": fit.within_10,
+        "network_ms": [min(table.networks.ms), max(table.networks.ms)],
+        "quality": asdict(table.quality),
         "flags": table.flags,
-        "device": table.device.__dict__,
+        "device": asdict(table.device),
         "date": table.date,
     }
 
@@ -50,7 +49,7 @@ def summary(table: LatencyTable, seconds: float) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--space", default="proxyless")
-    parser.add_argument("--checks", type=int, default=50)
+    parser.add_argument("--networks", type=int, default=50)
     parser.add_argument("--time-limit", type=float, default=95.0, help="seconds of measuring in a profile")
     parser.add_argument("--save", type=Path)
     args = parser.parse_args()
@@ -59,18 +58,17 @@ def main() -> None:
         for index in range(2):
             started = time.perf_counter()
             path = Path(folder) / f"{index}.json"
-            tables.append(
-                load(profile(args.space, out=path, checks=args.checks, even=False, time_limit=args.time_limit))
-            )
+            asked = {"networks": args.networks, "even": False, "time_limit": args.time_limit}
+            tables.append(load(profile(args.space, out=path, **asked)))
             seconds.append(time.perf_counter() - started)
     apart, one_pace = differences(*tables, one_pace=False), differences(*tables, one_pace=True)
     figures = {
         "seconds": max(seconds),
         "repeat_rel_diff": float(np.median(apart)),
         "repeat_rel_diff_one_pace": float(np.median(one_pace)),
-        "spearman": min(table.fit.spearman for table in tables),
-        "within_10": min(table.fit.within_10 for table in tables),
-        "rmspe": max(table.fit.rmspe for table in tables),
+        "spearman": min(table.quality.spearman for table in tables),
+        "within_10": min(table.quality.within_10 for table in tables),
+        "rmspe": max(table.quality.rmspe for table in tables),
     }
     details = [summary(table, taken) for table, taken in zip(tables, seconds, strict=True)]
     record(figures, args.save, details)

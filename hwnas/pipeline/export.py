@@ -45,7 +45,7 @@ class Target:
         if device is None:
             raise InputError(
                 f"the budget is for {self.device.device}, whose latencies are published and not measured here: "
-                "name a device to measure on, and the bundle claims that measurement without the budget"
+                "name a device to measure on (--device), and the bundle claims that measurement without the budget"
             )
         return Target()
 
