@@ -1,8 +1,8 @@
 """Hardware-aware neural architecture search: profile a device, search under its latency, export a verified model.
 
 Every stage is a function of the same name as its command: `hwnas.profile`, `hwnas.search`, `hwnas.train`,
-`hwnas.export`, `hwnas.measure`, `hwnas.verify` and `hwnas.demo`. They are imported when first used, so that
-`import hwnas` loads neither torch nor onnxruntime.
+`hwnas.export`, `hwnas.verify`, `hwnas.demo`, `hwnas.measure` and `hwnas.predict`. They are imported when first used, so
+that `import hwnas` loads neither torch nor onnxruntime.
 """
 
 from importlib import import_module
@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from .pipeline.demo import demo
     from .pipeline.export import export
     from .pipeline.measure import measure
+    from .pipeline.predict import predict
     from .pipeline.profile import profile
     from .pipeline.search import search
     from .pipeline.train import train
     from .pipeline.verify import verify
 
-__all__ = ["demo", "export", "measure", "profile", "search", "train", "verify"]
+__all__ = ["demo", "export", "measure", "predict", "profile", "search", "train", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,24 @@
+"""What a table keeps of the predictor that is learned from it, so that no reader need learn it again."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ..space.space import SearchSpace
+from .predictor import LatencyPredictor, Model
+from .quality import Quality, noise_of
+from .stats import Estimate
+from .table import Networks, columns_of
+
+
+def learn(
+    space: SearchSpace, networks: Networks, rows: Mapping[str, Estimate], overhead: Estimate | None
+) -> tuple[Model, Quality]:
+    """The model of `networks` on top of the block `rows`, and its error, with the noise of the networks where their
+    halves are known. Raises `InputError` for latencies that nothing can be learned from."""
+    predictor = LatencyPredictor(space, networks.indices, networks.ms, columns_of(space, rows, overhead))
+    if not networks.halves:
+        return predictor.model, predictor.quality
+    noise, ceiling = noise_of(np.array(networks.halves))
+    return predictor.model, replace(predictor.quality, noise=noise, ceiling=ceiling)

@@ -1,0 +1,141 @@
+"""The predicting stage: a latency table and architectures in, their predicted latency with its interval out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .. import files
+from ..devices.base import DeviceInfo
+from ..errors import InputError
+from ..latency.predictor import LatencyPredictor
+from ..latency.quality import Quality
+from ..latency.table import LatencyTable, load, read_arch, write_arch
+from ..space import mobile
+from ..space.net import Block, Net
+from ..space.space import Arch, SearchSpace, Slot
+from .tables import find, space_of
+
+NET = "net.json"
+"""The network in the folder of a search."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The predicted `ms` of `arch` (indices joined by "-"), and its interval."""
+
+    arch: str
+    ms: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Predictions for `device`, from `table` and those `borrowed`. A measurement falls into the intervals in `level` of
+    cases. `quality` is the predictor's error on networks that it had not seen; `flags` are the table's, and what to
+    know of published figures.
+    """
+
+    table: str
+    borrowed: tuple[str, ...]
+    device: DeviceInfo
+    space: str
+    level: float
+    networks: tuple[Prediction, ...]
+    quality: Quality
+    flags: tuple[str, ...]
+
+
+def predict(
+    table: str | Path,
+    archs: Sequence[str | Path | Arch],
+    *,
+    level: float = 0.9,
+    borrow: Sequence[str | Path] = (),
+) -> Predicted:
+    """Predict the latency of `archs` on the device of `table` (a path, or the name of one of `hwnas tables`).
+
+    Each is a tuple of indices, or text of them joined by "-", or the JSON of a network of the table's space, or the
+    folder of a search. `borrow` are tables of the same space on other devices to learn from as well, which takes up to
+    a minute. Raises `InputError` for anything else.
+    """
+    if not 0 < level < 1:
+        raise InputError(f"a level is a share between 0 and 1, such as 0.9, not {level:g}")
+    if not archs:
+        raise InputError("there are no architectures to predict")
+    path = find(table)
+    latencies = load(path)
+    space = space_of(latencies)
+    picked = [_arch(given, latencies) for given in archs]
+    others = {str(other): load(other) for other in map(find, borrow)}
+    predictor = latencies.predictor(space, others)
+    found = zip(map(write_arch, picked), predictor.cost(picked), *predictor.interval(picked, level), strict=True)
+    return Predicted(
+        table=str(path),
+        borrowed=tuple(others),
+        device=latencies.device,
+        space=space.name,
+        level=level,
+        networks=tuple(Prediction(arch, *map(float, figures)) for arch, *figures in found),
+        quality=_quality(predictor, latencies),
+        flags=(*latencies.flags, *(latencies.origin.notes if latencies.origin else ())),
+    )
+
+
+def _quality(predictor: LatencyPredictor, table: LatencyTable) -> Quality:
+    """The quality of a predictor fitted anew, beside the noise of the same networks, or the one that is stored."""
+    if predictor.quality is None:
+        return table.quality
+    return replace(predictor.quality, noise=table.quality.noise, ceiling=table.quality.ceiling)
+
+
+def _arch(given: str | Path | Arch, table: LatencyTable) -> Arch:
+    space = space_of(table)
+    if isinstance(given, tuple):
+        return space.check(given)
+    path = Path(given)
+    if path.is_dir():
+        path /= NET
+    if path.suffix != ".json":
+        return space.check(read_arch(str(given)))
+    net = Net.from_json(files.read_json(path, "network"), path)
+    if table.origin is not None:
+        # the same slots; as a search takes it, the classifier's latency is that of the published number of classes
+        space = mobile.get(table.space, net.classes)
+    return arch_of(space, net, path)
+
+
+def arch_of(space: SearchSpace, net: Net, where: object = "network") -> Arch:
+    """The architecture of `space` that makes `net`: of several the one that it is named after, or else the first.
+
+    Raises `InputError` naming `where` for a network that the space does not make.
+    """
+    named = _named(net.name, space)
+    found = named if named and space.derive(named) == net else _making(space.parts, net.blocks)
+    if found is None:
+        raise InputError(f"{where} is not a network of {space.name} with {space.classes} classes")
+    return found
+
+
+def _named(name: str, space: SearchSpace) -> Arch | None:
+    """The architecture that the name of a network tells, if any."""
+    try:
+        return space.check(read_arch(name.removeprefix(f"{space.name}:")))
+    except InputError:
+        return None
+
+
+def _making(parts: Sequence[Block | Slot], blocks: Sequence[Block]) -> Arch | None:
+    """The first choice at the slots among `parts` that makes `blocks`; None where there is none."""
+    if not parts:
+        return None if blocks else ()
+    part, *others = parts
+    if isinstance(part, Block):
+        return _making(others, blocks[1:]) if blocks and blocks[0] == part else None
+    for index, block in enumerate(part.candidates):
+        used = 0 if block.op == "skip" else 1
+        if used == 0 or (blocks and blocks[0] == block):
+            later = _making(others, blocks[used:])
+            if later is not None:
+                return (index, *later)
+    return None
