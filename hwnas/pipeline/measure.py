@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import devices, files
-from ..devices.base import DeviceInfo
+from ..devices.base import Breakdown, Device, DeviceInfo
 from ..errors import InputError
 from ..latency import measure as latency
 from ..latency.graph import save
@@ -20,7 +20,9 @@ KEY = "model"
 class Measured:
     """The latency of `target` at batch 1 on `device`, told where the reference network takes `pace` seconds.
 
-    `exact` is whether its interval came within the precision that was asked for before the time was up.
+    `exact` is whether its interval came within the precision that was asked for before the time was up, and `flags` say
+    what did not go as it should. `breakdown` tells where time and memory go; where the device cannot tell, it is None
+    and `untold` says why.
     """
 
     target: str
@@ -28,21 +30,25 @@ class Measured:
     latency: Estimate
     pace: float
     exact: bool
+    flags: tuple[str, ...]
+    breakdown: Breakdown | None
+    untold: str = ""
 
 
 def measure(
     target: str | Path,
     device: str = "cpu",
     *,
-    threads: int = 1,
+    threads: int | None = None,
     precision: float = 0.01,
     time_limit: float = 30.0,
     pace: float | None = None,
 ) -> Measured:
-    """Measure `target`: an ONNX file, a bundle's folder, or the JSON of a `Net`, which is given random weights.
+    """Measure `target`: any ONNX file, a bundle's folder, or the JSON of a `Net`, which is given random weights.
 
-    Stops once the 95 % interval is within ±`precision`, or after `time_limit` seconds. `pace` is that of an earlier
-    measurement or table to compare with. Raises `InputError` for a target that is none of these, or does not run.
+    `device` is a name, or the path of a device file; `threads` instead of what that says. Stops once the 95 % interval
+    is within ±`precision`, or after `time_limit` seconds. `pace` is that of an earlier measurement or table to compare
+    with. Raises `InputError` for a target that is none of these, or does not run.
     """
     target = Path(target)
     with tempfile.TemporaryDirectory() as folder, devices.get(device, threads) as running:
@@ -50,7 +56,17 @@ def measure(
         options = {"precision": precision, "time_limit": time_limit, "pace": pace}
         with progress("measure", 1) as report:
             found = latency.measure(running, {KEY: model}, report=report, **options)
-        return Measured(str(target), running.info, found.estimates[KEY], found.pace, not found.late)
+        info = running.info  # before the breakdown, which may end the device
+        where = _breakdown(running, model)
+    return Measured(str(target), info, found.estimates[KEY], found.pace, not found.late, found.flags, *where)
+
+
+def _breakdown(device: Device, model: Path) -> tuple[Breakdown | None, str]:
+    """Where the time of `model` goes, or why the device does not tell: it was measured all the same."""
+    try:
+        return device.breakdown(model), ""
+    except InputError as error:
+        return None, str(error)
 
 
 def _model(target: Path, folder: Path) -> Path:
