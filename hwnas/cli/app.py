@@ -1,0 +1,65 @@
+"""The program, its groups of commands, and the options that several commands take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+HELP = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(
+    help="Profile a device, search under its real latency, export a verified ONNX model. Start with: hwnas demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings=HELP,
+)
+
+UsageError = typer.BadParameter.__base__
+"""Of the click that this typer runs on: older ones import it, newer ones bring their own."""
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C: 128 and the signal's number, as in a shell."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Data = Annotated[
+    str, typer.Option(help="fashion-mnist-small, cifar10, fashion-mnist, or a folder with one folder per class.")
+]
+DataAgain = Annotated[str | None, typer.Option(help="The folder of images, where the data set is one.")]
+Root = Annotated[Path | None, typer.Option(help="Where torchvision keeps cifar10 and fashion-mnist.")]
+DeviceName = Annotated[str, typer.Option(help="One of `hwnas devices`, or a device's YAML file.")]
+DeviceThreads = Annotated[
+    int | None, typer.Option(help="Threads that the model runs with there.", show_default="the device's")
+]
+TorchThreads = Annotated[int | None, typer.Option(min=1, help="Threads of torch here.", show_default="all cores")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
+
+
+def group(name: str, text: str) -> typer.Typer:
+    """A group of commands that can also be called without one of them."""
+    made = typer.Typer(help=text, invoke_without_command=True, context_settings=HELP)
+    app.add_typer(made, name=name)
+    return made
+
+
+def alone(context: typer.Context, **options: object) -> bool:
+    """Whether a group was called without one of its commands. Raises `BadParameter` where `options` of the group were
+    given before a command: they would have no effect."""
+    if context.invoked_subcommand is None:
+        return True
+    for name, value in options.items():
+        if value:
+            raise typer.BadParameter(f"{name} goes after {context.invoked_subcommand}")
+    return False
+
+
+def share(text: str) -> float:
+    """A share above 0 and under 1, written 3% or 0.03. Raises `BadParameter` for any other text."""
+    number, percent = text.strip().removesuffix("%"), text.strip().endswith("%")
+    try:
+        value = float(number) / (100 if percent else 1)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise typer.BadParameter(f"give a share such as 3% or 0.03, not {text!r}")
+    return value

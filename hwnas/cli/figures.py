@@ -1,0 +1,102 @@
+"""Latencies of single models, measured and predicted; and the spaces that networks come from."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..output import lines, listing, show, table_text
+from ..space import mobile
+from .app import AsJson, DeviceName, DeviceThreads, app
+
+if TYPE_CHECKING:
+    from ..devices.base import Breakdown
+    from ..pipeline.measure import Measured
+
+
+@app.command(epilog="Example: hwnas measure export/demo --device cpu")
+def measure(
+    target: Annotated[Path, typer.Argument(help="Any ONNX file, a bundle's folder, or a net.json.")],
+    device: DeviceName = "cpu",
+    threads: DeviceThreads = None,
+    precision: Annotated[float, typer.Option(help="Relative half-width of the 95 % interval to reach.")] = 0.01,
+    time_limit: Annotated[float, typer.Option(help="Seconds of measuring at most.")] = 30.0,
+    operators: Annotated[int, typer.Option(min=0, help="Types of operators to name, the slowest first.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Measure one model at batch 1: its latency, its memory, and where the time goes."""
+    from ..pipeline.measure import measure as stage
+
+    found = stage(target, device, threads=threads, precision=precision, time_limit=time_limit)
+    show(found, as_json, "\n".join([*_latency(found), *_breakdown(found, operators)]))
+
+
+def _latency(found: "Measured") -> list[str]:
+    at, on = found.latency, found.device
+    return [
+        f"{found.target}: {at.ms:.4f} ms (95 %: {at.low:.4f} to {at.high:.4f}) on {on.model}, "
+        f"{on.runtime} {on.version}, threads: {on.threads}, {on.precision}",
+        f"p50 {at.p50:.4f}, p90 {at.p90:.4f}, p99 {at.p99:.4f} ms over {at.rounds} visits; "
+        f"{at.outliers:.0%} of the visits not counted, as something else was running",
+        *lines("note", found.flags),
+    ]
+
+
+def _breakdown(found: "Measured", count: int) -> list[str]:
+    """Memory and operators, as far as the device tells."""
+    told = found.breakdown
+    if told is None:
+        return [f"memory and operators: not told by this device ({found.untold})"]
+    memory = "not told by this device" if told.peak_bytes is None else f"{told.peak_bytes / 2**20:.1f} MiB at most"
+    rows = _types(told)
+    title = f"the slowest {count} of {len(rows)} types of operators" if len(rows) > count else "operators"
+    table = [f"{title} (while being watched, which slows them):", table_text(rows[:count])] if count and rows else []
+    return [f"memory: {memory}", *table]
+
+
+def _types(told: "Breakdown") -> list[dict[str, Any]]:
+    """A row for each type of operator, the slowest first: how many there are, and their part of the time."""
+    spent = defaultdict(list)
+    for operator in told.operators:
+        spent[operator.type].append(operator.seconds)
+    total = sum(map(sum, spent.values()))
+    found = sorted(spent.items(), key=lambda entry: -sum(entry[1]))
+    return [
+        {"operator": kind, "count": len(times), "ms": f"{sum(times) * 1e3:.4f}", "share": f"{sum(times) / total:.1%}"}
+        for kind, times in found
+        if total > 0
+    ]
+
+
+@app.command(epilog="Example: hwnas predict --table pixel3.fbnet --arch 0-0-2-8-8-3-0-2-2-3-6-2-2-3-6-2-2-3-7-3-2-3")
+def predict(
+    table: Annotated[str, typer.Option(help="A latency table's file, or its name among `hwnas tables`.")],
+    arch: Annotated[
+        list[str], typer.Option(help="Indices joined by '-', a net.json, or the folder of a search; may be repeated.")
+    ],
+    level: Annotated[float, typer.Option(help="Part of measurements that fall into the interval.")] = 0.9,
+    borrow: Annotated[
+        list[str] | None, typer.Option(help="A table of another device to learn from as well; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict the latency of architectures from a table, with how far to trust it."""
+    from ..pipeline.predict import predict as stage
+
+    found = stage(table, arch, level=level, borrow=borrow or ())
+    text = [
+        f"{one.arch}: {one.ms:.4g} ms ({100 * level:g} % of cases: {one.low:.4g} to {one.high:.4g})"
+        for one in found.networks
+    ]
+    on = f"predicted, not measured, for {found.device.model} from {found.table}"
+    show(found, as_json, "\n".join([*text, f"{on}: {found.quality}", *lines("note", found.flags)]))
+
+
+@app.command(epilog="Example: hwnas spaces --json")
+def spaces(as_json: AsJson = False) -> None:
+    """List the built-in search spaces."""
+    built = [mobile.get(name) for name in mobile.SPACES]
+    rows = [{"name": s.name, "slots": len(s.slots), "networks": s.size, "blocks": len(s.blocks()),
+             "resolution": s.resolution, "classes": s.classes, "source": s.source} for s in built]  # fmt: skip
+    listing(rows, as_json)
