@@ -49,12 +49,21 @@ def test_the_wheel_holds_every_module_and_the_data(wheel):
     ours = {str(Path("hwnas") / path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file()}
     assert {name for name in ours if "__pycache__" not in name} <= inside
     assert any(name.endswith("train-images-idx3-ubyte.gz") for name in inside)
+    assert {"hwnas/latency_tables/pixel3.fbnet.json", "hwnas/latency_tables/README.md"} <= inside
     assert not any(name.startswith(("tests", "benchmarks", "export", "latency_tables")) for name in inside)
 
 
 def test_the_commands_run_from_the_wheel(installed):
     found = json.loads(installed("from hwnas.cli import main; main()", "spaces", "--json"))
-    assert [space["name"] for space in found] == ["proxyless", "proxyless-32"]
+    assert [space["name"] for space in found] == ["proxyless", "proxyless-32", "fbnet"]
+
+
+def test_the_tables_of_the_wheel_predict(installed):
+    words = ("predict", "--table", "pixel3.fbnet", "--arch", "-".join("2" * 22), "--json")
+    found = json.loads(installed("from hwnas.cli import main; main()", *words))
+    assert found["device"]["model"] == "Google Pixel 3"
+    (network,) = found["networks"]
+    assert 0 < network["low"] <= network["ms"] <= network["high"]
 
 
 def test_the_runner_of_the_wheel_measures(installed):
