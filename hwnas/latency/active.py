@@ -38,17 +38,19 @@ def _leaning(space: SearchSpace, leaning: float, rng: np.random.Generator) -> Ar
 def least_sure(predictor: LatencyPredictor, count: int, rng: np.random.Generator) -> list[Arch]:
     """`count` architectures, each with the widest relative deviation among `POOL` random ones, given the ones before.
 
+    All are different; they are fewer where the space has fewer.
     Measuring a network also tells of those that are like it: what it would tell is taken off before the next is chosen
     (greedy D-optimal design). Their latencies need not be known for that.
     """
-    pool = [predictor.space.sample(rng) for _ in range(POOL)]
+    pool = list(dict.fromkeys(predictor.space.sample(rng) for _ in range(POOL)))
     unknown, noise = predictor.unknown(pool)
-    chosen: list[Arch] = []
-    for _ in range(count):
+    chosen: dict[int, Arch] = {}
+    for _ in range(min(count, len(pool))):
         variance = (unknown**2).sum(axis=1)
+        variance[list(chosen)] = -1.0  # where the noise is large, they would still be the widest
         best = int(variance.argmax())
-        chosen.append(pool[best])
+        chosen[best] = pool[best]
         shared = unknown @ unknown[best]
         gain = 1 - np.sqrt(noise**2 / (variance[best] + noise**2))
         unknown = unknown - np.outer(shared, unknown[best]) * (gain / max(variance[best], 1e-300))
-    return chosen
+    return list(chosen.values())

@@ -5,8 +5,8 @@ one group of features of it. The scales s_g and the noise are where the marginal
 Computation 4(3), 1992), found with its exact gradient, so that a part which explains nothing is shrunk away, and forty
 labels can be fitted with hundreds of weights.
 
-The noise is relative to y, and of Student's t: each label has a weight, set again and again from its residual, so
-that a label from a bad moment counts little (West, Journal of the Royal Statistical Society B 46(3), 1984).
+The noise is relative to y, and of Student's t: each label is trusted so far, set again and again from its residual,
+so that a label from a bad moment counts little (West, Journal of the Royal Statistical Society B 46(3), 1984).
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ FREEDOM = 4.0
 """Degrees of freedom of Student's t: a residual of 5 standard deviations still counts for a sixth."""
 
 ROUNDS, SETTLED = 8, 0.02
-"""Times at most that the weights of the labels are set again, and a change of them that is not worth another."""
+"""Times at most that the trust in the labels is set again, and a change of it that is not worth another."""
 
 TYPICAL, WIDE = np.log(0.02**2), 4.0
 """A priori a part explains a variance of (2 % of y)², give or take a factor of e⁴ in that variance."""

@@ -61,16 +61,22 @@ class LatencyPredictor:
         """Fit to measured `ms` (N,) of `archs` (N, slots).
 
         `columns` are candidate costs known from elsewhere, as `features` takes them. A `model` fitted to the same
-        before saves the search for its scales and scores. Raises `InputError` for labels that are none.
+        before saves the search for its scales and scores. Raises `InputError` for `archs` or `ms` that are
+        none, or are not as many.
         """
         self.space = space
         self._starts = np.cumsum((0, *space.choices))[:-1]
         self._groups, self._priors = _priors(features(space, columns or {}))
         labels = np.asarray(ms, np.float64)
-        if len(labels) < 2 or not (np.isfinite(labels) & (labels > 0)).all():
-            raise InputError(f"a predictor learns from at least 2 latencies above 0 ms, not {labels[:3]}")
+        good = int((np.isfinite(labels) & (labels > 0)).sum())
+        if good < max(2, len(labels)):
+            raise InputError(
+                f"a predictor learns from 2 latencies or more, all above 0 ms, not {good} of {len(labels)}"
+            )
         self._unit = float(np.median(labels))
         design = self._design(archs)
+        if len(design) != len(labels):
+            raise InputError(f"a predictor learns one latency of each network, not {len(labels)} of {len(design)}")
         known = self._start(model)
         fitted = self._fit(design, labels, known, search=known is None)
         if known is None:

@@ -1,0 +1,134 @@
+"""Features of candidates against the same quantities counted in whole networks."""
+
+from collections import Counter
+from math import prod
+
+import numpy as np
+import pytest
+
+from hwnas.latency.features import features
+from hwnas.space import mobile
+
+
+def every_arch(space):
+    return [tuple(map(int, arch)) for arch in np.ndindex(*space.choices)]
+
+
+def one_hot(space, archs):
+    starts = np.cumsum((0, *space.choices))[:-1]
+    hot = np.zeros((len(archs), sum(space.choices)))
+    for row, arch in zip(hot, archs, strict=True):
+        row[starts + arch] = 1
+    return hot
+
+
+def standard(values):
+    return (values - values.mean(axis=0)) / values.std(axis=0)
+
+
+def columns_of(found, group):
+    return found.values[:, found.groups == found.names.index(group)]
+
+
+def layers_of(net):
+    return [layer for block in net.blocks for layer in block.layers]
+
+
+def traffic(net):
+    """Elements read and written: by each layer its input and its output, by a residual two inputs and an output."""
+    read = sum(prod(layer.out) * layer.stride**2 * layer.cin for layer in layers_of(net))
+    written = sum(prod(layer.out) * layer.cout for layer in layers_of(net))
+    return read + written + sum(3 * block.cout * prod(block.out) for block in net.blocks if block.residual)
+
+
+SUMS = {
+    "macs": lambda net: net.macs,
+    "params": lambda net: sum(layer.weights for layer in layers_of(net)),
+    "depth": lambda net: len(net.blocks),
+    "layers": lambda net: len(layers_of(net)) + sum(block.residual for block in net.blocks),
+    "traffic": traffic,
+}
+
+
+@pytest.mark.parametrize("group", SUMS)
+def test_sums_over_candidates_are_those_of_the_network(space, group):
+    archs = every_arch(space)
+    found = one_hot(space, archs) @ columns_of(features(space, {}), group)
+    expected = standard(np.array([[float(SUMS[group](space.derive(arch)))] for arch in archs]))
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def counted(nets, count):
+    """Standardised counts of each kind over `nets`, those of kinds that are always as many left out."""
+    counts = [count(net) for net in nets]
+    kinds = sorted(set().union(*counts))
+    values = np.array([[float(one[kind]) for kind in kinds] for one in counts])
+    return standard(values[:, values.std(axis=0) > 0])
+
+
+def by_kind(net):
+    found = Counter()
+    for layer in layers_of(net):
+        depthwise = layer.groups == layer.cin > 1
+        found[layer.name, layer.kernel, depthwise, layer.act] += layer.macs
+    return found
+
+
+def by_stage(net):
+    found = Counter()
+    for block in net.blocks:
+        found[block.cout, block.out] += block.macs
+    return found
+
+
+KINDS = {
+    "block": lambda net: Counter(block.key for block in net.blocks),
+    "macs by kind of layer": by_kind,
+    "macs by stage": by_stage,
+}
+
+
+@pytest.mark.parametrize("group", KINDS)
+def test_kinds_are_counted_apart(space, group):
+    archs = every_arch(space)
+    found = one_hot(space, archs) @ columns_of(features(space, {}), group)
+    expected = counted([space.derive(arch) for arch in archs], KINDS[group])
+    assert found.shape == expected.shape
+    apart = np.abs(found[:, :, None] - expected[:, None, :]).max(axis=0)
+    assert (apart.min(axis=0) < 1e-9).all()
+    assert (apart.min(axis=1) < 1e-9).all()
+
+
+def test_every_candidate_of_every_slot_is_a_feature(space):
+    found = columns_of(features(space, {}), "slot")
+    assert found.shape == (9, 9)
+    assert np.linalg.matrix_rank(found) == 9 - 3, "in a slot, one candidate's share is what the others' leave"
+
+
+@pytest.mark.parametrize("name", ["proxyless-32", "fbnet"])
+def test_features_are_centred_in_every_slot_and_vary_by_1(name):
+    space = mobile.get(name, 4)
+    found = features(space, {"table": np.arange(sum(space.choices)) ** 1.5})
+    ends = np.cumsum(space.choices)
+    for first, last in zip((0, *ends[:-1]), ends, strict=True):
+        np.testing.assert_allclose(found.values[first:last].mean(axis=0), 0, atol=1e-12)
+    variance = sum(part.var(axis=0) for part in np.split(found.values, ends[:-1]))
+    np.testing.assert_allclose(variance, 1)
+    assert set(found.groups) == set(range(len(found.names)))
+    assert len(found.groups) == found.values.shape[1]
+
+
+def test_columns_are_summed_over_the_network_and_over_each_stage(space):
+    column = np.random.default_rng(0).uniform(size=9)
+    hot = one_hot(space, every_arch(space))
+    found = features(space, {"phone": column, "board": column**2})
+    np.testing.assert_allclose(hot @ columns_of(found, "phone"), standard((hot @ column)[:, None]))
+    np.testing.assert_allclose(hot @ columns_of(found, "board"), standard((hot @ column**2)[:, None]))
+    stages = np.stack([hot[:, :7] @ column[:7], hot[:, 7:] @ column[7:]], axis=1)
+    np.testing.assert_allclose(hot @ columns_of(found, "phone by stage"), standard(stages))
+
+
+def test_a_column_that_never_varies_is_none(space):
+    plain = features(space, {})
+    assert "flat" not in features(space, {"flat": np.ones(9)}).names
+    np.testing.assert_array_equal(features(space, {"flat": np.ones(9)}).values, plain.values)
