@@ -44,11 +44,13 @@ def _described(device: DeviceFile | InputError) -> dict[str, Any]:
         next(kind for kind, place in kinds.items() if place.endswith(f":{type(part).__name__}"))
         for part, kinds in parts
     )
-    said = {**device.transport.model_dump(exclude_defaults=True), **device.runtime.model_dump(exclude_defaults=True)}
+    said = {**device.transport.model_dump(exclude_unset=True), **device.runtime.model_dump(exclude_unset=True)}
     return {
         "transport": transport,
         "runtime": runtime,
         "threads": getattr(device.runtime, "threads", None),
         "precision": device.runtime.precision,
-        "settings": ", ".join(f"{name} {value}" for name, value in said.items()),
+        "settings": ", ".join(
+            f"{name} {value}" for name, value in said.items() if name not in ("threads", "precision")
+        ),
     }

@@ -1,0 +1,123 @@
+"""The commands as a person meets them: help with examples, JSON for scripts, one line and exit code 2 for mistakes."""
+
+import importlib
+import json
+import re
+
+import pytest
+
+from hwnas.deploy.bundle import CLAIMED, MANIFEST, Latency, Manifest, write_bundle
+from hwnas.errors import VerificationError
+
+STAGES = ["profile", "search", "train", "export", "verify", "demo"]
+COMMANDS = [*STAGES, "measure", "predict", "spaces", "devices", "tables"]
+NESTED = ["devices check", "tables show", "tables diff", "tables merge"]
+
+
+def test_help_lists_the_stages_in_order(hwnas):
+    code, out, _ = hwnas("--help")
+    assert code == 0
+    assert re.findall(r"^\W*(\w+)  ", out.split("Commands")[1], re.MULTILINE) == COMMANDS
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *NESTED])
+def test_every_command_has_help_with_an_example_and_json(hwnas, command):
+    code, out, _ = hwnas(*command.split(), "--help")
+    assert code == 0
+    assert f"Example: hwnas {command}" in out
+    assert "--json" in out
+
+
+def test_spaces_as_json(hwnas):
+    _, out, _ = hwnas("spaces", "--json")
+    slots = {space["name"]: space["slots"] for space in json.loads(out)}
+    assert slots == {"proxyless": 21, "proxyless-32": 9, "fbnet": 22}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("profil", "No such command 'profil'"),
+        ("profile --space imagenet", "no search space 'imagenet': there are proxyless, proxyless-32"),
+        ("profile --device toaster", "no device 'toaster': there are cpu"),
+        ("profile --device cut.yaml", "cut.yaml is not YAML"),
+        ("profile --threads 0", "at least 1 thread"),
+        ("profile --classes 1", "at least 2 classes"),
+        ("profile --precision 0 --out p.json", "must both be above 0"),
+        ("profile --networks 2", "3 networks or more, not 2"),
+        ("profile --within 3ms", "a share such as 3% or 0.03, not '3ms'"),
+        ("profile --within 3", "a share such as 3% or 0.03, not '3'"),
+        ("profile --within -3%", "a share such as 3% or 0.03, not '-3%'"),
+        ("profile --within nan", "a share such as 3% or 0.03, not 'nan'"),
+        ("profile --within %", "a share such as 3% or 0.03, not '%'"),
+        ("train none.json", "cannot read network none.json"),
+        ("train cut.json", "cut.json is not a whole network"),
+        ("export nowhere", "nowhere"),
+        ("verify nowhere", "nowhere is not a folder with a bundle"),
+        ("demo --seeds 0", "--seeds"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(refused, tmp_path, words, message):
+    (tmp_path / "cut.json").write_text('{"schema": 1, "rows": {')
+    (tmp_path / "cut.yaml").write_text("transport: {kind: ")
+    assert message in refused(*words.split())
+
+
+@pytest.mark.parametrize(("text", "share"), [("3%", 0.03), ("0.03", 0.03), (" 2.5 % ", 0.025)])
+def test_the_error_to_reach_is_a_share(hwnas, monkeypatch, text, share):
+    asked = []
+
+    def profile(*args, within, **options):
+        asked.append(within)
+        raise VerificationError("asked")
+
+    monkeypatch.setattr(importlib.import_module("hwnas.pipeline.profile"), "profile", profile)
+    hwnas("profile", "--within", text)
+    assert asked == [pytest.approx(share)]
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """A function that makes a stage raise an exception."""
+
+    def fail(stage, error):
+        def raising(*args, **kwargs):
+            raise error
+
+        monkeypatch.setattr(importlib.import_module(f"hwnas.pipeline.{stage}"), stage, raising)
+
+    return fail
+
+
+@pytest.mark.parametrize("words", ["verify bundle", "export run"])
+def test_a_claim_that_does_not_hold_is_one_line_and_exit_code_1(hwnas, failing, words):
+    failing(words.split()[0], VerificationError("top1 is 0.5, not 0.9"))
+    assert hwnas(*words.split()) == (1, "", "hwnas: top1 is 0.5, not 0.9\n")
+
+
+@pytest.mark.parametrize("words", ["demo", "profile", "search --table t.json --latency 1", "train net.json"])
+def test_ctrl_c_is_one_line_and_exit_code_130(hwnas, failing, words):
+    failing(words.split()[0], KeyboardInterrupt())
+    code, out, errors = hwnas(*words.split())
+    assert (code, out) == (130, "")
+    (line,) = errors.strip().splitlines()  # under the ^C of the terminal
+    assert line.startswith("hwnas: stopped")
+
+
+@pytest.mark.parametrize("name", [*CLAIMED, MANIFEST])
+def test_a_bundle_with_a_changed_byte_is_one_line_naming_the_file(hwnas, made_up_table, tmp_path, name):
+    table = made_up_table()
+    manifest = Manifest(
+        name="tiny", date=table.date, data="fashion-mnist-small", fingerprint="0", top1=0.9, onnx_top1=0.9,
+        max_abs_logit_diff=0.0, latency=Latency(table.device, table.reference, table.pace), versions={}, files={},
+    )  # fmt: skip
+    write_bundle(tmp_path / "tiny", {name: f"made-up {name}".encode() for name in CLAIMED}, manifest)
+    data = bytearray((tmp_path / "tiny" / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "tiny" / name).write_bytes(data)
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    code, out, errors = hwnas("verify", "tiny")
+    assert (code, out) == (1, "")
+    assert errors.startswith(f"hwnas: {name} was changed")
+    assert len(errors.splitlines()) == 1
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before

@@ -1,0 +1,115 @@
+"""`hwnas measure`: any ONNX file, with its memory and its operators; and files that do not run."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from hwnas.devices.base import DeviceError
+from hwnas.devices.process import RunnerDevice
+from hwnas.space.zoo import mobilenet_v2
+
+
+def model(path, shape=(1, 8), kind="Relu", domain="", place=None):
+    """Write a model that is nobody's network: a multiplication, and one node of type `kind`."""
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    made = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    weight = numpy_helper.from_array(np.eye(8, dtype=np.float32), "w")
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"]),
+        helper.make_node(kind, ["h"], ["y"], domain=domain),
+    ]
+    graph = helper.make_graph(nodes, "g", [given], [made], [weight])
+    opsets = [helper.make_opsetid(name, 17 if not name else 1) for name in {"", domain}]
+    found = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    onnx.save(found, path, save_as_external_data=bool(place), location=place, size_threshold=0)
+    return path
+
+
+def test_any_model_is_told_with_memory_and_operators(hwnas, tmp_path):
+    model(tmp_path / "any.onnx", ("batch", 8))
+    code, out, _ = hwnas("measure", "any.onnx", "--json", "--time-limit", 1)
+    found = json.loads(out)
+    assert code == 0
+    assert 0 < found["latency"]["low"] <= found["latency"]["ms"] <= found["latency"]["high"]
+    assert found["latency"]["minimum"] <= found["latency"]["p50"] <= found["latency"]["p90"] <= found["latency"]["p99"]
+    assert 0 <= found["latency"]["outliers"] < 1
+    assert found["device"]["runtime"] == "onnxruntime"
+    assert found["breakdown"]["peak_bytes"] > 0
+    assert {operator["type"] for operator in found["breakdown"]["operators"]} == {"MatMul", "Relu"}
+    assert isinstance(found["flags"], list)
+
+
+def test_a_person_is_told_the_same(hwnas, tmp_path):
+    (tmp_path / "net.json").write_text(json.dumps(mobilenet_v2(0.35, 10, 32).to_json()))
+    code, out, _ = hwnas("measure", "net.json", "--time-limit", 1, "--operators", 1)
+    assert code == 0
+    for words in ("net.json: ", "95 %", "p50", "p90", "p99", "visits not counted", "memory: ", "MiB", "slowest 1 of"):
+        assert words in out
+    (row,) = [line for line in out.splitlines() if "Conv" in line]
+    assert float(row.split("%")[0].split()[-1]) > 50
+
+
+def test_what_a_device_cannot_tell_is_said(hwnas, tmp_path, monkeypatch):
+    def silent(self, path, repeats=10):
+        raise DeviceError("no profile here")
+
+    monkeypatch.setattr(RunnerDevice, "breakdown", silent)
+    model(tmp_path / "any.onnx")
+    code, out, _ = hwnas("measure", "any.onnx", "--time-limit", 1)
+    assert code == 0
+    assert "memory and operators: not told by this device (no profile here)" in out
+    _, out, _ = hwnas("measure", "any.onnx", "--time-limit", 1, "--json")
+    assert json.loads(out)["breakdown"] is None
+
+
+def test_a_device_is_a_file_too(hwnas, tmp_path):
+    (tmp_path / "mine.yaml").write_text("schema: 1\nname: mine\nruntime: {kind: onnxruntime, threads: 1}\n")
+    model(tmp_path / "any.onnx")
+    code, out, _ = hwnas("measure", "any.onnx", "--device", "mine.yaml", "--time-limit", 1, "--json")
+    assert code == 0
+    assert json.loads(out)["device"]["device"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shape": ("batch", "width")}, "input x of type tensor(float) and shape ['batch', 'width'] has no fixed size"),
+        ({"kind": "Frobnicate"}, "does not run on device cpu"),
+        ({"kind": "Frobnicate", "domain": "com.example"}, "does not run on device cpu"),
+    ],
+    ids=str,
+)
+def test_a_model_that_does_not_run_is_one_line(refused, tmp_path, options, message):
+    model(tmp_path / "odd.onnx", **options)
+    assert message in refused("measure", "odd.onnx")
+
+
+def test_data_outside_the_folder_of_a_model_is_one_line(refused, tmp_path):
+    path = model(tmp_path / "odd.onnx", place="odd.bin")
+    found = onnx.load(path, load_external_data=False)
+    (entry,) = [entry for entry in found.graph.initializer[0].external_data if entry.key == "location"]
+    entry.value = "../odd.bin"
+    path.write_bytes(found.SerializeToString())
+    assert "its external data ../odd.bin lies outside its folder" in refused("measure", "odd.onnx")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("none.onnx", "none.onnx is not a file"),
+        ("cut.json", "cut.json is not a whole network"),
+        ("junk.onnx", "it is not an ONNX model"),
+        ("any.onnx --device toaster", "no device 'toaster': there are cpu"),
+        ("any.onnx --threads 0", "at least 1 thread"),
+        ("any.onnx --precision 0", "must both be above 0"),
+        ("any.onnx --operators -1", "--operators"),
+    ],
+)
+def test_a_mistake_is_one_line(refused, tmp_path, words, message):
+    model(tmp_path / "any.onnx")
+    (tmp_path / "cut.json").write_text('{"schema": 1, "blocks": [')
+    (tmp_path / "junk.onnx").write_bytes(b"junk")
+    assert message in refused("measure", *words.split())
