@@ -1,0 +1,107 @@
+"""Searches for a device that is not here: the network is chosen as predicted, and everything says so."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from quick_search import budget, quick
+
+from hwnas import devices
+from hwnas.errors import InputError
+from hwnas.latency.predictor import LatencyPredictor
+from hwnas.latency.table import Origin, load
+from hwnas.pipeline.export import export
+from hwnas.pipeline.search_run import claim, read_record
+from hwnas.pipeline.train import train
+from hwnas.space import mobile
+from hwnas.training.recipe import Recipe
+from hwnas.training.run import read_net
+
+
+@pytest.fixture
+def no_device(monkeypatch):
+    """Whatever starts a device fails."""
+    monkeypatch.setattr(devices, "get", None)
+
+
+@pytest.fixture(scope="module")
+def published(made_up_table, tmp_path_factory):
+    """The path of a table of a phone for 100 classes, as somebody published it."""
+    table = made_up_table(classes=100)
+    table = replace(
+        table,
+        device=replace(table.device, device="phone", model="Phone"),
+        rows={},
+        reference=None,
+        overhead=None,
+        origin=Origin("A Benchmark", "MIT"),
+    )
+    # without rows it knows less, which its error says
+    space = mobile.get(table.space, table.classes)
+    fitted = LatencyPredictor(space, table.networks.indices, table.networks.ms)
+    table = replace(table, model=fitted.model, quality=fitted.quality)
+    path = tmp_path_factory.mktemp("tables") / "phone.proxyless-32.json"
+    table.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def predicted(published, images, tmp_path_factory):
+    """The folder of a search by that table, and what it returned; not to be changed."""
+    out = tmp_path_factory.mktemp("predicted") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(devices, "get", None)  # it starts none
+        return out, quick(published, budget(published, 0.5), images, out)
+
+
+def test_a_search_by_a_published_table_starts_no_device_and_says_so(published, predicted):
+    (out, found), table = predicted, load(published)
+    assert found.measured is found.pace is None
+    assert found.device == table.device
+    assert found.aim_ms == pytest.approx(found.budget_ms / (1 + table.quality.rmspe))
+    assert found.aim_ms < found.budget_ms
+    assert found.predicted_low < found.predicted_ms <= found.aim_ms
+    assert found.predicted_ms < found.predicted_high
+    first = found.finalists[0]
+    assert (found.arch, found.predicted_ms) == (first.arch, first.predicted_ms)
+    assert first.accuracy == max(finalist.accuracy for finalist in found.finalists)
+    assert read_record(out) == found
+    assert json.loads((out / "search.json").read_text())["measured"] is None
+
+
+def test_the_network_has_as_many_classes_as_the_images_and_the_record_tells_of_which_the_latency_is(predicted):
+    out, found = predicted
+    assert found.classes == read_net(out).classes == 3
+    assert found.flags == (
+        "latency: predicted, not measured",
+        "classes: the latency of the classifier is that of 100 classes, not of 3",
+    )
+
+
+def test_nothing_is_measured_beside_published_latencies(published, images, no_device, tmp_path):
+    with pytest.raises(InputError, match=r"phone is published data, .*search without measuring"):
+        quick(published, 5.0, images, tmp_path / "out", measured=True)
+    with pytest.raises(InputError, match="this search measures nothing: leave out the device cpu"):
+        quick(published, 5.0, images, tmp_path / "out", device="cpu")
+    assert not (tmp_path / "out").exists()
+
+
+def test_its_budget_is_not_exported_as_that_of_a_device_here(predicted, images, no_device, tmp_path):
+    folder, _ = predicted
+    train(folder, images, out=tmp_path / "run", recipe=Recipe(epochs=1, batch_size=16))
+    with pytest.raises(InputError, match=r"the budget is for phone, .* name a device to measure on") as error:
+        export(tmp_path / "run", out=tmp_path / "export", data=images)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "export").exists()
+
+
+def test_a_search_by_a_measured_table_may_be_told_to_measure_nothing(made_up_table, images, no_device, tmp_path):
+    foreign = made_up_table()
+    foreign = replace(foreign, device=replace(foreign.device, device="elsewhere"))
+    foreign.save(tmp_path / "table.json")
+    found = quick(tmp_path / "table.json", budget(tmp_path / "table.json"), images, tmp_path / "out", measured=False)
+    assert found.measured is None
+    assert found.pace == foreign.pace  # so its budget can be held where the device is
+    assert found.flags == ("latency: predicted, not measured",)
+    with pytest.raises(InputError, match=r"another search \(measured\)"):
+        claim(tmp_path / "out", {**found.request, "measured": True})
