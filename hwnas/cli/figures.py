@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..pipeline.measure import Measured
 
 
-@app.command(epilog="Example: hwnas measure export/demo --device cpu")
+@app.command(epilog="Example: hwnas measure export/fashion-mnist-small --device cpu")
 def measure(
     target: Annotated[Path, typer.Argument(help="Any ONNX file, a bundle's folder, or a net.json.")],
     device: DeviceName = "cpu",

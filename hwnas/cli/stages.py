@@ -148,7 +148,7 @@ def export(
     show({"bundle": folder, **plain(found)}, as_json, text)
 
 
-@app.command(epilog="Example: hwnas verify export/chosen")
+@app.command(epilog="Example: hwnas verify export/fashion-mnist-small")
 def verify(
     bundle: Annotated[Path, typer.Argument(help="The folder of a bundle.")],
     data: DataAgain = None,

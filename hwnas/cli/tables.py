@@ -73,7 +73,9 @@ def diff(first: Table, second: Other, as_json: AsJson = False) -> None:
     show(found, as_json, "\n".join(text))
 
 
-@commands.command(epilog="Example: hwnas tables merge monday.json tuesday.json --out latency_tables/cpu.proxyless.json")
+@commands.command(
+    epilog="Example: hwnas tables merge monday.json tuesday.json --out both.json (two tables of hwnas profile --out)"
+)
 def merge(
     first: Table,
     second: Other,

@@ -3,9 +3,11 @@
 import importlib
 import json
 import re
+from pathlib import Path
 
 import pytest
 
+import hwnas as package
 from hwnas.deploy.bundle import CLAIMED, MANIFEST, Latency, Manifest, write_bundle
 from hwnas.errors import VerificationError
 
@@ -26,6 +28,19 @@ def test_every_command_has_help_with_an_example_and_json(hwnas, command):
     assert code == 0
     assert f"Example: hwnas {command}" in out
     assert "--json" in out
+
+
+@pytest.mark.parametrize(
+    "command", ["predict", "spaces", "devices", "tables", "devices check", "tables show", "tables diff"]
+)
+def test_the_example_works_in_the_repository(hwnas, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "300")
+    _, out, _ = hwnas(*command.split(), "--help")
+    (example,) = re.findall(r"Example: hwnas (.*?) *$", out, re.MULTILINE)
+    monkeypatch.chdir(Path(package.__file__).parents[1])
+    code, out, errors = hwnas(*example.split())
+    assert (code, errors) == (0, "")
+    assert out
 
 
 def test_spaces_as_json(hwnas):
