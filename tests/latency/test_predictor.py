@@ -141,6 +141,14 @@ def test_quality_is_that_at_networks_not_seen(predictor):
     assert predictor.quality.coverage_90 > 0.75
 
 
+def test_the_coverage_that_is_told_is_that_of_these_labels():
+    told = [
+        LatencyPredictor(SPACE, drawn(40, seed), odd(drawn(40, seed), seed)).quality.coverage_90 for seed in range(8)
+    ]
+    assert len(set(told)) > 2
+    assert 0.85 < np.mean(told) < 0.98
+
+
 def test_more_labels_leave_less_unknown(predictor):
     archs, asked = drawn(300), drawn(100, 99)
     more = LatencyPredictor(SPACE, archs, odd(archs))
