@@ -2,15 +2,18 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .. import devices as device_room
 from ..errors import InputError
-from ..output import plain, show
+from ..output import lines, plain, show
 from ..space import mobile
 from .app import AsJson, Data, DataAgain, DeviceName, DeviceThreads, Root, Seed, TorchThreads, app, share
+
+if TYPE_CHECKING:
+    from ..pipeline.search_run import SearchRecord
 
 
 @app.command(epilog="Example: hwnas profile --space proxyless-32 --device cpu --within 3%")
@@ -45,7 +48,7 @@ def profile(
         f"{path}: {len(table.rows)} blocks and {len(table.networks.ms)} networks in {table.seconds:.0f} s "
         f"on {table.device.model}\nnetworks from {fastest:.3f} to {slowest:.3f} ms; {table.quality}"
     )
-    show(facts, as_json, "\n".join([text, *(f"note: {flag}" for flag in table.flags)]))
+    show(facts, as_json, "\n".join([text, *lines("note", table.flags)]))
 
 
 @app.command(epilog="Example: hwnas search --table latency_tables/cpu.proxyless-32.json --latency 0.09")
@@ -83,14 +86,18 @@ def search(
     schedule = Schedule(warmup_steps=warmup_steps, steps=steps)
     found = stage(path, latency, data, out=out, strategy=strategy, finalists=finalists, seed=seed, schedule=schedule,
                   threads=threads, root=root, device=device, measured=measure)  # fmt: skip
+    show({"out": out, **plain(found)}, as_json, "\n".join([f"{out}/net.json: {found.net().name}", *_chosen(found)]))
+
+
+def _chosen(found: "SearchRecord") -> list[str]:
+    """The latency of what a search chose."""
     at = found.measured
     said = f"measured {at.ms:.4f} ms ({at.low:.4f} to {at.high:.4f})" if at else "not measured"
-    text = (
-        f"{out}/net.json: {found.net().name}\n"
+    return [
         f"predicted {found.predicted_ms:.4f} ms (90 %: {found.predicted_low:.4f} to {found.predicted_high:.4f}), "
-        f"{said}, budget {latency:g} ms on {found.device.model}"
-    )
-    show({"out": out, **plain(found)}, as_json, "\n".join([text, *(f"note: {flag}" for flag in found.flags)]))
+        f"{said}, budget {found.budget_ms:g} ms on {found.device.model}",
+        *lines("note", found.flags),
+    ]
 
 
 def _table_of(table: str | None, space: str | None, device: str | None) -> tuple[Path, str | None]:

@@ -1,7 +1,7 @@
 """Two tables of one space: how far they are from each other, in what was measured and in what is predicted."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -75,9 +75,18 @@ def require_one_space(first: LatencyTable, second: LatencyTable) -> None:
 
 
 def _identity(first: LatencyTable, second: LatencyTable) -> tuple[str, ...]:
-    mine, others = ({**asdict(table), "pace": table.reference and table.reference.ms} for table in (first, second))
-    names = [name for name in ("date", "precision", "pace", "origin") if mine[name] != others[name]]
-    return (*first.device.differences(second.device), *(f"{name}: {mine[name]}, not {others[name]}" for name in names))
+    """What the figures of each depend on, where it is not the same."""
+    mine, others = (
+        {
+            "date": table.date,
+            "precision": table.precision or "not told",
+            "pace": f"{table.reference.ms:.4g} ms" if table.reference else "not told",
+            "origin": table.origin.source if table.origin else "measured",
+        }
+        for table in (first, second)
+    )
+    differences = [f"{name}: {mine[name]}, not {others[name]}" for name in mine if mine[name] != others[name]]
+    return (*first.device.differences(second.device), *differences)
 
 
 def _apart(
