@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_model, uses_external_data
 
 from ..errors import InputError
+from .answers import plain
 
 LARGEST = 2**31 - 2**20
 """Bytes of weights that fit into one ONNX file, as protobuf can hold 2 GiB at most."""
@@ -20,12 +21,12 @@ def whole(path: Path, folder: Path) -> Path:
     (another's file, that a model must not make a device read), and for data that is absent or too large.
     """
     try:
-        model = onnx.load(path, load_external_data=False)
+        model = onnx.load(path, format="protobuf", load_external_data=False)
     except OSError as error:
         raise InputError(f"it cannot be read: {error.strerror or error}") from None
     except DecodeError:
         raise InputError("it is not an ONNX model") from None
-    places = {ExternalDataInfo(tensor).location for tensor in _tensors(model.graph) if uses_external_data(tensor)}
+    places = _places(model)
     if not places:
         return path
     if sum(_size(path, place) for place in places) > LARGEST:
@@ -33,30 +34,43 @@ def whole(path: Path, folder: Path) -> Path:
     try:
         load_external_data_for_model(model, str(path.parent))
     except (ValueError, OSError, onnx.checker.ValidationError) as error:
-        raise InputError(f"its external data cannot be read: {' '.join(str(error).split())}") from None
+        raise InputError(f"its external data cannot be read: {plain(error)}") from None
+    if _places(model):
+        raise InputError("it has external data in a place where onnx reads none")
     copy = folder / path.name
-    onnx.save(model, copy)
+    onnx.save(model, copy, format="protobuf")
     return copy
+
+
+def _places(model: onnx.ModelProto) -> set[str]:
+    """The files that a model says its external data is in."""
+    try:
+        return {ExternalDataInfo(tensor).location for tensor in _tensors(model) if uses_external_data(tensor)}
+    except ValueError as error:
+        raise InputError(f"its external data cannot be read: {plain(error)}") from None
 
 
 def _size(model: Path, place: str) -> int:
     """Bytes of the data file `place` of `model`. Raises `InputError` where it is outside its folder or absent."""
     folder = model.parent.resolve()
-    data = (folder / place).resolve()
-    if not data.is_relative_to(folder):
-        raise InputError(f"its external data {place} lies outside its folder")
-    if not data.is_file():
-        raise InputError(f"its external data {place} is absent")
-    return data.stat().st_size
+    try:
+        data = (folder / place).resolve()
+        inside, size = data.is_relative_to(folder), data.stat().st_size if data.is_file() else None
+    except (ValueError, OSError):
+        raise InputError(f"its external data {plain(place)} cannot be the name of a file") from None
+    if not inside:
+        raise InputError(f"its external data {plain(place)} lies outside its folder")
+    if size is None:
+        raise InputError(f"its external data {plain(place)} is absent")
+    return size
 
 
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """Every tensor that is stored in a graph or in the graphs inside it."""
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _tensors(inner)
+def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
+    """Every tensor that is stored anywhere in a model: in its graph, in graphs inside it, in its functions."""
+    if isinstance(message, onnx.TensorProto):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if isinstance(value, Message) else value:
+                yield from _tensors(part)

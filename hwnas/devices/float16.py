@@ -15,7 +15,7 @@ def float16(source: Path, out: Path) -> Path:
     Inputs and outputs stay float32, so that both models are used alike. Weights beyond the range of float16 become its
     largest number. Raises `InputError`, with the reason alone, for a model with other graphs inside its operators.
     """
-    model = onnx.load(source)
+    model = onnx.load(source, format="protobuf")
     graph = model.graph
     weights = {tensor.name for tensor in graph.initializer}
     inputs = [value.name for value in graph.input if _is_float32(value) and value.name not in weights]
@@ -32,7 +32,7 @@ def float16(source: Path, out: Path) -> Path:
     nodes = [*before, *graph.node, *after]
     del graph.node[:], graph.value_info[:]
     graph.node.extend(nodes)
-    onnx.save(model, out)
+    onnx.save(model, out, format="protobuf")
     return out
 
 

@@ -27,10 +27,10 @@ def gemm(folder, place=None):
     return path
 
 
-def moved(path, place):
+def moved(path, place, key="location"):
     """`path` with its external data said to be at `place`."""
     model = onnx.load(path, load_external_data=False)
-    (entry,) = [entry for entry in model.graph.initializer[0].external_data if entry.key == "location"]
+    (entry,) = [entry for entry in model.graph.initializer[0].external_data if entry.key == key]
     entry.value = place
     path.write_bytes(model.SerializeToString())
     return path
@@ -60,6 +60,9 @@ def test_external_data_is_taken_in(folder, tmp_path):
         ("link.bin", "link.bin lies outside its folder"),
         ("absent.bin", "absent.bin is absent"),
         ("inner/../../secret.bin", "lies outside its folder"),
+        ("a\nb\x1b[2J", r"a b\?\[2J is absent"),
+        ("x" * 5000, "cannot be the name of a file"),
+        ("a\0b", "cannot be the name of a file"),
     ],
 )
 def test_external_data_elsewhere_is_refused(folder, tmp_path, place, complaint):
@@ -75,13 +78,29 @@ def test_external_data_elsewhere_is_refused(folder, tmp_path, place, complaint):
         cpu.state()  # nothing was asked of the runner, which goes on
 
 
-def test_external_data_of_a_constant_inside_a_branch_is_found(folder, tmp_path):
-    inner = helper.make_tensor("w", TensorProto.FLOAT, [1], bytes(4), raw=True)
-    inner.ClearField("raw_data")
-    inner.data_location = TensorProto.EXTERNAL
-    inner.external_data.add(key="location", value="../secret.bin")
+@pytest.fixture
+def elsewhere():
+    """A tensor whose data is in a file outside the model's folder."""
+    tensor = helper.make_tensor("w", TensorProto.FLOAT, [1], bytes(4), raw=True)
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../secret.bin")
+    return tensor
+
+
+def test_external_data_of_a_function_is_found(folder, tmp_path, elsewhere):
+    constant, opsets = helper.make_node("Constant", [], ["y"], value=elsewhere), [helper.make_opsetid("", 17)]
+    function = helper.make_function("own", "f", [], ["y"], [constant], opsets)
     made = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
-    branch = helper.make_graph([helper.make_node("Constant", [], ["y"], value=inner)], "b", [], [made])
+    graph = helper.make_graph([helper.make_node("f", [], ["y"], domain="own")], "g", [], [made])
+    (folder / "model.onnx").write_bytes(helper.make_model(graph, functions=[function]).SerializeToString())
+    with pytest.raises(InputError, match="outside its folder"):
+        whole(folder / "model.onnx", tmp_path)
+
+
+def test_external_data_of_a_constant_inside_a_branch_is_found(folder, tmp_path, elsewhere):
+    made = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
+    branch = helper.make_graph([helper.make_node("Constant", [], ["y"], value=elsewhere)], "b", [], [made])
     condition = helper.make_tensor_value_info("c", TensorProto.BOOL, [])
     node = helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)
     graph = helper.make_graph([node], "g", [condition], [made])
@@ -97,9 +116,17 @@ def test_data_that_is_too_short_is_refused(folder, tmp_path):
         whole(path, tmp_path)
 
 
+@pytest.mark.parametrize("offset", ["-1", "far"])
+def test_an_offset_that_cannot_be_is_refused(folder, tmp_path, offset):
+    path = moved(gemm(folder, "weights.bin"), offset, "offset")
+    with pytest.raises(InputError, match="external data cannot be read"):
+        whole(path, tmp_path)
+
+
 def test_what_is_no_model_is_refused(tmp_path):
-    (tmp_path / "text.onnx").write_text("not a model")
-    with pytest.raises(InputError, match="not an ONNX model"):
-        whole(tmp_path / "text.onnx", tmp_path)
+    for name in ("text.onnx", "text.json"):
+        (tmp_path / name).write_text("not a model")
+        with pytest.raises(InputError, match="not an ONNX model"):
+            whole(tmp_path / name, tmp_path)
     with pytest.raises(InputError, match="cannot be read: No such file"):
         whole(tmp_path / "absent.onnx", tmp_path)
