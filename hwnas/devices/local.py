@@ -2,6 +2,7 @@
 
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,7 +38,14 @@ class LocalChannel:
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  `close` closes it
         pipe = subprocess.PIPE
         try:
-            self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, stderr=self._complaints, bufsize=0)
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=self._complaints,
+                bufsize=0,
+                process_group=0,  # Ctrl-C is for hwnas alone, and what the runner has started can be ended with it
+            )
         except OSError as error:
             self._complaints.close()
             raise DeviceError(f"cannot start: {error}") from None
@@ -79,7 +87,7 @@ class LocalChannel:
         process.stdin.close()
         process.stdout.close()
         if self._status(process) is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         self._complaints.close()
 
@@ -87,7 +95,7 @@ class LocalChannel:
         status = self._status(self._process)
         self._complaints.seek(0)
         words = last_words(self._complaints.read().decode(errors="replace"))
-        return ChannelClosed(words or f"exit status {status}")
+        return ChannelClosed(words or ("it closed its output" if status is None else f"exit status {status}"))
 
     @staticmethod
     def _status(process: subprocess.Popen[bytes]) -> int | None:

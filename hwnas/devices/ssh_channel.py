@@ -22,11 +22,17 @@ from .ssh_connection import connect, place, reason
 PATIENCE = 5.0
 """Seconds that a runner is given to end by itself once its input is closed, and its folder to be removed."""
 
+OPENING = 3.0
+"""Times the `timeout` of a host within which it must have let us in and started the runner."""
+
 COMPLAINTS = 4096
 """Bytes of what a runner last complained that are kept."""
 
 NOT_FOUND = 127
 """What a shell exits with where there is no such program."""
+
+START, KILL = 'echo $$ >"$0"; exec "$@"', 'kill -KILL "-$(cat "$0")"'
+"""Scripts for the shell there: start a program whose process is noted in a file, and end it with all it has started."""
 
 T = TypeVar("T")
 
@@ -51,11 +57,14 @@ class SshChannel:
     def open(self) -> None:
         """Connect and start the runner. Raises `DeviceError`, `Unreachable` where another try may succeed."""
         if self._loop is None:
-            self._runner = asyncio.Runner()
-            self._loop = self._runner.get_loop()
-            self._thread = Thread(target=self._loop.run_forever, name="ssh", daemon=True)
+            self._loop = asyncio.new_event_loop()
+            self._thread = Thread(target=_serve, args=(self._loop,), name="ssh", daemon=True)
             self._thread.start()
-        self._wait(self._open())
+        limit = OPENING * self._to.timeout
+        try:
+            self._wait(self._open(), limit)
+        except TimeoutError:
+            raise Unreachable(f"{place(self._to)} did not start the runner within {limit:g} s") from None
 
     def send(self, line: str) -> None:
         """Send one line. Raises `ChannelClosed`."""
@@ -83,7 +92,6 @@ class SshChannel:
             self._wait(self._close(), 3 * PATIENCE)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._runner.close()
         self._loop = None
 
     def _wait(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
@@ -95,7 +103,9 @@ class SshChannel:
             raise ChannelClosed(reason(error)) from None
         except asyncssh.SFTPError as error:
             raise DeviceError(f"cannot write to {self._folder} on {place(self._to)}: {reason(error)}") from None
-        except (asyncssh.Error, ConnectionError) as error:
+        except (asyncssh.Error, OSError) as error:
+            if isinstance(error, TimeoutError) and not future.done():  # or it is the network that gave up
+                raise
             raise ChannelClosed(reason(error)) from None
         finally:
             future.cancel()
@@ -113,7 +123,7 @@ class SshChannel:
         await self._files.makedirs(self._folder, asyncssh.SFTPAttrs(permissions=0o700), exist_ok=True)
         runner = Path(__file__).with_name(self._runtime.runner)
         command = [self._to.python, *[await self._there(part) for part in (runner, *self._runtime.arguments())]]
-        self._process = await self._connection.create_process(shlex.join(command), encoding=None)
+        self._process = await self._connection.create_process(self._script(START, *command), encoding=None)
         self._listening = asyncio.create_task(self._listen(self._process.stderr))
 
     async def _listen(self, stderr: asyncssh.SSHReader[bytes]) -> None:
@@ -155,17 +165,26 @@ class SshChannel:
             return
         try:
             if self._process is not None:
-                await self._end(self._process)
+                await self._end()
             if self._files is not None:
                 await asyncio.wait_for(self._files.rmtree(self._folder, ignore_errors=True), PATIENCE)
         finally:
             self._connection.abort()
 
-    @staticmethod
-    async def _end(process: asyncssh.SSHClientProcess[bytes]) -> None:
-        """Let the runner end, or kill it."""
-        process.stdin.write_eof()
+    async def _end(self) -> None:
+        """Let the runner end, or kill it: by a command, as sshd passes no signals on to what root runs."""
+        self._process.stdin.write_eof()
         try:
-            await asyncio.wait_for(process.wait_closed(), PATIENCE)
+            await asyncio.wait_for(self._process.wait_closed(), PATIENCE)
         except TimeoutError:
-            process.kill()
+            await asyncio.wait_for(self._connection.run(self._script(KILL)), PATIENCE)
+
+    def _script(self, script: str, *arguments: str) -> str:
+        """A command that runs a script there, in place of the user's own shell, which may be of any kind."""
+        return f"exec {shlex.join(['sh', '-c', script, f'{self._folder}/pid', *arguments])}"
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    """Run `loop` until it is stopped, then end what is still going on in it."""
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.get_loop().run_forever()

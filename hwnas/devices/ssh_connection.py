@@ -6,6 +6,7 @@ from typing import Any
 import asyncssh
 from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
+from .answers import plain
 from .base import DeviceError
 from .channel import Unreachable
 from .ssh import Ssh
@@ -48,8 +49,8 @@ def place(to: Ssh) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Why, in one line."""
-    return " ".join(str(getattr(error, "reason", None) or getattr(error, "strerror", None) or error).split())
+    """Why, in one line; some of it may be the host's own words."""
+    return plain(getattr(error, "reason", None) or getattr(error, "strerror", None) or error)
 
 
 def _known_hosts(to: Ssh) -> asyncssh.SSHKnownHosts:
