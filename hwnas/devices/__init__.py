@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from ..errors import InputError
 from ..files import parse
 from .base import Device
-from .spec import DeviceFile, Runtime, read
+from .spec import DeviceFile, read
 
 BUILT_IN = {"cpu": {"schema": 1, "name": "cpu", "transport": {"kind": "local"}, "runtime": {"kind": "onnxruntime"}}}
 """Devices that need no file, as their files would be."""
@@ -59,11 +59,15 @@ def get(name: str, threads: int | None = None) -> Device:
 
     `threads` instead of what its file says, where its runtime has threads. Raises `InputError`.
     """
+    device = describe(name)
+    return of(device if threads is None else _with_threads(device, threads))
+
+
+def of(device: DeviceFile) -> Device:
+    """The device that a file describes, not yet started. Raises `InputError` where its transport cannot be used."""
     from .process import RunnerDevice  # here, as it loads onnx, which naming devices does not need
 
-    device = describe(name)
-    runtime = device.runtime if threads is None else _with_threads(device, threads)
-    return RunnerDevice(device.name, device.transport.channel(runtime), runtime)
+    return RunnerDevice(device.name, device.transport.channel(device.runtime), device.runtime)
 
 
 def check(name: str) -> dict[str, Any]:
@@ -76,12 +80,13 @@ def check(name: str) -> dict[str, Any]:
     return trial(get(name))
 
 
-def _with_threads(device: DeviceFile, threads: int) -> Runtime:
+def _with_threads(device: DeviceFile, threads: int) -> DeviceFile:
     if threads < 1:
         raise InputError(f"a device needs at least 1 thread, not {threads}")
     if "threads" not in type(device.runtime).model_fields:
         if threads == 1:
-            return device.runtime
+            return device
         raise InputError(f"device {device.name} has no threads to set")
     asked = {**device.runtime.model_dump(), "threads": threads}
-    return parse(TypeAdapter(type(device.runtime)), asked, f"device {device.name} with {threads} threads")
+    runtime = parse(TypeAdapter(type(device.runtime)), asked, f"device {device.name} with {threads} threads")
+    return device.model_copy(update={"runtime": runtime})

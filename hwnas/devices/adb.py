@@ -1,8 +1,9 @@
 """An Android phone, reached through an adb server."""
 
+import shlex
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ..errors import InputError
 from .channel import Channel
@@ -13,6 +14,16 @@ from .phone_channel import PythonChannel
 from .spec import Runtime, Seconds, Transport
 
 AbsolutePath = Annotated[str, Field(pattern=r"^/[^\x00-\x1f]*[^/\x00-\x1f]$")]
+
+
+def _words(command: str) -> str:
+    """`command`, which a shell must be able to take apart."""
+    if not shlex.split(command):
+        raise ValueError("names no program")
+    return command
+
+
+Command = Annotated[str, AfterValidator(_words)]
 
 
 class Adb(Transport):
@@ -27,9 +38,9 @@ class Adb(Transport):
     host: str = "127.0.0.1"
     port: int = Field(5037, ge=1, le=65535)
     folder: AbsolutePath = "/data/local/tmp/hwnas"
-    python: Annotated[str, Field(pattern=r"\S")] | None = None
+    python: Command | None = None
     perf_test: AbsolutePath | None = None
-    timeout: Seconds = Field(30.0, gt=0)
+    timeout: Seconds = 30.0
 
     @model_validator(mode="after")
     def _one_program(self) -> Self:

@@ -1,11 +1,16 @@
 """onnxruntime, on a CPU or a GPU."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 
 from .spec import Runtime
+
+CORES = 1024
+"""How many cores an operating system can pin a process to."""
+
+Core = Annotated[int, Field(ge=0, lt=CORES)]
 
 
 class OnnxRuntime(Runtime):
@@ -14,8 +19,8 @@ class OnnxRuntime(Runtime):
     With int8, what is timed is the model quantised with random images: right for its latency, useless for its answers.
     """
 
-    threads: int = Field(1, ge=1)
-    cores: tuple[NonNegativeInt, ...] = ()
+    threads: int = Field(1, ge=1, le=CORES)
+    cores: tuple[Core, ...] = ()
     provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
     precision: Literal["float32", "int8"] = "float32"
 
@@ -25,6 +30,8 @@ class OnnxRuntime(Runtime):
             raise ValueError(f"{self.threads} threads need as many cores, not {len(set(self.cores))}")
         if self.provider != "cpu" and (self.threads > 1 or self.cores):
             raise ValueError(f"threads and cores are the CPU's, not those of {self.provider}")
+        if self.provider != "cpu" and self.precision == "int8":
+            raise ValueError(f"int8 is quantised as the CPU computes it, not as {self.provider} does")
         return self
 
     @property

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from ..errors import InputError
 from ..files import parse
@@ -32,18 +32,20 @@ TRANSPORTS = {"local": "local:Local", "ssh": "ssh:Ssh", "adb": "adb:Adb"}
 """Every kind by name, as module:class of this package."""
 
 UNITS = {"ms": 1e-3, "s": 1.0, "min": 60.0}
+LONGEST = 3600.0
+"""Seconds that a device file may have one wait."""
 
 
 def _seconds(value: Any) -> Any:
     """Seconds of a number with its unit: a bare number does not say what it counts."""
-    found = re.fullmatch(r"\s*([0-9.]+)\s*([a-zµ]*)\s*", str(value))
+    found = re.fullmatch(r"\s*([0-9.]+)\s*([a-z]*)\s*", str(value))
     if not found or found[2] not in UNITS:
         raise ValueError(f"a time is a number and one of the units {', '.join(UNITS)}, such as '30 s'; not {value!r}")
     return float(found[1]) * UNITS[found[2]]
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds)]
-"""A field for a length of time, written with its unit: 500 ms, 30 s, 2 min."""
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=LONGEST)]
+"""A field for how long to wait, written with its unit: 500 ms, 30 s, 2 min."""
 
 
 class Spec(BaseModel):
@@ -110,13 +112,13 @@ def read(path: Path) -> DeviceFile:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read device file {path}: {error.strerror or error}") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:  # such as a date that is none
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     return DeviceFile.parse(value, path)
 
 
 def _kind(value: Any, kinds: dict[str, str], where: str) -> Any:
-    if not isinstance(value, dict) or value.get("kind") not in kinds:
+    if not isinstance(value, dict) or value.get("kind") not in list(kinds):  # a list, as a kind may not be hashable
         raise InputError(f"{where}: kind: must be one of {', '.join(kinds)}")
     module, name = kinds[value["kind"]].split(":")
     kind = getattr(import_module(f".{module}", __package__), name)

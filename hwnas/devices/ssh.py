@@ -12,7 +12,22 @@ from .spec import Runtime, Seconds, Transport
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_.:%-]*"
 """A host, an address or a user: these are repeated in the commands that an error suggests."""
 
-HomePath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+def _expanded(path: Path) -> Path:
+    """`path` with `~` as the user's home."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path} is of a user who has no home here") from None
+
+
+def _from_home(path: str) -> str:
+    """`path` without `~/`, which is where ssh begins, and which no shell there would expand once it is quoted."""
+    return path.removeprefix("~/")
+
+
+PathHere = Annotated[Path, AfterValidator(_expanded)]
+PathThere = Annotated[str, Field(min_length=1), AfterValidator(_from_home)]
 
 
 class Ssh(Transport):
@@ -26,11 +41,11 @@ class Ssh(Transport):
     host: str = Field(pattern=f"^{NAME}$")
     port: int = Field(22, ge=1, le=65535)
     user: str | None = Field(None, pattern=f"^{NAME}$")
-    key: HomePath | None = None
-    known_hosts: HomePath = Field(Path("~/.ssh/known_hosts"), validate_default=True)
-    python: str = Field("python3", min_length=1)
-    folder: str = Field(".cache/hwnas", min_length=1)
-    timeout: Seconds = Field(30.0, gt=0)
+    key: PathHere | None = None
+    known_hosts: PathHere = Field(Path("~/.ssh/known_hosts"), validate_default=True)
+    python: PathThere = "python3"
+    folder: PathThere = ".cache/hwnas"
+    timeout: Seconds = 30.0
 
     def channel(self, runtime: Runtime) -> Channel:
         """A session there. Raises `InputError` where asyncssh is not installed."""
@@ -38,6 +53,6 @@ class Ssh(Transport):
             from .ssh_channel import SshChannel  # here, so that device files can be read without asyncssh
         except ModuleNotFoundError as error:
             raise InputError(
-                f"ssh needs a package that is not installed ({error.name}): pip install asyncssh"
+                f"ssh needs a package that is not installed ({error.name}): pip install 'hwnas[ssh]'"
             ) from None
         return SshChannel(self, runtime)
