@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from record import record
 
-from hwnas.devices.process import RunnerDevice
+from hwnas import devices
 from hwnas.devices.spec import DeviceFile
 from hwnas.errors import InputError
 from hwnas.latency.measure import measure_nets
@@ -50,8 +50,7 @@ def networks(seed: int = 0) -> dict[str, Net]:
 def measured(runtime: dict[str, str], time_limit: float) -> dict[str, Any]:
     """What one runtime is and how long each network takes in it. Raises `InputError` where it is not at hand."""
     nets = networks()
-    device = DeviceFile.parse({"schema": 1, "name": "gpu", "runtime": runtime}, "benchmark")
-    with RunnerDevice(device.name, device.transport.channel(device.runtime), device.runtime) as gpu:
+    with devices.of(DeviceFile.parse({"schema": 1, "name": "gpu", "runtime": runtime}, "benchmark")) as gpu:
         before = asdict(gpu.state())
         estimates = measure_nets(gpu, list(nets.values()), time_limit=time_limit)
         found = {name: asdict(estimate) for name, estimate in zip(nets, estimates, strict=True)}

@@ -17,25 +17,21 @@ from record import record
 from hwnas import devices
 from hwnas.devices import spec
 from hwnas.devices.base import Device
-from hwnas.devices.process import RunnerDevice
 from hwnas.latency.graph import save
 from hwnas.progress import progress
 from hwnas.space import mobile
 from hwnas.space.zoo import mobilenet_v2
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "devices"))
-from real_sshd import USER, Sshd  # the server that the tests use
+from real_sshd import Sshd  # the server that the tests use
 
 RUNS = 12
 
 
 def by_ssh(server: Sshd) -> Device:
     """This machine as a device file would describe it."""
-    transport = {"kind": "ssh", "host": "127.0.0.1", "port": server.port, "user": USER, "key": str(server.key),
-                 "known_hosts": str(server.known_hosts(server.port)), "python": sys.executable}  # fmt: skip
-    value = {"schema": 1, "name": "by-ssh", "transport": transport, "runtime": {"kind": "onnxruntime"}}
-    file = spec.DeviceFile.parse(value, "benchmark")
-    return RunnerDevice(file.name, file.transport.channel(file.runtime), file.runtime)
+    value = {"schema": 1, "name": "by-ssh", "transport": server.transport()}
+    return devices.of(spec.DeviceFile.parse(value, "benchmark"))
 
 
 def models(folder: Path) -> dict[str, Path]:
@@ -52,8 +48,7 @@ def main() -> None:
     parser.add_argument("--save", type=Path)
     args = parser.parse_args()
     rng = np.random.default_rng(0)
-    with tempfile.TemporaryDirectory() as folder:
-        server = Sshd(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, Sshd(Path(folder)) as server:
         files = models(Path(folder))
         times = {name: ([], []) for name in files}
         with devices.get("cpu") as direct, by_ssh(server) as remote, progress("ssh", args.rounds) as report:
@@ -66,7 +61,6 @@ def main() -> None:
                         (seconds,) = (direct, remote)[side].time([(name, RUNS)])
                         times[name][side].append(np.median(seconds[2:]))
                 report(done + 1, "")
-        server.stop()
     ratios = {name: float(np.median(there) / np.median(here)) for name, (here, there) in times.items()}
     rounds = np.concatenate([np.divide(there, here) for here, there in times.values()])
     figures = {

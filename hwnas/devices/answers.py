@@ -1,7 +1,6 @@
 """What a runner may answer. Nothing of it is believed: what cannot be true raises a `DeviceError` that names `who`."""
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
@@ -15,6 +14,9 @@ from .base import Breakdown, DeviceError, DeviceInfo, DeviceState, Visit
 
 WORDS = 400
 """The most characters of a device's own words that are repeated to the user, or kept in a table."""
+
+LARGEST = 2.0**63
+"""What no number that a device tells of itself comes near."""
 
 T = TypeVar("T")
 
@@ -39,16 +41,16 @@ def plain(words: object) -> str:
 
 
 def facts(adapter: TypeAdapter[T], said: Any, who: object) -> T:
-    """`said` as the dataclass of `adapter`: every number finite and not negative, every text a printable line."""
+    """`said` as the dataclass of `adapter`: every number from 0 to `LARGEST`, every text a printable line."""
     try:
         found = parse(adapter, said, who)
     except InputError as error:
-        raise DeviceError(str(error)) from None
+        raise DeviceError(plain(error)) from None  # it repeats the names of fields, which may be anything
     for value in _leaves(asdict(found)):
         if isinstance(value, str) and not (len(value) <= WORDS and value.isprintable()):
             raise DeviceError(f"{who} answered a text that is no plain line: {plain(value)[:80]!r}")
-        if isinstance(value, (int, float)) and not (math.isfinite(value) and value >= 0):
-            raise DeviceError(f"{who} answered {value}, which is no positive number or 0")
+        if isinstance(value, (int, float)) and not 0 <= value < LARGEST:  # nan is not either
+            raise DeviceError(f"{who} answered {plain(value)[:80]}, which is no number that it can be")
     return found
 
 
@@ -60,15 +62,13 @@ def seconds(said: Any, visits: Sequence[Visit], who: object) -> list[np.ndarray]
 
 
 def _times(said: Any, key: str, repeats: int, who: object) -> np.ndarray:
-    try:
-        times = np.asarray(said, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        raise DeviceError(f"{who} answered {key} with something other than times") from None
-    if times.shape != (repeats,):
-        raise DeviceError(f"{who} was asked for {repeats} times of {key}, answered {times.size}")
-    if not (np.isfinite(times) & (times > 0)).all():
+    if not isinstance(said, list) or not all(type(time) in (int, float) for time in said):
+        raise DeviceError(f"{who} answered {key} with something other than times")
+    if len(said) != repeats:
+        raise DeviceError(f"{who} was asked for {repeats} times of {key}, answered {len(said)}")
+    if not all(0 < time < LARGEST for time in said):
         raise DeviceError(f"{who} answered {key} with a time that is no positive number")
-    return times
+    return np.array(said, dtype=np.float64)
 
 
 def _leaves(value: Any) -> Iterator[Any]:

@@ -78,8 +78,9 @@ class Operator:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """Where the time and the memory of a model go: its operators in order of execution, and the most memory in bytes
-    that loading and running it adds to what the runner held before (None where the device does not tell)."""
+    """Where the time and the memory of a model go: its operators in order of execution, and `peak_bytes`, the most
+    memory that loading and running it adds to what a runner held that had run nothing (None where the device does not
+    tell). On a CPU that includes what the runtime takes at its first use: about 20 MB for onnxruntime."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 

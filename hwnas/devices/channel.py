@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
+from .answers import plain
 from .base import DeviceError
 
 LINE = 16 * 2**20
@@ -75,4 +76,4 @@ class Lines:
 
 def last_words(text: str) -> str:
     """The last line of what a runner complained, which is where Python names the error; empty where it did not."""
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    return next((plain(line) for line in reversed(text.splitlines()) if line.strip()), "")

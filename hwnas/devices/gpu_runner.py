@@ -13,7 +13,6 @@ import itertools
 import json
 import os
 import platform
-import signal
 import subprocess
 import sys
 
@@ -36,12 +35,15 @@ def nvidia_smi(gpu, *fields):
         told = subprocess.run(command, stdout=subprocess.PIPE, timeout=10, check=True).stdout.decode().split(",")
     except (OSError, subprocess.SubprocessError):
         return [""] * len(fields)
-    return ["" if value.strip(" []\n") in ("N/A", "Not Supported") else value.strip() for value in told]
+    return ["" if value.strip().startswith("[") else value.strip() for value in told]  # [N/A], [Unknown Error]
 
 
 def number(text):
-    """A number that nvidia-smi told, or None."""
-    return float(text) if text else None
+    """A number that nvidia-smi told, in hexadecimal after 0x, or None for words that tell why it is not told."""
+    try:
+        return int(text, 16) if text.startswith("0x") else float(text)
+    except ValueError:
+        return None
 
 
 def describe(machine):
@@ -62,7 +64,8 @@ def describe(machine):
 def state(gpu):
     """The clock in MHz, the temperature in °C, and whether heat or power holds the clock back."""
     mhz, celsius, reasons = nvidia_smi(gpu, "clocks.sm", "temperature.gpu", "clocks_throttle_reasons.active")
-    throttled = bool(int(reasons, 16) & HELD_BACK) if reasons else None
+    held = number(reasons)
+    throttled = None if held is None else bool(int(held) & HELD_BACK)
     return {"mhz": number(mhz), "celsius": number(celsius), "throttled": throttled}
 
 
@@ -92,7 +95,6 @@ def one_line(error):
 
 def main():
     """Say what the machine is, then answer each JSON line with one until standard input closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     told = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints must not stand among the answers
     machine, models = None, {}

@@ -29,7 +29,7 @@ class PerfTestChannel(PhoneChannel):
         super().__init__(phone, folder, runtime)
         self._program = program
         self._models: dict[str, str] = {}
-        self._sent = 0
+        self._sent = self._runs = 0
         self._greeting: dict[str, Any] = {}
         self._request: dict[str, Any] = {}
 
@@ -73,7 +73,7 @@ class PerfTestChannel(PhoneChannel):
     def _answer(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
         """The reply to one request."""
         if request["do"] == "load":
-            self._times(request["path"], 1, deadline)
+            self._run_model(request["path"], 1, deadline)
             self._models[request["key"]] = request["path"]
             return {}
         if request["do"] == "time":
@@ -90,18 +90,26 @@ class PerfTestChannel(PhoneChannel):
         return self._models[key]
 
     def _times(self, model: str, repeats: int, deadline: float) -> list[float]:
-        """Seconds of `repeats` runs of the model at a path on the phone, in a process of their own."""
-        result = f"{self.folder}/result.csv"
+        """Seconds of `repeats` runs of the model at a path on the phone, after those that are left out."""
+        return self._run_model(model, WARM_UP + repeats, deadline)[WARM_UP:]
+
+    def _run_model(self, model: str, runs: int, deadline: float) -> list[float]:
+        """Seconds of `runs` runs of a model, in a process of their own.
+
+        Each has a file of results of its own: where the connection broke, the process of the last time may go on.
+        """
+        self._runs += 1
+        result = f"{self.folder}/{self._runs}.csv"
         options = ["-I", "-e", "cpu", "-m", "times", "-S", "1", "-y", "1", "-x", str(self.runtime.threads)]
-        command = [self._program, *options, "-r", str(repeats + WARM_UP), model, result]
+        command = [self._program, *options, "-r", str(runs), model, result]
         libraries = shlex.quote(posixpath.dirname(self._program))  # where a build against a shared library has it
         status, printed = self.phone.shell(
-            f"rm -f {shlex.quote(result)}; LD_LIBRARY_PATH={libraries} {self.pinned(command)} 2>&1",
+            f"rm -f {shlex.quote(self.folder)}/*.csv; LD_LIBRARY_PATH={libraries} {self.pinned(command)} 2>&1",
             max(deadline - time.monotonic(), 0.001),
         )
         if status:
             raise PerfTestFailed(last_words(printed) or f"onnxruntime_perf_test ended with status {status}")
-        return _column(self._run(["cat", result]), repeats + WARM_UP)[WARM_UP:]
+        return _column(self._run(["cat", result]), runs)
 
 
 def _column(result: str, runs: int) -> list[float]:

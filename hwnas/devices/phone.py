@@ -54,7 +54,7 @@ class Stream:
         return said.decode(errors="replace")
 
     def close(self) -> None:
-        """End the program: adbd hangs up on it."""
+        """Close its input, upon which a runner ends. Another program goes on until it is done, or prints something."""
         self._connection.close()
 
     def _more(self, deadline: float) -> bytes:
@@ -77,7 +77,7 @@ class Phone:
         try:
             self._adb = import_module("adbutils")
         except ImportError:
-            raise InputError("a phone needs adbutils: pip install hwnas[adb]") from None
+            raise InputError("a phone needs adbutils: pip install 'hwnas[adb]'") from None
         self.serial, self.timeout = serial, timeout
         self._server = host, port
         self._client = self._adb.AdbClient(host, port, socket_timeout=timeout)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from . import android
+from . import android, answers
 from .base import DeviceError
 from .channel import ChannelClosed, Unreachable, last_words
 from .onnxruntime import OnnxRuntime
@@ -126,12 +126,8 @@ class PythonChannel(PhoneChannel):
 
     def _introduced(self, line: str) -> str:
         """The runner's first line with what the phone tells of itself, which a program on it cannot see."""
-        try:
-            said = json.loads(line)
-        except ValueError:
-            return line
         known = {name: value for name, value in self.told.items() if value}
-        return json.dumps({**said, **known}) + "\n" if isinstance(said, dict) else line
+        return json.dumps({**answers.told(line), **known}) + "\n"
 
     def _last_words(self) -> str:
         """What the runner complained of last, if the phone is still there to tell."""

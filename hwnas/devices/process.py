@@ -69,17 +69,17 @@ class RunnerDevice:
     def __enter__(self) -> Self:
         try:
             self._info = self._greet()
-        except ChannelClosed as closed:
+        except BaseException as error:
             self.__exit__()
-            raise DeviceError(f"{self} cannot start its runner: {answers.plain(closed)}") from None
-        except BaseException:
-            self.__exit__()
+            if isinstance(error, Unreachable):
+                raise DeviceError(f"{self}: {error}") from None
+            if isinstance(error, ChannelClosed):
+                raise DeviceError(f"{self} cannot start its runner: {answers.plain(error)}") from None
             raise
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._info = None
-        self.channel.close()
+        self._end()
         for model in self._models.values():
             model.folder.cleanup()
         self._models.clear()
@@ -153,7 +153,7 @@ class RunnerDevice:
         reply = self._ask(self.runtime.patience(), do="load", key=key, path=where)
         if "error" in reply:
             raise InputError(f"{model.source} does not run on {self}: {answers.plain(reply['error'])}")
-        model.run = monotonic() - started  # which ran it once
+        model.run = max(model.run, monotonic() - started)  # in which it ran at least once
 
     def _forget(self, key: str) -> None:
         if key in self._models:
@@ -179,16 +179,19 @@ class RunnerDevice:
             try:
                 differences = before.differences(self._greet())
                 if differences:
-                    raise self._down(f"is not as it was before its connection broke: {differences[0]}")
+                    raise DeviceError(f"{self} is not as it was before its connection broke: {differences[0]}")
                 for key, model in self._models.items():
                     self._load(key, model)
                 return
             except (ChannelClosed, Unreachable) as error:
                 why = answers.plain(error)
+            except InputError:
+                self._end()
+                raise
         raise self._down(f"could not be reached again: {why}")
 
     def _greet(self) -> DeviceInfo:
-        """Begin the conversation: what the runner says it is."""
+        """Begin the conversation: what the runner says it is. `Unreachable` does not name the device yet."""
         with self._named():
             self.channel.open()
         said = self._require(self._hear(ANSWER))
@@ -223,14 +226,19 @@ class RunnerDevice:
 
     def _down(self, what: str) -> DeviceError:
         """The error for a conversation that cannot go on; ends it."""
+        self._end()
+        return DeviceError(f"{self} {what}")
+
+    def _end(self) -> None:
         self._info = None
         self.channel.close()
-        return DeviceError(f"{self} {what}")
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """Put the name of the device before what a channel says."""
+        """Put the name of the device before what a channel says, unless another try may still succeed."""
         try:
             yield
+        except Unreachable:
+            raise
         except DeviceError as error:
-            raise type(error)(f"{self}: {error}") from None
+            raise DeviceError(f"{self}: {error}") from None

@@ -11,7 +11,7 @@ board and a phone. It decides nothing about how often or in what order to measur
     {"do": "breakdown", "path": p, "repeats": n}     {"operators": [{"name": ..., ...}, ...], "peak_bytes": b}
     (anything that fails)                            {"error": "one line"}
 
-It ends when standard input closes. It ignores Ctrl-C, which is for the program that started it.
+It ends when standard input closes.
 """
 
 import argparse
@@ -21,7 +21,6 @@ import json
 import os
 import platform
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -68,6 +67,8 @@ def pin(threads, cores):
         got = []
     if cores and got != sorted(set(cores)):
         sys.exit("cannot run on the cores {}: this machine gives {}".format(cores, got or "no choice"))
+    if (there := len(got) or os.cpu_count() or threads) < threads:
+        sys.exit(f"cannot run {threads} threads: this machine gives {there} cores, so ask for as many at most")
     return got
 
 
@@ -232,7 +233,6 @@ def main():
     parser.add_argument("--cores", type=lambda text: [int(core) for core in text.split(",")], default=[])
     parser.add_argument("--alone", action="store_true", help="do all in this process")
     asked = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cpu = Cpu(asked.threads, asked.cores)
     print(json.dumps(cpu.describe()), flush=True)
     runner = Runner(asked.threads, cpu.state, asked.alone)

@@ -1,4 +1,4 @@
-"""A phone for the tests: not a real one, but behind the protocol that a real one is behind."""
+"""A tiny model, and a phone: not a real one, but behind the protocol that a real one is behind."""
 
 import sys
 from pathlib import Path
@@ -28,7 +28,7 @@ def perf_test(adb):
 
 
 @pytest.fixture
-def block(tmp_path):
+def model(tmp_path):
     """The file of a tiny model."""
-    net = Block("mbconv", 4, 4, 6, 6, 3, expansion=2, act="relu6", residual=True)
-    return save(net, tmp_path / "block.onnx")
+    block = Block("mbconv", 4, 4, 6, 6, 3, expansion=2, act="relu6", residual=True)
+    return save(block, tmp_path / "model.onnx")

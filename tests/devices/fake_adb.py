@@ -1,8 +1,8 @@
 """An adb server with a phone behind it: speaks adb's wire protocol on 127.0.0.1, and runs what it is asked for here.
 
 Of the protocol it has what adbutils needs for commands and pushes: requests with a length of 4 hexadecimal digits,
-OKAY and FAIL, the services host:devices, host:transport, exec: and sync: (SEND). Like adbd it runs a command
-in a raw terminal, its complaints merged into its output, and hangs up on it when the connection closes. The phone's
+OKAY and FAIL, the services host:devices, host:transport, exec: and sync: (SEND). Like adbd it joins a command to a
+socket, its complaints merged into its output, and does no more than close that when the connection closes. The phone's
 /sys is a folder here.
 """
 
@@ -14,7 +14,6 @@ import socket
 import struct
 import subprocess
 import threading
-import tty
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,6 +32,7 @@ class FakeAdb:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
+        self._processes: list[subprocess.Popen] = []
 
     @property
     def port(self) -> int:
@@ -47,6 +47,10 @@ class FakeAdb:
         for thread in self._threads:
             thread.join(10)
             assert not thread.is_alive()
+        for process in self._processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def stop(self) -> None:
         """End the server, as `adb kill-server` does."""
@@ -113,43 +117,32 @@ class FakeAdb:
             connection.sendall(b"FAIL" + block(f"unknown host service '{request}'"))
 
     def _execute(self, connection: socket.socket, command: str) -> None:
-        """Run a command in a raw terminal that is joined to the connection, until either ends."""
+        """Run a command on a socket that is joined to the connection, until either ends."""
         command = re.sub(r"(?<![\w/])/sys/", f"{self.folder}/sys/", command)
         path = f"{self.folder}/bin{os.pathsep}{os.environ['PATH']}"
-        master, slave = os.openpty()
-        tty.setraw(slave)
-        process = subprocess.Popen(
-            ["sh", "-c", command],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env={**os.environ, "PATH": path},
-            start_new_session=True,
-        )
-        os.close(slave)
-        try:
-            self._join(connection, master)
-        finally:
-            os.close(master)
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGHUP)
-            process.wait()
+        near, far = socket.socketpair()
+        with near:
+            with far:
+                process = subprocess.Popen(
+                    ["sh", "-c", command],
+                    stdin=far,
+                    stdout=far,
+                    stderr=far,
+                    env={**os.environ, "PATH": path},
+                    start_new_session=True,
+                )
+            self._processes.append(process)
+            self._join(connection, near)
         connection.shutdown(socket.SHUT_RDWR)
 
-    def _join(self, connection: socket.socket, terminal: int) -> None:
+    def _join(self, connection: socket.socket, program: socket.socket) -> None:
+        others = {connection: program, program: connection}
         while True:
-            ready, _, _ = select.select([connection, terminal], [], [])
-            if connection in ready:
-                data = connection.recv(2**16)
-                if not data or self._cutting(data.decode()):
+            for source in select.select([*others], [], [])[0]:
+                data = source.recv(2**16)
+                if not data or (source is connection and self._cutting(data.decode())):
                     return
-                while data:
-                    data = data[os.write(terminal, data) :]
-            if terminal in ready:
-                try:
-                    connection.sendall(os.read(terminal, 2**16))
-                except OSError:  # the program ended, and with it the terminal
-                    return
+                others[source].sendall(data)
 
 
 def receive_file(connection: socket.socket) -> None:

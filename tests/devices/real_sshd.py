@@ -5,11 +5,13 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -43,7 +45,7 @@ def free_port() -> int:
 
 
 class Sshd:
-    """The server, with its files in `folder`."""
+    """The server, with its files in `folder`. A context manager, at whose end it ends."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
@@ -73,6 +75,12 @@ class Sshd:
             time.sleep(0.02)
         pytest.fail(f"sshd did not start: {log.read_text()}")
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait()
@@ -87,6 +95,20 @@ class Sshd:
         path = self.folder / f"known_hosts_{port}"
         path.write_text(f"[127.0.0.1]:{port} {kind} {data}\n")
         return path
+
+    def transport(self, **changes: object) -> dict[str, object]:
+        """The part of a device file that reaches this server, with `changes`."""
+        port = changes.get("port", self.port)
+        return {
+            "kind": "ssh",
+            "host": "127.0.0.1",
+            "port": port,
+            "user": USER,
+            "key": str(self.key),
+            "known_hosts": str(self.known_hosts(port)),
+            "python": sys.executable,
+            **changes,
+        }
 
 
 class Wire:

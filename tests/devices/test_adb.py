@@ -24,10 +24,10 @@ def either(request, adb):
     return phone(adb, perf_test=request.getfixturevalue("perf_test"))
 
 
-def test_times_from_either_program(adb, either, block):
+def test_times_from_either_program(adb, either, model):
     with either:
-        either.load("a", block)
-        either.load("b", block)
+        either.load("a", model)
+        either.load("b", model)
         times = either.time([("a", 3), ("b", 5), ("a", 1)])
         either.unload("a")
         with pytest.raises(DeviceError, match="a"):
@@ -46,13 +46,13 @@ def test_what_the_phone_is_and_how_it_is(adb, either):
     assert (state.mhz, state.celsius, state.throttled) == (1401.6, 41.25, False)
 
 
-def test_models_run_on_the_fastest_cores(adb, perf_test, block):
+def test_models_run_on_the_fastest_cores(adb, perf_test, model):
     with phone(adb, OnnxRuntime(threads=3), perf_test=perf_test) as device:
-        device.load("a", block)
+        device.load("a", model)
         assert device.info.cores == (1, 2, 3)
     assert (adb.folder / "mask").read_text() == "e\n"
     with phone(adb, OnnxRuntime(threads=1, cores=(0, 2)), perf_test=perf_test) as device:
-        device.load("a", block)
+        device.load("a", model)
         assert device.info.cores == (0, 2)
     assert (adb.folder / "mask").read_text() == "5\n"
 
@@ -64,17 +64,17 @@ def test_a_phone_that_hides_its_clocks_wants_its_cores_named(adb):
     assert not (adb.folder / "tmp").exists()
 
 
-def test_nothing_is_left_on_the_phone(adb, either, block):
+def test_nothing_is_left_on_the_phone(adb, either, model):
     with either:
-        either.load("a", block)
+        either.load("a", model)
         assert list((adb.folder / "tmp").rglob("*.onnx"))
     assert not (adb.folder / "tmp").exists()
 
 
-def test_a_pulled_plug_in_the_middle(adb, either, block):
+def test_a_pulled_plug_in_the_middle(adb, either, model):
     """The connection breaks while times are asked for: they are measured all the same, with the model loaded anew."""
     with either:
-        either.load("a", block)
+        either.load("a", model)
         adb.cut_at = f"-r {7 + WARM_UP}" if "perf_test" in either.info.version else '"do": "time"'
         times = either.time([("a", 7)])
         assert adb.cuts == 1
@@ -83,19 +83,19 @@ def test_a_pulled_plug_in_the_middle(adb, either, block):
     assert not (adb.folder / "tmp").exists()
 
 
-def test_a_phone_that_stays_away(adb, either, block):
+def test_a_phone_that_stays_away(adb, either, model):
     with either:
-        either.load("a", block)
+        either.load("a", model)
         adb.phones.clear()
         adb.cut()
-        with pytest.raises(DeviceError, match=r"could not be reached again.*no phone PHONE1") as caught:
+        with pytest.raises(DeviceError, match=r"^device phone could not be reached again: no phone PHONE1") as caught:
             either.time([("a", 1)])
     assert "\n" not in str(caught.value)
 
 
-def test_another_phone_is_not_taken_for_the_first(adb, either, block):
+def test_another_phone_is_not_taken_for_the_first(adb, either, model):
     with either:
-        either.load("a", block)
+        either.load("a", model)
         tells(adb.folder, "getprop", PROPERTIES.replace("Pixel 3", "Pixel 4"))
         adb.cut()  # which python hears of; the other has no connection open, and hears of the next
         adb.cut_at = "exec:"
@@ -157,6 +157,8 @@ def test_words_of_the_user_stay_words(adb, perf_test):
         ({"python": "python", "timeout": 30}, "number and one of the units"),
         ({"python": "python", "port": 0}, "port"),
         ({"python": "python", "colour": "red"}, "colour"),
+        ({"python": "it's"}, "python"),
+        ({"python": " "}, "names no program"),
     ],
 )
 def test_device_files_that_are_wrong(fields, says):
@@ -174,5 +176,5 @@ def test_a_runtime_that_no_phone_has(adb):
 
 def test_adbutils_is_absent(adb, monkeypatch):
     monkeypatch.setitem(sys.modules, "adbutils", None)
-    with pytest.raises(InputError, match=r"pip install hwnas\[adb\]"):
+    with pytest.raises(InputError, match=r"pip install 'hwnas\[adb\]'"):
         phone(adb)

@@ -89,6 +89,16 @@ def test_a_wrong_file_hides_no_other(folder):
         ("schema: 1\nname: a\ntransport: {kind: ssh, host: pi, timeout: 3 days}\n", "transport: timeout: .*units"),
         ("schema: 1\nname: a\ntransport: {kind: ssh, host: pi, timeout: 0 s}\n", "transport: timeout"),
         ("schema: 1\nname: a\ntransport: {kind: ssh, host: pi, port: 0}\n", "transport: port"),
+        (
+            "schema: 1\nname: a\ntransport: {kind: ssh, host: pi, timeout: 99 min}\n",
+            "transport: timeout: .*less than",
+        ),
+        ("schema: 1\nname: a\ntransport: {kind: ssh, host: pi, key: ~no.such.user/key}\n", "transport: key: .*no home"),
+        ("schema: 1\nname: a\ntransport: {kind: [ssh]}\n", "transport: kind: must be one of"),
+        ("schema: 1\nname: a\ntransport: ssh\n", "transport: kind: must be one of"),
+        ("- a\n- list\n", "not a device file"),
+        ("schema: 1\nname: 2020-13-45\n", "is not YAML"),
+        ("[" * 1000, "is not YAML"),
         ("schema: 1\nname: [\n", "is not YAML"),
         ("!!python/object/apply:os.system [id]\n", "is not YAML"),
     ],
@@ -132,6 +142,6 @@ def test_trying_a_device_out(tmp_path):
 
 
 def test_trying_out_a_device_that_fails(folder):
-    folder("odd.yaml", "schema: 1\nname: odd\nruntime: {kind: onnxruntime, cores: [4095]}\n")
+    folder("odd.yaml", "schema: 1\nname: odd\nruntime: {kind: onnxruntime, cores: [1023]}\n")
     with pytest.raises(DeviceError, match="device odd cannot start its runner: cannot run on the cores"):
         devices.check("odd")

@@ -7,9 +7,9 @@ import pytest
 import real_sshd
 import torch
 
+from hwnas import devices
 from hwnas.devices import gpu_runner
 from hwnas.devices.base import DeviceError
-from hwnas.devices.process import RunnerDevice
 from hwnas.devices.spec import DeviceFile
 
 RUNTIMES = [{"kind": "tensorrt"}, {"kind": "tensorrt", "package": "tensorrt-rtx"}, {"kind": "torch-cuda"}]
@@ -59,8 +59,9 @@ def test_only_heat_and_power_throttle(told, reasons, throttled):
 
 
 def test_what_is_not_told_is_none(told, monkeypatch):
-    told("[N/A], 61, [Not Supported]")
-    assert gpu_runner.state("GPU-0") == {"mhz": None, "celsius": 61.0, "throttled": None}
+    for mhz, reasons in (("[N/A]", "[Not Supported]"), ("[Unknown Error]", "N/A"), ("fast", "")):
+        told(f"{mhz}, 61, {reasons}")
+        assert gpu_runner.state("GPU-0") == {"mhz": None, "celsius": 61.0, "throttled": None}
     monkeypatch.setenv("PATH", "")
     assert gpu_runner.state("GPU-0") == {"mhz": None, "celsius": None, "throttled": None}
 
@@ -101,25 +102,15 @@ def test_what_a_library_prints_is_no_answer(tmp_path):
 @pytest.mark.parametrize("runtime", RUNTIMES, ids=lambda runtime: " ".join(runtime.values()))
 def test_no_gpu_is_one_line(runtime):
     file = DeviceFile.parse({"schema": 1, "name": "gpu", "runtime": runtime}, "file")
-    with pytest.raises(DeviceError, match=r"^device gpu: no CUDA GPU here$"):  # noqa: SIM117
-        with RunnerDevice(file.name, file.transport.channel(file.runtime), file.runtime):
-            pass
+    with pytest.raises(DeviceError, match=r"^device gpu: no CUDA GPU here$"), devices.of(file):
+        pass
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_both_files_of_the_runner_go_by_ssh(tmp_path):
     real_sshd.require()
-    sshd = real_sshd.Sshd(tmp_path)
-    there = {"kind": "ssh", "host": "127.0.0.1", "port": sshd.port, "user": real_sshd.USER, "key": str(sshd.key)}
-    there |= {
-        "known_hosts": str(sshd.known_hosts(sshd.port)),
-        "python": sys.executable,
-        "folder": str(tmp_path / "there"),
-    }
-    file = DeviceFile.parse({"schema": 1, "name": "gpu", "transport": there, "runtime": RUNTIMES[1]}, "file")
-    try:
-        with pytest.raises(DeviceError, match=r"^device gpu: no CUDA GPU here$"):  # noqa: SIM117
-            with RunnerDevice(file.name, file.transport.channel(file.runtime), file.runtime):
-                pass
-    finally:
-        sshd.stop()
+    with real_sshd.Sshd(tmp_path) as sshd:
+        there = sshd.transport(folder=str(tmp_path / "there"))
+        file = DeviceFile.parse({"schema": 1, "name": "gpu", "transport": there, "runtime": RUNTIMES[1]}, "file")
+        with pytest.raises(DeviceError, match=r"^device gpu: no CUDA GPU here$"), devices.of(file):
+            pass

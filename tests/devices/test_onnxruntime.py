@@ -8,10 +8,10 @@ import onnx
 import onnxruntime
 import pytest
 
+from hwnas import devices
 from hwnas.devices import runner, spec
 from hwnas.devices.base import DeviceError
 from hwnas.devices.onnxruntime import OnnxRuntime
-from hwnas.devices.process import RunnerDevice
 from hwnas.devices.quantized import quantized
 from hwnas.errors import InputError
 from hwnas.latency.graph import empty, save
@@ -31,7 +31,7 @@ NET = Net(
 def device(**runtime):
     """The device of a file with this runtime, on this machine."""
     made = spec.DeviceFile.parse({"schema": 1, "name": "d", "runtime": {"kind": "onnxruntime", **runtime}}, "test")
-    return RunnerDevice(made.name, made.transport.channel(made.runtime), made.runtime)
+    return devices.of(made)
 
 
 @pytest.fixture
@@ -90,8 +90,13 @@ def test_cores():
     if own:
         with device(cores=list(own)) as running:
             assert running.info.cores == own
-        with pytest.raises(DeviceError, match=r"cannot run on the cores \[4095\]"), device(cores=[4095]):
+        with pytest.raises(DeviceError, match=r"cannot run on the cores \[1023\]"), device(cores=[1023]):
             pass
+
+
+def test_more_threads_than_cores():
+    with pytest.raises(DeviceError, match="cannot run 1024 threads: this machine gives"), device(threads=1024):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -100,6 +105,9 @@ def test_cores():
         ({"threads": 0}, "threads"),
         ({"threads": 2, "cores": [1]}, "2 threads need as many cores, not 1"),
         ({"cores": [-1]}, "cores"),
+        ({"cores": [1024]}, "cores"),
+        ({"threads": 2000}, "threads"),
+        ({"provider": "cuda", "precision": "int8"}, "int8 is quantised as the CPU"),
         ({"provider": "rocm"}, "provider"),
         ({"provider": "cuda", "threads": 2}, "threads and cores are the CPU's"),
         ({"precision": "int4"}, "precision"),

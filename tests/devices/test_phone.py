@@ -22,9 +22,9 @@ def test_a_push_that_breaks_and_one_that_does_not(adb, tmp_path):
     assert copy.read_bytes() == file.read_bytes()
 
 
-def test_a_push_that_is_refused(adb, block, tmp_path):
+def test_a_push_that_is_refused(adb, model, tmp_path):
     with pytest.raises(DeviceError, match=r"refused the file .*: couldn't create file: No such file"):
-        Phone("PHONE1", "127.0.0.1", adb.port, 20).push(block, str(tmp_path / "absent" / "copy"))
+        Phone("PHONE1", "127.0.0.1", adb.port, 20).push(model, str(tmp_path / "absent" / "copy"))
 
 
 def test_no_adb_server():

@@ -1,23 +1,27 @@
 """Devices by ssh, against a real sshd on 127.0.0.1."""
 
+import asyncio
+import errno
+import json
 import sys
 
 import pytest
 import real_sshd
+from processes import wait_for_end
 
-from hwnas.devices import get, process, spec
+from hwnas import devices
+from hwnas.devices import process, spec, ssh_channel
 from hwnas.devices.base import DeviceError
+from hwnas.devices.channel import ChannelClosed
+from hwnas.devices.ssh import Ssh
 from hwnas.errors import InputError
-from hwnas.latency.graph import save
-from hwnas.space.net import Block
 
 
 @pytest.fixture(scope="module")
 def sshd(tmp_path_factory):
     real_sshd.require()
-    server = real_sshd.Sshd(tmp_path_factory.mktemp("sshd"))
-    yield server
-    server.stop()
+    with real_sshd.Sshd(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
 
 
 @pytest.fixture
@@ -32,34 +36,19 @@ def board(sshd, wire, tmp_path):
     """A function that makes a device at the other end of the wire, from changes to its transport."""
 
     def make(**changes):
-        transport = {
-            "kind": "ssh",
-            "host": "127.0.0.1",
-            "port": wire.port,
-            "user": real_sshd.USER,
-            "key": str(sshd.key),
-            "known_hosts": str(sshd.known_hosts(wire.port)),
-            "python": sys.executable,
-            "folder": str(tmp_path / "there"),
-            "timeout": "20 s",
-        }
-        device = spec.DeviceFile.parse({"schema": 1, "name": "board", "transport": {**transport, **changes}}, "test")
-        return process.RunnerDevice(device.name, device.transport.channel(device.runtime), device.runtime)
+        there = {"port": wire.port, "folder": str(tmp_path / "there"), "timeout": "20 s"}
+        transport = sshd.transport(**{**there, **changes})
+        return devices.of(spec.DeviceFile.parse({"schema": 1, "name": "board", "transport": transport}, "test"))
 
     return make
 
 
-@pytest.fixture
-def model(tmp_path):
-    return save(Block("conv", 3, 4, 6, 6, 3), tmp_path / "model.onnx")
-
-
 def files_there(tmp_path):
-    return sorted(path for path in (tmp_path / "there").rglob("*") if path.is_file())
+    return sorted(path for path in (tmp_path / "there").rglob("*") if path.is_file() and path.name != "pid")
 
 
 def test_it_is_the_same_device_as_here(board, model, tmp_path):
-    with get("cpu") as here, board() as there:
+    with devices.get("cpu") as here, board() as there:
         assert [text.split(":")[0] for text in here.info.differences(there.info)] == ["device"]
         for device in (here, there):
             device.load("a", model)
@@ -102,6 +91,27 @@ def test_a_connection_that_is_cut_while_the_runner_works(board, wire, model, mon
         assert device.channel.receive == receive  # so it was cut
 
 
+def test_it_works_where_a_loop_runs_already(board):
+    """As in a notebook."""
+
+    async def cell():
+        with board() as device:
+            return device.state()
+
+    asyncio.run(cell())
+
+
+def test_a_network_that_gives_up_is_a_broken_connection(board):
+    async def gives_up():
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+    with board() as device:
+        with pytest.raises(ChannelClosed, match="Connection timed out"):
+            device.channel._wait(gives_up(), 20)
+        with pytest.raises(TimeoutError):
+            device.channel._wait(asyncio.sleep(60), 0.01)
+
+
 def test_a_connection_that_is_cut_for_good(board, wire, monkeypatch):
     monkeypatch.setattr(process, "WAITS", (0.0, 0.0))
     with board() as device:
@@ -117,8 +127,9 @@ def test_a_host_whose_key_changed_while_it_was_away(board, sshd, wire, monkeypat
         wire.cut()
         wire.mend()
         sshd.known_hosts(wire.port, sshd.key)
-        with pytest.raises(DeviceError, match="shows another host key"):
-            device.state()
+        for says in ("shows another host key", "is not running"):
+            with pytest.raises(DeviceError, match=says):
+                device.state()
 
 
 def refused(device):
@@ -195,8 +206,26 @@ def test_a_host_that_talks_before_the_runner(board, tmp_path):
     assert "something other than a JSON object: Welcome" in refused(board(python=str(greeter)))
 
 
+def test_a_runner_that_hangs_is_ended_with_what_it_started(board, tmp_path, monkeypatch):
+    monkeypatch.setattr(ssh_channel, "PATIENCE", 1.0)
+    greeting = json.dumps({"model": "m", "runtime": "r", "version": "1", "threads": 1, "os": "o"})
+    hanging = tmp_path / "hanging"
+    hanging.write_text(f"#!/bin/sh\nsleep 600 &\necho $$ $! >{tmp_path}/pids\necho '{greeting}'\nexec sleep 600\n")
+    hanging.chmod(0o755)
+    with board(python=str(hanging)):
+        pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    assert len(pids) == 2
+    assert all(map(wait_for_end, pids))
+    assert list((tmp_path / "there").iterdir()) == []
+
+
 def test_a_folder_that_cannot_be(board):
     assert "cannot write to /dev/null/" in refused(board(folder="/dev/null"))
+
+
+def test_paths_there_begin_at_home():
+    there = Ssh(host="pi", python="~/bench/bin/python", folder="~/bench")
+    assert (there.python, there.folder) == ("bench/bin/python", "bench")
 
 
 def test_a_host_that_would_be_an_option_of_ssh_is_refused(board):

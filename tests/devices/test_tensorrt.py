@@ -14,8 +14,8 @@ from fake_cuda import FakeCuda, FakeTensorRT
 from onnx import numpy_helper
 from pydantic import ValidationError
 
+from hwnas import devices
 from hwnas.devices import tensorrt_runner
-from hwnas.devices.process import RunnerDevice
 from hwnas.devices.spec import DeviceFile
 from hwnas.devices.tensorrt import TensorRT, build_engine
 from hwnas.errors import InputError
@@ -209,7 +209,7 @@ def test_a_network_is_timed_on_the_gpu(package, precision, tmp_path):
     runtime = {"kind": "tensorrt", "package": package, "precision": precision}
     file = DeviceFile.parse({"schema": 1, "name": "gpu", "runtime": runtime}, "file")
     model = save(zoo.mobilenet_v2(), tmp_path / "model.onnx")
-    with RunnerDevice(file.name, file.transport.channel(file.runtime), file.runtime) as gpu:
+    with devices.of(file) as gpu:
         assert (gpu.info.runtime, gpu.info.precision) == (package, precision)
         gpu.load("net", model)
         (seconds,) = gpu.time([("net", 5)])

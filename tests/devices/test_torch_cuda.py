@@ -7,7 +7,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from hwnas.devices.process import RunnerDevice
+from hwnas import devices
 from hwnas.devices.spec import DeviceFile
 from hwnas.devices.torch_cuda import TorchCuda
 from hwnas.devices.torch_runner import Network
@@ -117,7 +117,7 @@ def test_a_network_is_timed_on_the_gpu(precision, tmp_path):
     runtime = {"kind": "torch-cuda", "precision": precision}
     file = DeviceFile.parse({"schema": 1, "name": "gpu", "runtime": runtime}, "file")
     model = save(PARTS["fbnet"], tmp_path / "model.onnx")
-    with RunnerDevice(file.name, file.transport.channel(file.runtime), file.runtime) as gpu:
+    with devices.of(file) as gpu:
         assert (gpu.info.runtime, gpu.info.precision) == ("torch-cuda", precision)
         gpu.load("net", model)
         (seconds,) = gpu.time([("net", 5)])
