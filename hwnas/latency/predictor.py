@@ -82,7 +82,7 @@ class LatencyPredictor:
         if known is None:
             predicted, deviation = self._held_out(design, labels, fitted.scales)
             scores = np.abs(predicted - labels) / deviation
-            self.quality = Quality(len(labels), *errors(predicted, labels), _covered(scores))
+            self.quality = Quality(len(labels), *errors(predicted, labels))
             self.model = self._model(fitted.scales, scores)
         else:
             self.quality, self.model = None, model
@@ -190,18 +190,8 @@ def _priors(found: Features) -> tuple[tuple[str, ...], np.ndarray]:
     covariance (1 + groups, 1 + candidates, 1 + candidates) that makes the latency vary by 1."""
     count = 1 + len(found.values)
     priors = np.zeros((1 + len(found.names), count, count))
-    priors[0, 0, 0] = 1
+    priors[0, 0, 0] = np.exp(-bayes.TYPICAL)  # typically the constant is all of the latency, not 2 % of it
     for group, prior in enumerate(priors[1:]):
         values = found.values[:, found.groups == group]
         prior[1:, 1:] = values @ values.T / values.shape[1]
     return found.names, priors
-
-
-def _covered(scores: np.ndarray, level: float = 0.9) -> float:
-    """The share of `scores` inside the interval that the others make: of each half by the other half.
-
-    They are in the order of the labels; halves of sorted ones would be the same share whatever the scores.
-    """
-    halves = scores[::2], scores[1::2]
-    inside = [np.mean(mine <= conformal(other, level)) for mine, other in (halves, halves[::-1])]
-    return float(np.mean(inside))

@@ -12,10 +12,9 @@ from scipy.stats import norm, spearmanr
 class Quality:
     """Errors of a predictor at `labels` networks that it had not seen (cross-validated).
 
-    `rmspe` is the root mean square of the relative errors, `within_10` the share within ±10 %, `coverage_90` the share
-    inside their 90 % intervals. No predictor can beat the noise of the labels themselves: `noise` is their relative
-    standard deviation, and `ceiling` the rank correlation that a perfect predictor would reach, both from measuring
-    twice (None where nothing was).
+    `rmspe` is the root mean square of the relative errors, `within_10` the share within ±10 %. No predictor can beat
+    the noise of the labels themselves: `noise` is their relative standard deviation, and `ceiling` the rank
+    correlation that a perfect predictor would reach, both from measuring twice (None where nothing was).
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -24,15 +23,15 @@ class Quality:
     spearman: float
     rmspe: float
     within_10: float
-    coverage_90: float
     noise: float | None = None
     ceiling: float | None = None
 
     def __str__(self) -> str:
-        ceiling = "" if self.noise is None else f" (noise of the measurements: {self.noise:.1%})"
+        most = "" if self.noise is None else f" (noise of the measurements: {self.noise:.1%})"
+        best = "" if self.ceiling is None else f" (at best {self.ceiling:.3f})"
         return (
-            f"held-out error {self.rmspe:.1%}{ceiling}, Spearman {self.spearman:.3f}, "
-            f"{self.within_10:.0%} within ±10 %, {self.coverage_90:.0%} in 90 % intervals, of {self.labels} networks"
+            f"held-out error {self.rmspe:.1%}{most}, Spearman {self.spearman:.3f}{best}, "
+            f"{self.within_10:.0%} within ±10 %, of {self.labels} networks"
         )
 
 

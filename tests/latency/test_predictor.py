@@ -138,15 +138,6 @@ def test_quality_is_that_at_networks_not_seen(predictor):
     assert predictor.quality.labels == 40
     assert 0.6 < predictor.quality.rmspe / error < 1.6
     assert 0.8 < predictor.quality.spearman < 1
-    assert predictor.quality.coverage_90 > 0.75
-
-
-def test_the_coverage_that_is_told_is_that_of_these_labels():
-    told = [
-        LatencyPredictor(SPACE, drawn(40, seed), odd(drawn(40, seed), seed)).quality.coverage_90 for seed in range(8)
-    ]
-    assert len(set(told)) > 2
-    assert 0.85 < np.mean(told) < 0.98
 
 
 def test_more_labels_leave_less_unknown(predictor):
@@ -211,3 +202,10 @@ def test_many_architectures_at_once(predictor):
     found = predictor.cost(drawn(100_000))
     assert found.shape == (100_000,)
     assert found[99_999] == predictor.cost([tuple(drawn(100_000)[99_999])])[0]
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_of_very_few_labels_the_mean_is_learned_first(count):
+    found = LatencyPredictor(SPACE, drawn(count), additive(drawn(count)))
+    asked = drawn(200, 9)
+    assert np.abs(found.cost(asked) / additive(asked) - 1).mean() < 0.3
