@@ -167,7 +167,7 @@ def speed(data: Data) -> dict[str, float]:
 
 
 def ceiling(data: Data, device: str) -> Figures:
-    """The error at the networks that it learned from, all of them: what no additive model can beat."""
+    """Our error at the networks that it learned from, all of them: how far the labels are from any sum of costs."""
     rows = data.rows[device]
     predictor = LatencyPredictor(SPACE, data.archs[rows], data.ms[device][rows])
     return score(predictor.cost(data.archs[rows]), data.ms[device][rows])

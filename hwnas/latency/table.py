@@ -96,6 +96,11 @@ class LatencyTable:
         return self.reference.ms / 1e3
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know whenever the table is used: its flags, and what is said of a published one's origin."""
+        return (*self.flags, *(self.origin.notes if self.origin else ()))
+
+    @property
     def identity(self) -> str:
         """Tells this table from any other, also of the same device and space."""
         return _hash(json.loads(_TABLE.dump_json(self)))[:16]

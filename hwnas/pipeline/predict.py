@@ -78,7 +78,7 @@ def predict(
         level=level,
         networks=tuple(Prediction(arch, *map(float, figures)) for arch, *figures in found),
         quality=_quality(predictor, latencies),
-        flags=(*latencies.flags, *(latencies.origin.notes if latencies.origin else ())),
+        flags=latencies.notes,
     )
 
 

@@ -14,15 +14,14 @@ from ..errors import InputError
 from ..latency.active import draw, least_sure
 from ..latency.checkpoint import Checkpoint
 from ..latency.graph import empty, save
+from ..latency.learn import learn
 from ..latency.measure import Measurement, measure
-from ..latency.predictor import LatencyPredictor
-from ..latency.quality import noise_of
-from ..latency.table import LatencyTable, Networks, columns_of, read_arch, write_arch
+from ..latency.table import LatencyTable, Networks, read_arch, write_arch
 from ..progress import progress
 from ..space import mobile
 from ..space.space import Arch, SearchSpace
+from .tables import FOLDER
 
-TABLES = Path("latency_tables")
 EMPTY, NET = "empty", "net:"
 """Keys of the empty network, and, before its indices, of a whole one; other keys are blocks."""
 
@@ -66,7 +65,7 @@ def profile(
     if networks < 3 or (within is not None and not within > 0):
         raise InputError(f"a profile takes 3 networks or more, not {networks}, and an error above 0, not {within}")
     space = space if isinstance(space, SearchSpace) else mobile.get(space, classes)
-    path = TABLES / f"{devices.describe(device).name}.{space.name}.json" if out is None else Path(out)
+    path = FOLDER / f"{devices.describe(device).name}.{space.name}.json" if out is None else Path(out)
     if path.is_dir():
         raise InputError(f"{path} is a folder: name the file of the table")
     with devices.get(device, threads) as running, tempfile.TemporaryDirectory() as folder:
@@ -142,10 +141,7 @@ class _Profile:
         estimates = self.found.estimates
         rows = {block.key: estimates[block.key] for block in self.space.blocks()}
         networks = self._networks()
-        columns = columns_of(self.space, rows, estimates[EMPTY])
-        predictor = LatencyPredictor(self.space, networks.indices, networks.ms, columns)
-        noise, ceiling = noise_of(np.array(networks.halves))
-        quality = replace(predictor.quality, noise=noise, ceiling=ceiling)
+        model, quality = learn(self.space, networks, rows, estimates[EMPTY])
         return LatencyTable(
             space=self.space.name,
             classes=self.space.classes,
@@ -153,7 +149,7 @@ class _Profile:
             device=self.device.info,
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             networks=networks,
-            model=predictor.model,
+            model=model,
             quality=quality,
             rows=rows,
             reference=self.samples.reference_estimate(),

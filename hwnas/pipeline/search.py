@@ -236,3 +236,4 @@ def _notes(table: LatencyTable, classes: int, measured: bool) -> Iterator[str]:
         yield "latency: predicted, not measured"
     if classes != table.classes:
         yield f"classes: the latency of the classifier is that of {table.classes} classes, not of {classes}"
+    yield from table.notes
