@@ -24,7 +24,10 @@ HELP = "HELP (arXiv 2106.08630), github.com/HayeonLee/HELP"
 BENCH = f"HW-NAS-Bench (arXiv 2103.10584), as published with {HELP}"
 UNTOLD = "not told"
 
-SUMS = "the latencies are exact sums of a table of blocks: an additive model fits them perfectly by construction"
+SUMS = (
+    "the latencies are exact sums of a table of blocks: an additive model fits them perfectly by construction, "
+    "and no interval tells how a phone would scatter"
+)
 UNREPEATED = "each network was timed once as far as the source tells, so the noise of the latencies is not known"
 DRIFTS = (
     "whole milliseconds, which drift with the order of measuring (slower at the start and the end of a session): "
