@@ -1,5 +1,7 @@
 """Which networks to measure: at first some over the whole range of the space, then what the predictor is unsure of."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from ..space.space import Arch, SearchSpace
@@ -7,7 +9,6 @@ from .predictor import LatencyPredictor
 
 POOL = 1000
 """Random networks that are looked at for each choice."""
-
 
 LEAN = 8.0
 """How far a drawn network leans at most, see `draw`."""
@@ -35,14 +36,19 @@ def _leaning(space: SearchSpace, leaning: float, rng: np.random.Generator) -> Ar
     return tuple(arch)
 
 
-def least_sure(predictor: LatencyPredictor, count: int, rng: np.random.Generator) -> list[Arch]:
+def least_sure(
+    predictor: LatencyPredictor, count: int, rng: np.random.Generator, measured: Collection[Arch] = ()
+) -> list[Arch]:
     """`count` architectures, each with the widest relative deviation among `POOL` random ones, given the ones before.
 
-    All are different; they are fewer where the space has fewer.
+    All are different, and none is among `measured`; they are fewer, or none, where the space has no more.
     Measuring a network also tells of those that are like it: what it would tell is taken off before the next is chosen
     (greedy D-optimal design). Their latencies need not be known for that.
     """
-    pool = list(dict.fromkeys(predictor.space.sample(rng) for _ in range(POOL)))
+    sampled = dict.fromkeys(predictor.space.sample(rng) for _ in range(POOL))
+    pool = [arch for arch in sampled if arch not in measured]
+    if not pool:
+        return []
     unknown, noise = predictor.unknown(pool)
     chosen: dict[int, Arch] = {}
     for _ in range(min(count, len(pool))):

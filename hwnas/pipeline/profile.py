@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,8 @@ EMPTY, NET = "empty", "net:"
 FIRST = 0.6
 """Part of the time that measuring blocks may take, where networks are to be added until the error is as asked."""
 
-ADDED = 12
-"""Networks that are added at a time."""
+MORE = 1 / 3
+"""Networks that are added at a time, for each that there is: all is loaded and learned again for them, however few."""
 
 WITHIN_10 = 0.95
 """Part of the networks that must be predicted within ±10 %. Another process that fills the last-level cache slows whole
@@ -62,8 +63,10 @@ def profile(
     Interrupted, the same call goes on where it stopped, from `<out>.partial`; with `fresh` it starts again. Raises
     `InputError`, among others where that file is of another device or space.
     """
-    if networks < 3 or (within is not None and not within > 0):
-        raise InputError(f"a profile takes 3 networks or more, not {networks}, and an error above 0, not {within}")
+    if networks < 3:
+        raise InputError(f"a profile takes 3 networks or more, not {networks}")
+    if within is not None and not within > 0:
+        raise InputError(f"the error to reach must be above 0, not {within:g}")
     space = space if isinstance(space, SearchSpace) else mobile.get(space, classes)
     path = FOLDER / f"{devices.describe(device).name}.{space.name}.json" if out is None else Path(out)
     if path.is_dir():
@@ -77,17 +80,11 @@ def profile(
         session = _Profile(space, running, checkpoint, Path(folder), precision, seed)
         try:
             session.measure(draw(space, networks, seed, even), time_limit if within is None else FIRST * time_limit)
-            table = session.table()
-            while within is not None and table.quality.rmspe > within and session.samples.elapsed < time_limit:
-                session.measure(session.wanted(table), time_limit)
-                table = session.table()
+            table = session.table() if within is None else session.table_within(within, time_limit)
         except BaseException:
             if session.samples.visits:
                 checkpoint.write(session.samples)
             raise
-        if within is not None and table.quality.rmspe > within:
-            text = f"within: the error is {table.quality.rmspe:.1%} when the time is up, not {within:.1%}"
-            table = replace(table, flags=(*table.flags, text))
         table.save(path)
         checkpoint.remove()
     return path
@@ -132,9 +129,21 @@ class _Profile:
                 keep=self.checkpoint.keep,
             )
 
-    def wanted(self, table: LatencyTable) -> list[Arch]:
-        """The architectures that the predictor of `table` is least sure of."""
-        return least_sure(table.predictor(self.space), ADDED, self._rng)
+    def table_within(self, within: float, time_limit: float) -> LatencyTable:
+        """The table once its error is `within`; where the time is up before, or no network is left, it says so."""
+        table = self.table()
+        while table.quality.rmspe > within and self.samples.elapsed < time_limit and (more := self._wanted(table)):
+            self.measure(more, time_limit)
+            table = self.table()
+        if table.quality.rmspe <= within:
+            return table
+        text = f"within: the error is {table.quality.rmspe:.1%} after {len(self.archs)} networks, not {within:.1%}"
+        return replace(table, flags=(*table.flags, text))
+
+    def _wanted(self, table: LatencyTable) -> list[Arch]:
+        """The architectures, none of them measured, that the predictor of `table` is least sure of."""
+        count = ceil(MORE * len(self.archs))
+        return least_sure(table.predictor(self.space), count, self._rng, set(self.archs.values()))
 
     def table(self) -> LatencyTable:
         """The table of what was measured so far."""

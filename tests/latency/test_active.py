@@ -52,6 +52,13 @@ def test_none_comes_twice(space, noise):
     assert len(least_sure(fitted(space, 10, noise), 50, np.random.default_rng(0))) == space.size == 24
 
 
+def test_none_is_measured_again(space):
+    predictor, archs = fitted(space, 10, 0.3), set(np.ndindex(*space.choices))
+    measured = set(sorted(archs)[:20])
+    assert set(least_sure(predictor, 20, np.random.default_rng(0), measured)) == archs - measured
+    assert least_sure(predictor, 20, np.random.default_rng(0), archs) == []
+
+
 def test_measuring_them_teaches_more_than_measuring_random_ones():
     predictor = fitted(SPACE, 15, 0.03)
     asked = pool_of(SPACE)

@@ -15,7 +15,7 @@ from hwnas.latency import checkpoint
 from hwnas.latency.graph import save
 from hwnas.latency.measure import MIN_ROUNDS
 from hwnas.latency.table import load
-from hwnas.pipeline.profile import ADDED, NET, profile
+from hwnas.pipeline.profile import NET, profile
 
 SPACE = "proxyless-32"
 
@@ -75,11 +75,17 @@ def test_networks_are_added_until_the_error_is_as_asked(on, drifting, tmp_path):
     assert len(reached.networks.archs) == 3
     assert not any(flag.startswith("within") for flag in reached.flags)
     late = found(within=1e-6, time_limit=6)
-    added = len(late.networks.archs) - 3
-    assert added > 0
-    assert added % ADDED == 0
+    count = len(late.networks.archs)
+    assert count > 3
     assert late.flags[-1].startswith("within: the error is ")
-    assert late.flags[-1].endswith("when the time is up, not 0.0%")
+    assert late.flags[-1].endswith(f"after {count} networks, not 0.0%")
+
+
+def test_ends_where_all_networks_of_the_space_are_measured(on, drifting, space, tmp_path):
+    on(drifting())
+    table = load(profile(space, out=tmp_path / "table.json", precision=0.5, within=1e-6, time_limit=1e6))
+    assert len(table.networks.archs) == space.size
+    assert table.flags[-1].startswith("within: the error is ")
 
 
 def test_an_interrupted_profile_goes_on_with_the_networks_that_it_had_added(on, drifting, tmp_path):
