@@ -185,11 +185,6 @@ def _done(samples: Samples, keys: Iterable[str], pending: Sequence[str], pace: f
     return exact or samples.elapsed >= limit
 
 
-def measure_model(device: Device, path: Path, **options: object) -> Estimate:
-    """The latency of one ONNX file at batch 1; `options` are `measure`'s."""
-    return measure(device, {"model": path}, **options).estimates["model"]
-
-
 def measure_nets(device: Device, nets: Sequence[Net], **options: object) -> list[Estimate]:
     """The latency of each of `nets` with random weights, in order; `options` are `measure`'s."""
     with tempfile.TemporaryDirectory() as folder:

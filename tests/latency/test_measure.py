@@ -11,7 +11,7 @@ from hwnas.errors import InputError
 from hwnas.latency import conditions
 from hwnas.latency import measure as module
 from hwnas.latency.graph import save
-from hwnas.latency.measure import REFERENCE, measure, measure_model, measure_nets
+from hwnas.latency.measure import REFERENCE, measure, measure_nets
 from hwnas.latency.samples import Samples
 from hwnas.pipeline.measure import measure as measure_target
 
@@ -213,7 +213,8 @@ def test_on_the_real_device(space, tmp_path):
     nets = [space.derive((0, 3, 0)), space.derive((2, 2, 1))]
     with devices.get("cpu") as cpu:
         small, large = measure_nets(cpu, nets, time_limit=0.5)
-        alone = measure_model(cpu, save(nets[1], tmp_path / "net.onnx"), time_limit=0.5)
+        path = save(nets[1], tmp_path / "net.onnx")
+        alone = measure(cpu, {"net": path}, time_limit=0.5).estimates["net"]
     assert 0 < small.minimum < large.minimum
     assert 0.2 < alone.ms / large.ms < 5
     for found in (small, large, alone):
