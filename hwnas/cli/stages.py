@@ -59,7 +59,8 @@ def search(
     ] = None,
     space: Annotated[str | None, typer.Option(help="With --device, in place of --table: its table of a space.")] = None,
     device: Annotated[
-        str | None, typer.Option(help="The device to measure on, or its YAML file.", show_default="the table's")
+        str | None,
+        typer.Option(help="To measure on, a name or YAML file; with the table's threads.", show_default="the table's"),
     ] = None,
     measure: Annotated[
         bool | None,

@@ -56,8 +56,9 @@ def search(
     The strategy, on a shared supernet, ends with a probability for every candidate; the `finalists` most probable
     architectures predicted within the budget (and as many that use most of it) are ranked by accuracy on held-out
     training images, and the best are measured on the device until one is within the budget. That is `device`, a name
-    or a device file, by default the one of the table's name. With `measured=False`, which is the default for a
-    published table, whose device is not here, no device is needed: the most accurate is chosen as predicted.
+    or a device file, by default the one of the table's name; it runs the table's number of threads. With
+    `measured=False`, which is the default for a published table, whose device is not here, no device is needed: the
+    most accurate is chosen as predicted.
 
     `out` gets `net.json` and `search.json`. `threads` is torch's; `data` and `root` are as `load` takes them. The same
     call again goes on where an interrupted one stopped, to the same probabilities, or returns the record of the
