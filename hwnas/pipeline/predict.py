@@ -68,6 +68,8 @@ def predict(
     space = space_of(latencies)
     picked = [_arch(given, latencies) for given in archs]
     others = {str(other): load(other) for other in map(find, borrow)}
+    if latencies in others.values():  # its held-out networks would not be unseen
+        raise InputError(f"{path} is to borrow from itself: name tables of other devices")
     predictor = latencies.predictor(space, others)
     found = zip(map(write_arch, picked), predictor.cost(picked), *predictor.interval(picked, level), strict=True)
     return Predicted(

@@ -8,7 +8,7 @@ import pytest
 
 import hwnas as package
 from hwnas.errors import InputError
-from hwnas.latency.table import Origin, load
+from hwnas.latency.table import Networks, Origin, load, write_arch
 from hwnas.pipeline.predict import arch_of
 from hwnas.space import mobile
 from hwnas.space.net import Net
@@ -86,13 +86,19 @@ def test_a_published_table_predicts_networks_of_other_classes(hwnas, made_up_tab
 
 
 def test_tables_of_other_devices_help(made_up_table, space, tmp_path):
-    """Five networks teach little; a device whose costs are twice as high everywhere tells the rest."""
+    """Five networks teach little where no feature tells the costs; a device where all costs twice tells the rest."""
+    rng = np.random.default_rng(0)
+    costs = [rng.uniform(0.01, 0.1, width) for width in space.choices]
+    drawn = [space.sample(rng) for _ in range(125)]
+    ms = [sum(cost[index] for cost, index in zip(costs, arch, strict=True)) for arch in drawn]
+    networks = [
+        Networks(tuple(map(write_arch, drawn[part])), tuple(times * one for one in ms[part]))
+        for part, times in ((slice(5), 1), (slice(5, 105), 2))
+    ]
     whole = made_up_table(rows={})
-    networks = replace(whole.networks, archs=whole.networks.archs[:5], ms=whole.networks.ms[:5])
-    replace(whole, networks=networks).save(tmp_path / "few.json")
-    made_up_table(2.0, device=replace(whole.device, device="other")).save(tmp_path / "other.json")
-    archs = [space.sample(np.random.default_rng(seed)) for seed in range(20)]
-    truth = made_up_table().predictor(space).cost(archs)
+    replace(whole, networks=networks[0]).save(tmp_path / "few.json")
+    replace(whole, networks=networks[1], device=replace(whole.device, device="other")).save(tmp_path / "other.json")
+    archs, truth = drawn[105:], np.array(ms[105:])
     errors = []
     for borrow in ((), (tmp_path / "other.json",)):
         found = package.predict(tmp_path / "few.json", archs, borrow=borrow)
@@ -142,3 +148,7 @@ def test_a_table_that_is_none_is_one_line(refused, tmp_path):
     assert "cut.json is not a whole latency table" in refused("predict", "--table", "cut.json", "--arch", WORDS)
     assert "no latency table 'cut'" in refused("predict", "--table", "cut", "--arch", WORDS)
     assert "cannot read latency table none.json" in refused("predict", "--table", "none.json", "--arch", WORDS)
+
+
+def test_a_table_does_not_borrow_from_itself(refused, written):
+    assert "is to borrow from itself" in refused("predict", "--table", written, "--arch", WORDS, "--borrow", written)
