@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 
@@ -31,6 +32,10 @@ FIRST = 0.6
 
 MORE = 1 / 3
 """Networks that are added at a time, for each that there is: all is loaded and learned again for them, however few."""
+
+IN_VAIN, LOWER = 2, 0.95
+"""So many additions in a row that do not lower the error to that part of it are the last: against the small reference,
+large networks move by 1 to 2 % together from minute to minute here, which no number of them averages out."""
 
 WITHIN_10 = 0.95
 """Part of the networks that must be predicted within ±10 %. Another process that fills the last-level cache slows whole
@@ -130,11 +135,16 @@ class _Profile:
             )
 
     def table_within(self, within: float, time_limit: float) -> LatencyTable:
-        """The table once its error is `within`; where the time is up before, or no network is left, it says so."""
-        table = self.table()
-        while table.quality.rmspe > within and self.samples.elapsed < time_limit and (more := self._wanted(table)):
+        """The table once its error is `within`. Where the time is up before, loading and learning included, or no
+        network is left, or more networks do not lower the error, it says so."""
+        table, started, in_vain = self.table(), monotonic(), 0
+        while table.quality.rmspe > within and in_vain < IN_VAIN and (more := self._wanted(table)):
+            if max(self.samples.elapsed, monotonic() - started) > time_limit:
+                break
+            before = table.quality.rmspe
             self.measure(more, time_limit)
             table = self.table()
+            in_vain = in_vain + 1 if table.quality.rmspe > LOWER * before else 0
         if table.quality.rmspe <= within:
             return table
         text = f"within: the error is {table.quality.rmspe:.1%} after {len(self.archs)} networks, not {within:.1%}"
