@@ -16,6 +16,9 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/profile.py
+	$(BIN)/python benchmarks/cpu_predictor.py
+	$(BIN)/python benchmarks/disturbance.py
+	$(BIN)/python benchmarks/ssh.py
 	$(BIN)/python benchmarks/supernet_step.py
 
 clean:
