@@ -88,6 +88,17 @@ def test_ends_where_all_networks_of_the_space_are_measured(on, drifting, space, 
     assert table.flags[-1].startswith("within: the error is ")
 
 
+def test_ends_where_more_networks_do_not_help(on, drifting, monkeypatch, tmp_path):
+    class Device(Uneven, drifting):
+        pass
+
+    on(Device())
+    monkeypatch.setattr("hwnas.pipeline.profile.LOWER", 0.0)  # no error is that low, so every addition is in vain
+    table = load(profile(SPACE, out=tmp_path / "table.json", precision=0.5, networks=3, within=1e-6, time_limit=1e6))
+    assert len(table.networks.archs) == 3 + 1 + 2
+    assert table.flags[-1].startswith("within: the error is ")
+
+
 def test_an_interrupted_profile_goes_on_with_the_networks_that_it_had_added(on, drifting, tmp_path):
     path, partial = tmp_path / "table.json", tmp_path / "table.json.partial"
 
