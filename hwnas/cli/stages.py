@@ -97,6 +97,7 @@ def _chosen(found: "SearchRecord") -> list[str]:
     return [
         f"predicted {found.predicted_ms:.4f} ms (90 %: {found.predicted_low:.4f} to {found.predicted_high:.4f}), "
         f"{said}, budget {found.budget_ms:g} ms on {found.device.model}",
+        f"predictions: {found.quality}",
         *lines("note", found.flags),
     ]
 

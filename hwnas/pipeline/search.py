@@ -165,6 +165,7 @@ class _Run:
             predicted_ms=best.predicted_ms,
             predicted_low=float(low),
             predicted_high=float(high),
+            quality=table.quality,
             measured=best.measured,
             device=table.device,
             pace=table.pace if table.origin is None else None,

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, TypeAdapter
 from ..devices.base import DeviceInfo
 from ..errors import InputError
 from ..files import parse, read_json, require_empty, write_json
+from ..latency.quality import Quality
 from ..latency.stats import Estimate
 from ..space import mobile
 from ..space.net import Net
@@ -26,8 +27,8 @@ class SearchRecord:
     `aim_ms` is the expected latency that the search was steered to, one standard error of prediction under the
     budget; `expected_ms` is where it ended; `probabilities` has a row of numbers for each slot. The chosen network is
     predicted to take `predicted_ms`, and in 90 % of cases `predicted_low` to `predicted_high`; `measured` is None where
-    that was not asked for. `pace` is None for published latencies, with which no measurement compares. `flags` say
-    what else to know of them.
+    that was not asked for. `quality` is the error of such predictions. `pace` is None for published latencies, with
+    which no measurement compares. `flags` say what else to know of them.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -40,6 +41,7 @@ class SearchRecord:
     predicted_ms: float
     predicted_low: float
     predicted_high: float
+    quality: Quality
     measured: Estimate | None
     device: DeviceInfo
     pace: float | None
