@@ -62,6 +62,14 @@ def read_json(path: Path, what: str) -> Any:
         raise InputError(f"{path} is not a whole {what}: {error}") from None
 
 
+def versioned(value: Any, schema: int, where: object, what: str, advice: str = "") -> dict[str, Any]:
+    """The fields of `value` but for its "schema". Raises `InputError` where that is not `schema`: `where` is no `what`
+    of it, and what to do is `advice`."""
+    if not isinstance(value, dict) or value.get("schema") != schema:
+        raise InputError(f"{where} is not a {what} of schema {schema}{advice and ': '}{advice}")
+    return {name: part for name, part in value.items() if name != "schema"}
+
+
 def parse(adapter: TypeAdapter[T], value: Any, where: object) -> T:
     """`value` checked against a pydantic schema. Raises `InputError` with the first thing that does not fit."""
     try:

@@ -4,7 +4,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from hwnas.errors import InputError
-from hwnas.files import parse, read_json, replacing, require_empty, write_json, write_text
+from hwnas.files import parse, read_json, replacing, require_empty, versioned, write_json, write_text
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -44,3 +44,15 @@ def test_only_an_empty_folder_is_empty(tmp_path):
     for path in (tmp_path, tmp_path / "file"):
         with pytest.raises(InputError, match="not empty"):
             require_empty(path)
+
+
+@pytest.mark.parametrize("value", [[], None, {}, {"schema": 2, "a": 1}])
+def test_another_schema_is_refused(value):
+    with pytest.raises(InputError, match=r"^x.json is not a table of schema 1: measure again$"):
+        versioned(value, 1, "x.json", "table", "measure again")
+
+
+def test_a_schema_is_taken_off_and_the_value_left_as_it_was():
+    value = {"schema": 1, "a": 2}
+    assert versioned(value, 1, "x.json", "table") == {"a": 2}
+    assert value == {"schema": 1, "a": 2}

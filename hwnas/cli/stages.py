@@ -22,7 +22,9 @@ def profile(
     device: DeviceName = "cpu",
     threads: DeviceThreads = None,
     classes: Annotated[int | None, typer.Option(help="Outputs of the networks.", show_default="the space's")] = None,
-    out: Annotated[Path | None, typer.Option(show_default="latency_tables/<device>.<space>.json")] = None,
+    out: Annotated[
+        Path | None, typer.Option(show_default="latency_tables/<device>.<space>[.<classes>-classes].json")
+    ] = None,
     precision: Annotated[float, typer.Option(help="Relative half-width of the 95 % interval to reach.")] = 0.01,
     within: Annotated[
         float | None, typer.Option(parser=share, metavar="SHARE", help="Error of predictions to reach, such as 3%.")

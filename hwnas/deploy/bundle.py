@@ -15,7 +15,7 @@ from pydantic import ConfigDict, PositiveFloat, TypeAdapter
 
 from ..devices.base import DeviceInfo
 from ..errors import InputError, VerificationError
-from ..files import parse, read_json, require_empty, sha256
+from ..files import parse, read_json, require_empty, sha256, versioned
 from ..latency.stats import Estimate
 from ..training.run import NET, WEIGHTS
 
@@ -118,17 +118,10 @@ def write_bundle(folder: Path, files: dict[str, bytes], manifest: Manifest) -> N
         whole.rename(folder)
 
 
-def _versioned(value: Any, what: str) -> dict[str, Any]:
-    """The fields in `value`. Raises `InputError` unless it is an object of our schema."""
-    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-        raise InputError(f"{what} is not of schema {SCHEMA}")
-    return {name: part for name, part in value.items() if name != "schema"}
-
-
 def read_preprocessing(folder: Path) -> Preprocessing:
     """What `preprocessing.json` in `folder` says. Raises `InputError`."""
-    value = read_json(folder / PREPROCESSING, "preprocessing")
-    return parse(_PREPROCESSING, _versioned(value, PREPROCESSING), PREPROCESSING)
+    value = versioned(read_json(folder / PREPROCESSING, "preprocessing"), SCHEMA, PREPROCESSING, "preprocessing")
+    return parse(_PREPROCESSING, value, PREPROCESSING)
 
 
 def read_labels(folder: Path) -> tuple[str, ...]:
@@ -147,7 +140,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise VerificationError(f"{MANIFEST} was changed: it is not text") from None
     try:
         value = json.loads(text)
-        manifest = parse(_MANIFEST, _versioned(value, MANIFEST), MANIFEST)
+        manifest = parse(_MANIFEST, versioned(value, SCHEMA, MANIFEST, "manifest"), MANIFEST)
     except (json.JSONDecodeError, InputError) as error:
         raise VerificationError(f"{MANIFEST} was changed: {error}") from None
     if manifest.seal != _seal(value):

@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from ..errors import InputError
-from ..files import parse
+from ..files import parse, versioned
 from .channel import Channel
 
 SCHEMA = 1
@@ -94,9 +94,8 @@ class DeviceFile(Spec):
     @classmethod
     def parse(cls, value: Any, where: object) -> Self:
         """Check what a file says. Raises `InputError` naming `where` and the first field that does not fit."""
-        if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-            raise InputError(f"{where} is not a device file of schema {SCHEMA}")
-        for name in value.keys() - {"schema", "name", "transport", "runtime"}:
+        value = versioned(value, SCHEMA, where, "device file")
+        for name in value.keys() - {"name", "transport", "runtime"}:
             raise InputError(f"{where}: {name}: no such field")
         name = value.get("name")
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):

@@ -28,11 +28,9 @@ class Checkpoint:
         """What an interrupted session left, or nothing. Raises `InputError` for another identity or a damaged file."""
         if not self.path.exists():
             return Samples()
-        value = files.read_json(self.path, "checkpoint")
         again = "remove it or start afresh"
+        value = files.versioned(files.read_json(self.path, "checkpoint"), SCHEMA, self.path, "checkpoint", again)
         try:
-            if value["schema"] != SCHEMA:
-                raise InputError(f"{self.path} is not a checkpoint of schema {SCHEMA}: {again}")
             theirs, mine = value["identity"], self.identity
             names = [name for name in mine if theirs[name] != mine[name]]
             if names:

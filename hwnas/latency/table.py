@@ -168,9 +168,7 @@ def read_arch(text: str) -> Arch:
 
 def load(path: Path) -> LatencyTable:
     """Read a table. Raises `InputError` for a file that is absent, truncated, of another schema, or edited."""
-    value = files.read_json(path, "latency table")
-    if not isinstance(value, dict) or value.pop("schema", None) != SCHEMA:
-        raise InputError(f"{path} is not a latency table of schema {SCHEMA}: profile again")
+    value = files.versioned(files.read_json(path, "latency table"), SCHEMA, path, "latency table", "profile again")
     if value.pop("sha256", None) != _hash(value):
         raise InputError(f"{path} was changed after it was measured: profile again")
     return files.parse(_TABLE, value, path)

@@ -59,8 +59,9 @@ def profile(
 ) -> Path:
     """Measure every distinct block of `space` on `device`, and write the table to `out`; returns its path.
 
-    `out` is `latency_tables/<device>.<space>.json` unless given. Everything is measured until the 95 % interval of
-    its estimate is within ±`precision`, `time_limit` seconds of measuring at most. `networks` random ones, drawn with
+    `out` is `latency_tables/<device>.<space>.json` unless given (`<device>.<space>.<classes>-classes.json` where
+    `classes` are). Everything is measured until the 95 % interval of its estimate is within ±`precision`, `time_limit`
+    seconds of measuring at most. `networks` random ones, drawn with
     `seed`, are measured whole beside the blocks, for the predictor to learn from: over the whole range of the space,
     or drawn uniformly if not `even`. With `within`, more are added, those that the predictor is least sure of, until
     its cross-validated error (RMSPE) is that small. What was not reached in time is flagged in the table.
@@ -73,7 +74,8 @@ def profile(
     if within is not None and not within > 0:
         raise InputError(f"the error to reach must be above 0, not {within:g}")
     space = space if isinstance(space, SearchSpace) else mobile.get(space, classes)
-    path = FOLDER / f"{devices.describe(device).name}.{space.name}.json" if out is None else Path(out)
+    own = f"{devices.describe(device).name}.{space.name}" + ("" if classes is None else f".{classes}-classes")
+    path = FOLDER / f"{own}.json" if out is None else Path(out)
     if path.is_dir():
         raise InputError(f"{path} is a folder: name the file of the table")
     with devices.get(device, threads) as running, tempfile.TemporaryDirectory() as folder:

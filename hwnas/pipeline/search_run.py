@@ -8,7 +8,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from ..devices.base import DeviceInfo
 from ..errors import InputError
-from ..files import parse, read_json, require_empty, write_json
+from ..files import parse, read_json, require_empty, versioned, write_json
 from ..latency.quality import Quality
 from ..latency.stats import Estimate
 from ..space import mobile
@@ -62,10 +62,8 @@ _RECORD = TypeAdapter(SearchRecord)
 
 def read_record(folder: Path) -> SearchRecord:
     """The record of the finished search in `folder`. Raises `InputError`."""
-    value = read_json(folder / RECORD, "search record")
-    if not isinstance(value, dict) or value.pop("schema", None) != SCHEMA:
-        raise InputError(f"{folder / RECORD} is not a search record of schema {SCHEMA}")
-    return parse(_RECORD, value, folder / RECORD)
+    path = folder / RECORD
+    return parse(_RECORD, versioned(read_json(path, "search record"), SCHEMA, path, "search record"), path)
 
 
 def write_record(folder: Path, record: SearchRecord) -> None:

@@ -13,8 +13,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
-from ..errors import InputError
-from ..files import parse
+from ..files import parse, versioned
 
 SCHEMA = 1
 """Version of the JSON form of `Net`. A reader refuses any other."""
@@ -211,9 +210,7 @@ class Net:
     @staticmethod
     def from_json(value: Any, where: object = "network") -> "Net":
         """Read the plain-JSON form. Raises `InputError` naming `where` and the field that is wrong."""
-        if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-            raise InputError(f"{where}: not a network of schema {SCHEMA}")
-        return parse(_NET, {name: part for name, part in value.items() if name != "schema"}, where)
+        return parse(_NET, versioned(value, SCHEMA, where, "network"), where)
 
 
 _NET = TypeAdapter(Net)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ..errors import InputError
-from ..files import parse, read_json, replacing, write_json
+from ..files import parse, read_json, replacing, versioned, write_json
 from ..nn.build import build
 from ..space.net import Net
 from .recipe import Recipe
@@ -79,9 +79,7 @@ def read_net(path: Path) -> Net:
 def read_record(folder: Path) -> TrainRecord:
     """The record of the finished run in `folder`. Raises `InputError`."""
     path = folder / RECORD
-    value = read_json(path, "training record")
-    if not isinstance(value, dict) or value.pop("schema", None) != SCHEMA:
-        raise InputError(f"{path}: not a training record of schema {SCHEMA}")
+    value = versioned(read_json(path, "training record"), SCHEMA, path, "training record")
     return parse(_RECORD, value, path)
 
 

@@ -72,6 +72,7 @@ def test_a_model_with_nothing_to_quantise(tmp_path):
     path.write_bytes(empty().SerializeToString())
     with device(precision="int8") as running:
         running.load("empty", path)
+        assert running.time([("empty", 2)])[0].shape == (2,)
 
 
 def test_a_model_that_cannot_be_quantised(model):

@@ -11,7 +11,7 @@ from processes import wait_for_end
 
 from hwnas import devices
 from hwnas.devices import process, spec, ssh_channel
-from hwnas.devices.base import DeviceError
+from hwnas.devices.base import DeviceError, DeviceState
 from hwnas.devices.channel import ChannelClosed
 from hwnas.devices.ssh import Ssh
 from hwnas.errors import InputError
@@ -98,7 +98,7 @@ def test_it_works_where_a_loop_runs_already(board):
         with board() as device:
             return device.state()
 
-    asyncio.run(cell())
+    assert isinstance(asyncio.run(cell()), DeviceState)
 
 
 def test_a_network_that_gives_up_is_a_broken_connection(board):
