@@ -209,3 +209,14 @@ def test_of_very_few_labels_the_mean_is_learned_first(count):
     found = LatencyPredictor(SPACE, drawn(count), additive(drawn(count)))
     asked = drawn(200, 9)
     assert np.abs(found.cost(asked) / additive(asked) - 1).mean() < 0.3
+
+
+def test_three_labels_of_a_large_space_teach_their_mean():
+    space = mobile.get("fbnet")
+    macs = np.array([block.macs for slot in space.slots for block in slot.candidates])
+
+    def sums(archs):
+        return 2 + 1e-6 * macs[archs + np.cumsum((0, *space.choices))[:-1]].sum(axis=1)
+
+    archs, asked = (np.random.default_rng(seed).integers(0, 9, (count, 22)) for seed, count in ((0, 3), (9, 200)))
+    assert np.abs(LatencyPredictor(space, archs, sums(archs)).cost(asked) / sums(asked) - 1).mean() < 0.05

@@ -7,6 +7,7 @@ import pytest
 from quick_search import budget, quick
 
 from hwnas import devices
+from hwnas.cli.stages import _chosen
 from hwnas.errors import InputError
 from hwnas.latency.predictor import LatencyPredictor
 from hwnas.latency.table import Origin, load
@@ -58,6 +59,7 @@ def test_a_search_by_a_published_table_starts_no_device_and_says_so(published, p
     (out, found), table = predicted, load(published)
     assert found.measured is found.pace is None
     assert (found.device, found.quality) == (table.device, table.quality)
+    assert f"predictions: {table.quality}" in _chosen(found)
     assert found.aim_ms == pytest.approx(found.budget_ms / (1 + table.quality.rmspe))
     assert found.aim_ms < found.budget_ms
     assert found.predicted_low < found.predicted_ms <= found.aim_ms
