@@ -1,24 +1,29 @@
-"""A search space: fixed blocks and slots in order. An architecture is one index per slot."""
+"""A search space: decisions, and what each place of the network holds for them.
+
+An architecture is one index per slot.
+"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from math import prod
 
 import numpy as np
 
 from ..errors import InputError
 from ..files import sha256
+from .eliminate import least
 from .net import Block, Net
 
 Arch = tuple[int, ...]
-"""An architecture: the index of the chosen candidate, for each slot."""
+"""An architecture: the index of the chosen candidate or option, for each slot."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A place in the network where one of several blocks goes; all have the same shape in and out."""
+    """A place in the network where one of several blocks goes, chosen for itself; all have the same shape."""
 
     candidates: tuple[Block, ...]
 
@@ -28,41 +33,113 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class SearchSpace:
-    """All networks that the slots can make. `source` is where the space is published."""
+class Choice:
+    """A decision that several places of the network share, such as the depth of a stage. The name tells it apart."""
 
     name: str
-    parts: tuple[Block | Slot, ...]
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Elastic:
+    """A place in the network whose block depends on several choices.
+
+    `candidates` has a block for each combination of options, the last choice changing fastest; a `skip` says that the
+    combination has no layer here. Shapes may differ: `SearchSpace.derive` raises where neighbours do not fit.
+    """
+
+    choices: tuple[Choice, ...]
+    candidates: tuple[Block, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.candidates) != prod(len(choice.options) for choice in self.choices):
+            raise ValueError("an elastic part needs one candidate for each combination of options")
+
+    @staticmethod
+    def of(choices: Sequence[Choice], block: Callable[..., Block]) -> "Elastic":
+        """`block` is called with the index of the option of each of `choices`, for every combination."""
+        indices = product(*(range(len(choice.options)) for choice in choices))
+        return Elastic(tuple(choices), tuple(block(*combination) for combination in indices))
+
+
+Part = Block | Slot | Elastic
+
+
+@dataclass(frozen=True)
+class Position:
+    """The one view of every kind of part: the block that stands here, for each combination at `slots`.
+
+    `slots` are indices into an architecture; `candidates` are in row-major order over them. A fixed block has no slots.
+    """
+
+    slots: tuple[int, ...]
+    candidates: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """All networks that its decisions can make: `parts` in order of execution.
+
+    `source` is where the space is published, and `distinct` the number
+    of different networks where several architectures make the same one (0: they are all different).
+    """
+
+    name: str
+    parts: tuple[Part, ...]
     source: str = ""
+    distinct: int = 0
 
     @cached_property
-    def slots(self) -> tuple[Slot, ...]:
-        """The places of choice, in order; an architecture has one index for each."""
-        return tuple(part for part in self.parts if isinstance(part, Slot))
+    def slots(self) -> tuple[Slot | Choice, ...]:
+        """The decisions in order of first appearance; an architecture has one index for each."""
+        found: list[Slot | Choice] = []
+        for part in self.parts:
+            if isinstance(part, Slot):
+                found.append(part)
+            elif isinstance(part, Elastic):
+                found += [choice for choice in part.choices if choice not in found]
+        return tuple(found)
+
+    @cached_property
+    def positions(self) -> tuple[Position, ...]:
+        """Every part with the slots that decide on it."""
+        index = {slot: i for i, slot in enumerate(self.slots) if isinstance(slot, Choice)}
+        own = iter([i for i, slot in enumerate(self.slots) if isinstance(slot, Slot)])  # equal slots are still two
+        found = []
+        for part in self.parts:
+            match part:
+                case Block():
+                    found.append(Position((), (part,)))
+                case Slot():
+                    found.append(Position((next(own),), part.candidates))
+                case Elastic():
+                    found.append(Position(tuple(index[choice] for choice in part.choices), part.candidates))
+        return tuple(found)
 
     @cached_property
     def choices(self) -> tuple[int, ...]:
-        """Number of candidates of each slot."""
-        return tuple(len(slot.candidates) for slot in self.slots)
+        """Number of candidates or options of each slot."""
+        return tuple(len(slot.candidates if isinstance(slot, Slot) else slot.options) for slot in self.slots)
+
+    @property
+    def independent(self) -> bool:
+        """Whether every slot decides on one position alone, so that any sum over blocks is a sum over slots."""
+        return not any(isinstance(part, Elastic) for part in self.parts)
 
     @property
     def size(self) -> int:
-        """Number of architectures."""
-        return prod(self.choices)
+        """Number of different networks."""
+        return self.distinct or prod(self.choices)
 
     @property
     def resolution(self) -> int:
-        """Height of the input image in pixels."""
-        return self._fixed(0).height
+        """Height of the input image in pixels; where it is a choice, the largest."""
+        return max(block.height for block in self.positions[0].candidates)
 
     @property
     def classes(self) -> int:
         """Number of outputs."""
-        return self._fixed(-1).cout
-
-    def _fixed(self, index: int) -> Block:
-        part = self.parts[index]
-        return part if isinstance(part, Block) else part.candidates[0]
+        return self.positions[-1].candidates[0].cout
 
     @cached_property
     def fingerprint(self) -> str:
@@ -70,8 +147,16 @@ class SearchSpace:
 
         Keys leave out what is at its default, so that a new field of `Block` changes the fingerprint of no old space.
         """
-        keys = [part.key if isinstance(part, Block) else [c.key for c in part.candidates] for part in self.parts]
-        return sha256(json.dumps(keys).encode())[:16]
+
+        def told(part: Part) -> object:
+            match part:
+                case Block():
+                    return part.key
+                case Slot():
+                    return [block.key for block in part.candidates]
+            return [[choice.name for choice in part.choices], [block.key for block in part.candidates]]
+
+        return sha256(json.dumps(list(map(told, self.parts))).encode())[:16]
 
     def check(self, arch: Arch) -> Arch:
         """`arch` itself. Raises `InputError` if it is not an architecture of this space."""
@@ -79,10 +164,21 @@ class SearchSpace:
             raise InputError(f"{list(arch)} is not an architecture of {self.name}, whose slots have {self.choices}")
         return arch
 
+    def picks(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
+        """Index of the candidate at each position, (N, positions), for `archs` (N, slots). Raises `InputError`."""
+        given = np.atleast_2d(np.asarray(archs, dtype=np.int64))
+        if given.shape[1:] != (len(self.choices),) or not ((given >= 0) & (given < self.choices)).all():
+            raise InputError(f"not architectures of {self.name}, whose slots have {self.choices}")
+        found = np.zeros((len(given), len(self.positions)), np.int64)
+        for index, position in enumerate(self.positions):
+            for slot in position.slots:
+                found[:, index] = found[:, index] * self.choices[slot] + given[:, slot]
+        return found
+
     def chosen(self, arch: Arch) -> Iterator[Block]:
-        """Every block in order, the chosen one of each slot, skips included."""
-        picks = iter(self.check(arch))
-        return (part if isinstance(part, Block) else part.candidates[next(picks)] for part in self.parts)
+        """The block at every position in order, skips included."""
+        picks = self.picks([self.check(arch)])[0].tolist()
+        return (position.candidates[pick] for position, pick in zip(self.positions, picks, strict=True))
 
     def derive(self, arch: Arch) -> Net:
         """The network of `arch`. A chosen skip is the identity, so the network is the rest without it."""
@@ -91,8 +187,25 @@ class SearchSpace:
 
     def blocks(self) -> tuple[Block, ...]:
         """Every distinct block that a network of this space can hold, in order of first appearance."""
-        parts = ((part,) if isinstance(part, Block) else part.candidates for part in self.parts)
-        return tuple(dict.fromkeys(block for part in parts for block in part if block.op != "skip"))
+        return tuple(dict.fromkeys(b for place in self.positions for b in place.candidates if b.op != "skip"))
+
+    def least(self, cost: Callable[[Block], float]) -> Arch:
+        """The architecture with the least sum of `cost` over its blocks, skips included; exact."""
+        factors = []
+        for position in self.positions:
+            shape = [self.choices[slot] for slot in position.slots]
+            factors.append((position.slots, np.array([cost(block) for block in position.candidates]).reshape(shape)))
+        return least(factors, self.choices)
+
+    @cached_property
+    def smallest(self) -> Arch:
+        """The architecture of fewest MACs."""
+        return self.least(lambda block: block.macs)
+
+    @cached_property
+    def largest(self) -> Arch:
+        """The architecture of most MACs."""
+        return self.least(lambda block: -block.macs)
 
     def encode(self, arch: Arch) -> np.ndarray:
         """One-hot rows, shape (slots, widest slot), float32. Narrower slots are padded with zeros."""
@@ -105,7 +218,7 @@ class SearchSpace:
         return self.check(tuple(int(row[:n].argmax()) for row, n in zip(weights, self.choices, strict=True)))
 
     def sample(self, rng: np.random.Generator) -> Arch:
-        """An architecture drawn uniformly."""
+        """An architecture drawn uniformly: each slot for itself."""
         return tuple(int(i) for i in rng.integers(0, self.choices))
 
     def neighbours(self, arch: Arch) -> Iterator[Arch]:
