@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from ..errors import InputError
 from .net import Block
 from .space import SearchSpace, Slot
+from .zoo import round_channels
 
 KERNELS = (3, 5, 7)
 EXPANSIONS = (3, 6)
@@ -35,18 +36,30 @@ def _fbnet_slot(cin: int, cout: int, size: int, stride: int) -> Slot:
     return Slot((*convs, Block("skip", cin, cout, size, size) if residual else projection))
 
 
+def _macro_slot(cin: int, cout: int, size: int, stride: int) -> Slot:
+    """NAS-Bench-Macro's candidates in the order of its digits: identity, or a 1×1 convolution where the shape changes;
+    MBConv of kernel 3 and expansion 3; MBConv of kernel 5 and expansion 6."""
+    residual = stride == 1 and cin == cout
+    identity = Block("skip", cin, cout, size, size) if residual else Block("conv", cin, cout, size, size, 1, stride)
+    convs = (
+        Block("mbconv", cin, cout, size, size, kernel, stride, expansion, act="relu", residual=residual)
+        for kernel, expansion in ((3, 3), (5, 6))
+    )
+    return Slot((identity, *convs))
+
+
 def _parts(
     stem: Sequence[Block], stages: Sequence[Stage], slot: Callable[[int, int, int, int], Slot], head: int, classes: int
 ) -> tuple[Block | Slot, ...]:
     """The stem, a slot for each layer of each stage, a 1×1 convolution to `head` channels, and the classifier."""
-    parts: list[Block | Slot] = list(stem)
+    slots: list[Slot] = []
     cin, size, act = stem[-1].cout, stem[-1].out[0], stem[0].act
     for cout, layers, first_stride in stages:
         for layer in range(layers):
-            stride = first_stride if layer == 0 else 1
-            parts.append(slot(cin, cout, size, stride))
-            cin, size = cout, size // stride
-    return (*parts, Block("conv", cin, head, size, size, act=act), Block("classifier", head, classes, size, size))
+            slots.append(slot(cin, cout, size, first_stride if layer == 0 else 1))
+            cin, size = cout, slots[-1].candidates[0].out[0]
+    last = (Block("conv", cin, head, size, size, act=act), Block("classifier", head, classes, size, size))
+    return (*stem, *slots, *last)
 
 
 def _proxyless(
@@ -85,10 +98,24 @@ def fbnet(classes: int = 100) -> SearchSpace:
     return SearchSpace("fbnet", _parts((stem,), stages, _fbnet_slot, 1504, classes), "FBNet, arXiv 1812.03443")
 
 
+def nas_bench_macro(classes: int = 10, width: float = 1.0, resolution: int = 32) -> SearchSpace:
+    """NAS-Bench-Macro (2103.11922): 8 layers of 3 candidates for CIFAR-10, 3^8 networks that were all trained.
+
+    At width 1 and 32 px the parameters and MACs are the published ones. `width` multiplies all channels, rounded to
+    multiples of 8, and `resolution` is of the images: for networks as many but cheaper to train.
+    """
+    stem, *widths, head = (round_channels(width * channels) for channels in (32, 64, 128, 256, 1280))
+    stages = [(cout, layers, 2) for cout, layers in zip(widths, (2, 3, 3), strict=True)]
+    conv = Block("conv", 3, stem, resolution, resolution, 3, act="relu")
+    parts = _parts((conv,), stages, _macro_slot, head, classes)
+    return SearchSpace("nas-bench-macro", parts, "NAS-Bench-Macro, arXiv 2103.11922")
+
+
 SPACES: dict[str, Callable[[int], SearchSpace]] = {
     "proxyless": proxyless,
     "proxyless-32": proxyless_32,
     "fbnet": fbnet,
+    "nas-bench-macro": nas_bench_macro,
 }
 """Every built-in space by name; each takes the number of classes."""
 
