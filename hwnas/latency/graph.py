@@ -80,6 +80,31 @@ class _Graph:
         split = self.reshape(x, layer.groups, layer.cin // layer.groups, *layer.out)
         return self.reshape(self.node("Transpose", split, perm=[0, 2, 1, 3, 4]), layer.cin, *layer.out)
 
+    def excited(self, x: str, layer: Layer, name: str) -> str:
+        """`x` times the gate that squeeze-and-excite makes of it."""
+        squeezed = self.activation(self.conv(self.mean(x), f"{name}.reduce", layer.cin, layer.mid), layer.act)
+        y = self.conv(squeezed, f"{name}.expand", layer.mid, layer.cin)
+        gate = self.node("HardSigmoid", y, alpha=1 / 6, beta=0.5) if layer.hard else self.node("Sigmoid", y)
+        return self.node("Mul", x, gate)
+
+    def pooled(self, x: str, layer: Layer) -> str:
+        """The average or the largest of the pixels under a kernel, those outside of the image left out."""
+        sizes = {"kernel_shape": [layer.kernel] * 2, "strides": [layer.stride] * 2, "pads": [layer.kernel // 2] * 4}
+        if layer.kind == "avgpool":
+            return self.node("AveragePool", x, **sizes, count_include_pad=0)
+        return self.node("MaxPool", x, **sizes)
+
+    def zeros(self, x: str, layer: Layer) -> str:
+        """Zeros for every image of `x`."""
+        features = self.constant(f"shape_{layer.cout}_{layer.out}", np.array([layer.cout, *layer.out]))
+        shape = self.node("Concat", self.node("Shape", x, end=1), features, axis=0)
+        return self.node("ConstantOfShape", shape, value=numpy_helper.from_array(np.zeros(1, np.float32)))
+
+    def linear(self, x: str, layer: Layer, name: str) -> str:
+        """A linear map with bias of features without height and width."""
+        weight = self.random(f"{name}.weight", layer.cout, layer.cin)
+        return self.node("Gemm", x, weight, self.random(f"{name}.bias", layer.cout), transB=1)
+
     def layer(self, x: str, layer: Layer, prefix: str) -> str:
         """One layer of a block's walk."""
         name = f"{prefix}.{layer.name}"
@@ -88,27 +113,33 @@ class _Graph:
                 y = self.conv(x, name, layer.cin, layer.cout, layer.kernel, layer.stride, layer.groups)
                 return self.activation(y, layer.act)
             case "se":
-                squeezed = self.activation(self.conv(self.mean(x), f"{name}.reduce", layer.cin, layer.mid), layer.act)
-                return self.node(
-                    "Mul", x, self.node("Sigmoid", self.conv(squeezed, f"{name}.expand", layer.mid, layer.cin))
-                )
+                return self.excited(x, layer, name)
             case "shuffle":
                 return self.shuffle(x, layer)
+            case "avgpool" | "maxpool":
+                return self.pooled(x, layer)
+            case "zero":
+                return self.zeros(x, layer)
             case "pool":
                 return self.reshape(self.mean(x), layer.cout)
             case "linear":
-                weight, bias = (
-                    self.random(f"{name}.weight", layer.cout, layer.cin),
-                    self.random(f"{name}.bias", layer.cout),
-                )
-                return self.node("Gemm", x, weight, bias, transB=1)
+                return self.activation(self.linear(x, layer, name), layer.act)
+
+    def every(self, x: str, first: int) -> str:
+        """Every second channel of `x`, from the `first`."""
+        bounds = (("first", first), ("last", np.iinfo(np.int64).max), ("axis", 1), ("step", 2))
+        return self.node("Slice", x, *(self.constant(f"{name}_{value}", np.array([value])) for name, value in bounds))
 
     def block(self, x: str, block: Block, prefix: str) -> str:
-        """Every layer of `block`, and its input again where it is residual."""
-        y = x
-        for layer in block.layers:
+        """Every layer of each path of `block`, and the two joined as they are in the block."""
+        passed, y = (self.every(x, 0), self.every(x, 1)) if block.split else (x, x)
+        for layer in block.main:
             y = self.layer(y, layer, prefix)
-        return self.node("Add", x, y) if block.residual else y
+        for layer in block.shortcut:
+            passed = self.layer(passed, layer, f"{prefix}.shortcut")
+        if block.joined:
+            return self.node("Concat", passed, y, axis=1)
+        return self.node("Add", passed, y) if block.residual else y
 
     def model(self, x: str, y: str, before: Sequence[int], after: Sequence[int]) -> onnx.ModelProto:
         """The finished model from `x` to `y`, of these shapes without the batch, whose size is free."""

@@ -1,6 +1,7 @@
 """A `Block` as a torch module, built from the block's own walk."""
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import nn
@@ -16,37 +17,65 @@ ACTIVATIONS: dict[Act, Callable[[], nn.Module]] = {
 
 
 class SqueezeExcite(nn.Module):
-    """Channel attention (1709.01507): x · sigmoid(W₂ act(W₁ mean(x))), both maps as 1×1 convolutions."""
+    """Channel attention (1709.01507): x · gate(W₂ act(W₁ mean(x))), both maps as 1×1 convolutions.
+
+    The gate is a sigmoid, or in a layer that is `hard` its piecewise linear form (1905.02244, §5.3).
+    """
 
     def __init__(self, layer: Layer) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(layer.cin, layer.mid, 1)
         self.act = ACTIVATIONS[layer.act]()
         self.expand = nn.Conv2d(layer.mid, layer.cin, 1)
+        self.gate = nn.Hardsigmoid() if layer.hard else nn.Sigmoid()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Features (N, C, H, W) to features of the same shape."""
         squeezed = x.mean((2, 3), keepdim=True)
-        return x * torch.sigmoid(self.expand(self.act(self.reduce(squeezed))))
+        return x * self.gate(self.expand(self.act(self.reduce(squeezed))))
 
 
-def _modules(layer: Layer) -> list[tuple[str, nn.Module]]:
+class Zero(nn.Module):
+    """Zeros, which no gradient reaches."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.shape = (layer.cout, *layer.out)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features (N, C, H, W) to zeros (N, C, H', W') of the same type, in channels_last."""
+        return x.new_zeros(len(x), *self.shape).to(memory_format=torch.channels_last)
+
+
+def _modules(layer: Layer, eps: float) -> Iterator[tuple[str, nn.Module]]:
     """The named torch modules of one layer, in order."""
-    if layer.kind == "se":
-        return [(layer.name, SqueezeExcite(layer))]
-    if layer.kind == "shuffle":
-        return [(layer.name, nn.ChannelShuffle(layer.groups))]  # unlike view and transpose, it stays channels_last
-    if layer.kind == "pool":
-        return [(layer.name, nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten())]
-    if layer.kind == "linear":
-        return [(layer.name, nn.Linear(layer.cin, layer.cout))]
-    conv = nn.Conv2d(
-        layer.cin, layer.cout, layer.kernel, layer.stride, layer.kernel // 2, groups=layer.groups, bias=False
-    )
-    named: list[tuple[str, nn.Module]] = [(layer.name, conv), (f"{layer.name}_norm", nn.BatchNorm2d(layer.cout))]
-    if layer.act:
-        named.append((f"{layer.name}_act", ACTIVATIONS[layer.act]()))
-    return named
+    padding = layer.kernel // 2
+    match layer.kind:
+        case "conv":
+            sizes = (layer.cin, layer.cout, layer.kernel, layer.stride, padding)
+            yield layer.name, nn.Conv2d(*sizes, groups=layer.groups, bias=False)
+            yield f"{layer.name}_norm", nn.BatchNorm2d(layer.cout, eps)
+        case "se":
+            yield layer.name, SqueezeExcite(layer)
+        case "shuffle":
+            yield layer.name, nn.ChannelShuffle(layer.groups)  # unlike view and transpose, it stays channels_last
+        case "avgpool":
+            yield layer.name, nn.AvgPool2d(layer.kernel, layer.stride, padding, count_include_pad=False)
+        case "maxpool":
+            yield layer.name, nn.MaxPool2d(layer.kernel, layer.stride, padding)
+        case "zero":
+            yield layer.name, Zero(layer)
+        case "pool":
+            yield layer.name, nn.AdaptiveAvgPool2d(1)
+            yield "flatten", nn.Flatten()
+        case "linear":
+            yield layer.name, nn.Linear(layer.cin, layer.cout)
+    if layer.act and layer.kind != "se":
+        yield f"{layer.name}_act", ACTIVATIONS[layer.act]()
+
+
+def _sequence(layers: Iterable[Layer], eps: float) -> OrderedDict[str, nn.Module]:
+    return OrderedDict(named for layer in layers for named in _modules(layer, eps))
 
 
 def initialise(module: nn.Module) -> None:
@@ -61,14 +90,16 @@ def initialise(module: nn.Module) -> None:
 
 
 class BlockModule(nn.Sequential):
-    """One block: (N, cin, H, W) to (N, cout, H', W'), or to (N, classes) for a classifier. A skip is empty."""
+    """One block: (N, cin, H, W) to (N, cout, H', W'), or to (N, classes) for a classifier. A skip is empty.
 
-    def __init__(self, block: Block) -> None:
-        super().__init__()
-        for layer in block.layers:
-            for name, module in _modules(layer):
-                self.add_module(name, module)
-        self.residual = block.residual
+    The children are those of the main path, and `shortcut` where the block has layers there. `eps` is BatchNorm's.
+    """
+
+    def __init__(self, block: Block, eps: float = 1e-5) -> None:
+        super().__init__(_sequence(block.main, eps))
+        if block.shortcut:
+            self.shortcut = nn.Sequential(_sequence(block.shortcut, eps))
+        self.residual, self.joined, self.split = block.residual, block.joined, block.split
         initialise(self)
         if self.residual:
             # Start as the identity (1706.02677, §5.1; for supernets 2003.11142, §3.1), so that a path of untrained
@@ -77,6 +108,13 @@ class BlockModule(nn.Sequential):
             nn.init.zeros_(norms[-1].weight)  # what follows it, if anything, gives 0 for 0
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Run the layers in order, and add the input where the block is residual."""
-        y = super().forward(x)
-        return x + y if self.residual else y
+        """Run the layers of each path in order, and join the paths as the block does."""
+        passed, y = (x[:, ::2], x[:, 1::2]) if self.split else (x, x)
+        for name, part in self.named_children():
+            if name == "shortcut":
+                passed = part(passed)
+            else:
+                y = part(y)
+        if self.joined:
+            return torch.cat((passed, y), 1)
+        return passed + y if self.residual else y

@@ -11,7 +11,7 @@ class Network(nn.Sequential):
     """The blocks of `net` in order: images (N, 3, H, W) to logits (N, classes)."""
 
     def __init__(self, net: Net) -> None:
-        super().__init__(*map(BlockModule, net.blocks))
+        super().__init__(*(BlockModule(block, net.eps) for block in net.blocks))
         self.net = net
 
 

@@ -26,7 +26,19 @@ BLOCKS = {
     "fbconv": Block("fbconv", 8, 8, 6, 6, 3, act="relu", residual=True),
     "shuffled": Block("fbconv", 12, 12, 6, 6, 3, expansion=2, groups=2, act="relu", residual=True),
     "shuffled_strided": Block("fbconv", 9, 12, 7, 9, 5, 2, groups=3, act="relu6"),
+    "middle": Block("mbconv", 8, 8, 6, 6, 3, mid=20, act="relu", residual=True, pooled=True),
+    "hard": Block("mbconv", 8, 12, 7, 9, 5, 2, 2, se=6, hard=True, act="hswish"),
+    "fused": Block("fused", 8, 8, 6, 6, 3, expansion=2, se=2, act="swish", residual=True),
+    "fused_strided": Block("fused", 8, 12, 7, 9, 3, 2, mid=20, act="relu6"),
+    "shuffle": Block("shuffle", 10, 10, 6, 6, 5, mid=7, act="relu"),
+    "shuffle_strided": Block("shuffle", 6, 10, 7, 9, 3, 2, mid=5, act="hswish"),
+    "xception": Block("xception", 10, 12, 6, 6, 3, mid=7, act="relu"),
+    "xception_strided": Block("xception", 6, 10, 7, 9, 3, 2, mid=5, act="relu"),
+    "avgpool": Block("avgpool", 6, 6, 7, 9, 3, 2),
+    "maxpool": Block("maxpool", 6, 6, 7, 9, 5),
+    "zero": Block("zero", 6, 6, 7, 9, stride=2),
     "classifier": Block("classifier", 8, 5, 4, 4),
+    "hidden": Block("classifier", 8, 5, 4, 4, mid=12, act="hswish"),
 }
 NET = Net(
     (
@@ -38,6 +50,21 @@ NET = Net(
         Block("classifier", 24, 10, 4, 4),
     )
 )
+JOINS = Net(
+    (
+        Block("shuffle", 3, 8, 16, 16, 3, 2, mid=4, act="relu"),
+        Block("shuffle", 8, 8, 8, 8, 5, mid=4, act="relu"),
+        Block("xception", 8, 12, 8, 8, 3, 2, mid=6, act="relu"),
+        Block("xception", 12, 12, 4, 4, 3, mid=6, act="relu"),
+        Block("maxpool", 12, 12, 4, 4, 3),
+        Block("avgpool", 12, 12, 4, 4, 3, 2),
+        Block("fused", 12, 12, 2, 2, 3, expansion=2, se=3, act="swish", residual=True),
+        Block("mbconv", 12, 12, 2, 2, 3, mid=20, se=4, hard=True, act="hswish", residual=True, pooled=True),
+        Block("classifier", 12, 10, 2, 2, mid=16, act="hswish"),
+    )
+)
+NOTHING = Net((Block("zero", 3, 3, 4, 4, stride=2), Block("conv", 3, 4, 2, 2, act="relu")))
+"""By itself: the exporter leaves out whatever comes before a zero."""
 
 
 def with_weights_of(module: torch.nn.Module, model: onnx.ModelProto) -> onnx.ModelProto:
@@ -60,7 +87,7 @@ def trained(net: Net) -> torch.nn.Module:
     return module.eval()
 
 
-@pytest.mark.parametrize("part", [*BLOCKS.values(), NET], ids=[*BLOCKS, "net"])
+@pytest.mark.parametrize("part", [*BLOCKS.values(), NET, JOINS], ids=[*BLOCKS, "net", "joins"])
 def test_same_function_as_torch(part):
     net = part if isinstance(part, Net) else Net((part,))
     module, first = trained(net), net.blocks[0]
@@ -74,12 +101,13 @@ def test_same_function_as_torch(part):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
-def test_same_operators_as_the_export():
+@pytest.mark.parametrize("net", [NET, JOINS, NOTHING], ids=["net", "joins", "nothing"])
+def test_same_operators_as_the_export(net):
     """What is timed must be what is deployed, operator for operator."""
-    exported = onnx.load_from_string(export_onnx(trained(NET), NET.resolution))
-    counts = [Counter(node.op_type for node in model.graph.node) for model in (exported, graph(NET))]
+    exported = onnx.load_from_string(export_onnx(trained(net), net.resolution))
+    counts = [Counter(node.op_type for node in model.graph.node) for model in (exported, graph(net))]
     assert counts[0] == counts[1]
-    assert {o.version for o in exported.opset_import} == {o.version for o in graph(NET).opset_import}
+    assert {o.version for o in exported.opset_import} == {o.version for o in graph(net).opset_import}
 
 
 def test_weights_depend_on_the_seed_alone():
