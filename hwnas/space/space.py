@@ -80,13 +80,14 @@ class Position:
 class SearchSpace:
     """All networks that its decisions can make: `parts` in order of execution.
 
-    `source` is where the space is published, and `distinct` the number
+    `source` is where the space is published, `eps` the BatchNorm epsilon of its networks, and `distinct` the number
     of different networks where several architectures make the same one (0: they are all different).
     """
 
     name: str
     parts: tuple[Part, ...]
     source: str = ""
+    eps: float = 1e-5
     distinct: int = 0
 
     @cached_property
@@ -183,7 +184,7 @@ class SearchSpace:
     def derive(self, arch: Arch) -> Net:
         """The network of `arch`. A chosen skip is the identity, so the network is the rest without it."""
         blocks = tuple(block for block in self.chosen(arch) if block.op != "skip")
-        return Net(blocks, name=f"{self.name}:{'-'.join(map(str, arch))}")
+        return Net(blocks, name=f"{self.name}:{'-'.join(map(str, arch))}", eps=self.eps)
 
     def blocks(self) -> tuple[Block, ...]:
         """Every distinct block that a network of this space can hold, in order of first appearance."""
