@@ -44,7 +44,7 @@ class Zero(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Features (N, C, H, W) to zeros (N, C, H', W') of the same type, in channels_last."""
-        return x.new_zeros(len(x), *self.shape).to(memory_format=torch.channels_last)
+        return x.new_zeros(x.shape[0], *self.shape).to(memory_format=torch.channels_last)
 
 
 def _modules(layer: Layer, eps: float) -> Iterator[tuple[str, nn.Module]]:
