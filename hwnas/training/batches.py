@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from ..errors import InputError
 from .data import Dataset
@@ -28,24 +27,42 @@ class Batches:
         self._order = (-1, torch.empty(0))  # of the last epoch asked for, which is nearly always the next one too
 
     def __call__(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The batch of update `step`, counted from 0 over all epochs."""
-        epoch, place = divmod(step, self.per_epoch)
-        if self._order[0] != epoch:
-            order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.split))
-            self._order = (epoch, torch.from_numpy(order))
-        chosen = self._order[1][place * self.batch_size : (place + 1) * self.batch_size]
-        images = self.split.images[chosen]
+        """The batch of update `step`, counted from 0 over all epochs; any thread may ask."""
+        chosen = self._chosen(step)
         if self.augment:
-            images = self._augmented(images, np.random.default_rng((self.seed, 1, step)))
+            images = self._augmented(chosen, np.random.default_rng((self.seed, 1, step)))
+        else:
+            images = self.split.images[chosen]
         return self.dataset.normalise(images), self.split.labels[chosen]
 
-    def _augmented(self, images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        """uint8 images (N, 3, H, W), each shifted and perhaps mirrored."""
-        (count, _, size, _), shift = images.shape, self.shift
-        windows = functional.pad(images, (shift,) * 4).unfold(2, size, 1).unfold(3, size, 1)  # a view of all crops
-        down, right = torch.from_numpy(rng.integers(0, 2 * shift, (2, count), endpoint=True))
-        crops = windows[torch.arange(count), :, down, right]
-        if not self.dataset.flip:
-            return crops
-        mirrored = torch.from_numpy(rng.random(count) < 0.5)[:, None, None, None]
-        return torch.where(mirrored, crops.flip(3), crops)
+    def _chosen(self, step: int) -> torch.Tensor:
+        """The places in the split, int64 (batch,), of the images of update `step`."""
+        epoch, place = divmod(step, self.per_epoch)
+        known, order = self._order
+        if known != epoch:
+            order = torch.from_numpy(np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.split)))
+            self._order = (epoch, order)
+        return order[place * self.batch_size : (place + 1) * self.batch_size]
+
+    def _augmented(self, chosen: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        """The images `chosen`, uint8 (batch, 3, H, W), each shifted and perhaps mirrored.
+
+        Every image is copied once, from the split to where it ends up. In torch each of several operations on the whole
+        batch would copy it, and wait for all of torch's threads, which a training step has better use for.
+        """
+        source, count = self.split.images.numpy(), len(chosen)
+        images = np.zeros((count, *source.shape[1:]), source.dtype)
+        offsets = rng.integers(0, 2 * self.shift, (2, count), endpoint=True) - self.shift
+        mirrored = rng.random(count) < 0.5 if self.dataset.flip else np.zeros(count, bool)
+        for image, index, down, right, mirror in zip(images, chosen.tolist(), *offsets.tolist(), mirrored, strict=True):
+            rows, from_rows = _overlap(down, source.shape[2])
+            columns, from_columns = _overlap(right, source.shape[3])
+            target = image[:, :, ::-1] if mirror else image
+            target[:, rows, columns] = source[index, :, from_rows, from_columns]
+        return torch.from_numpy(images)
+
+
+def _overlap(offset: int, size: int) -> tuple[slice, slice]:
+    """Which of `size` pixels a window gets that begins `offset` pixels into them, and from where; the rest is empty."""
+    before, after = max(0, -offset), max(0, offset)
+    return slice(before, size - after), slice(after, size - before)

@@ -57,8 +57,8 @@ class Dataset:
         """uint8 images (N, 3, H, W) as a network takes them: float32, channels_last, mean 0 and deviation 1."""
         mean = torch.tensor(self.mean)[:, None, None]
         std = torch.tensor(self.std)[:, None, None]
-        pixels = images.to(torch.float32, memory_format=torch.channels_last)
-        return pixels.sub_(255 * mean).div_(255 * std)
+        pixels = images.to(torch.float32).sub_(255 * mean).div_(255 * std)  # a whole channel at a time, which is faster
+        return pixels.contiguous(memory_format=torch.channels_last)
 
 
 def load(spec: str | Path = DEFAULT, resolution: int = 32, root: Path | None = None, show: bool = True) -> Dataset:

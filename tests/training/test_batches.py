@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -6,6 +7,7 @@ import torch
 
 from hwnas.errors import InputError
 from hwnas.training.batches import Batches
+from hwnas.training.splits import Split
 
 
 def same(a, b):
@@ -58,6 +60,29 @@ def test_an_augmented_image_is_a_shifted_and_only_if_sensible_mirrored_one(datas
         shifts += int(next(place[0] for place in found if place.numel())) % 9 != 4
     assert (8 < mirrored < 40) if flip else mirrored == 0
     assert shifts > 30  # 8 of 9 places are not the middle
+
+
+def test_batches_are_those_of_earlier_versions(dataset):
+    """So that a seed gives the same training: the digest is of batches made by torch's own padding and indexing."""
+    digest = hashlib.sha256()
+    for size, seed, shift in ((16, 0, 0), (16, 5, 1 / 8), (7, 2, 0.3)):
+        batches = Batches(dataset.train, dataset, size, seed, shift=shift)
+        for step in (0, 1, batches.per_epoch, 2 * batches.per_epoch + 1):
+            images, labels = batches(step)
+            digest.update(images.numpy().tobytes() + labels.numpy().tobytes())
+    assert digest.hexdigest()[:16] == "60c45f2a38fb32fc"
+
+
+def test_grey_and_strided_images_give_the_same_batches(dataset):
+    """Named sets keep grey images as a view of one channel, and CIFAR-10 as a view with the channels last."""
+    grey = dataset.train.images[:, :1]
+    strided = dataset.train.images.contiguous(memory_format=torch.channels_last)
+    for view, plain in ((grey.expand(-1, 3, -1, -1), grey.repeat(1, 3, 1, 1)), (strided, dataset.train.images)):
+        both = [
+            Batches(Split(images, dataset.train.labels), dataset, 16, seed=0, shift=1 / 8) for images in (view, plain)
+        ]
+        assert same(both[0](0), both[1](0))
+        assert both[0](0)[0].is_contiguous(memory_format=torch.channels_last)
 
 
 def test_an_image_is_augmented_in_another_way_in_every_epoch(dataset):
