@@ -1,25 +1,34 @@
 """What a candidate block adds to the features of a network: sums over its layers, and which block it is.
 
 Every feature of a network is a sum over its blocks, so a model that is linear in them gives each candidate of each
-slot a cost of its own, and a prior on the weights of the features says which costs are likely to be alike.
+position a cost of its own, and a prior on the weights of the features says which costs are likely to be alike.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 
 import numpy as np
 
 from ..space.net import Block, Layer
-from ..space.space import SearchSpace, Slot
+from ..space.space import Position, SearchSpace
+from .candidates import Candidates
+
+BLOCKS = 500
+"""Distinct blocks at most that are features each. Where choices are shared there are thousands, each in few networks:
+no label would tell of them what their sizes do not."""
+
+DRAWN = 1000
+"""Random networks that show how much a feature varies where the positions share choices."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """`values` (candidates, features) of every candidate of every slot in one list, and the group of each feature.
+    """`values` (candidates, features) of the `Candidates` of a space, and the group of each feature.
 
-    Each feature has mean 0 in every slot and variance 1 over networks drawn uniformly. `names` are the groups'.
+    Each feature has mean 0 at every position, and variance 1 over networks drawn uniformly. `names` are the groups'.
     """
 
     values: np.ndarray
@@ -33,16 +42,19 @@ def features(space: SearchSpace, columns: Mapping[str, np.ndarray]) -> Features:
     `columns` are costs of the candidates known from elsewhere, each (candidates,): from a table of blocks, or on
     another device. Each gives its sum over the network, and its sum over each stage, in a group of its own.
     """
+    places = Candidates.of(space)
+    blocks = places.blocks
+    named = len(set(blocks)) <= BLOCKS
+    told_of = cache(lambda block, stage: tuple(_of_block(block, stage, named)))  # many candidates are alike
+    stages = [_stage(position) for position in places.positions]
     groups: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
-    candidates = [(slot, block) for slot, part in enumerate(space.slots) for block in part.candidates]
-    for index, (slot, block) in enumerate(candidates):
-        told = [*_of_block(block), ("slot", str(index), 1.0)]
+    for index, (owner, block, options) in enumerate(zip(places.owner, blocks, _options(places.positions), strict=True)):
+        told = [*told_of(block, stages[owner]), *(("slot", option, 1.0) for option in options)]
         for name, column in columns.items():
-            told += [(name, "sum", column[index]), (f"{name} by stage", _stage(space.slots[slot]), column[index])]
+            told += [(name, "sum", column[index]), (f"{name} by stage", stages[owner], column[index])]
         for group, feature, value in told:
-            groups[group].setdefault(feature, np.zeros(len(candidates)))[index] += value
-    slots = np.array([slot for slot, _ in candidates])
-    found = {name: _normal(np.stack(list(group.values()), axis=1), slots) for name, group in groups.items()}
+            groups[group].setdefault(feature, np.zeros(len(blocks)))[index] += value
+    found = {name: _normal(np.stack(list(group.values()), axis=1), places) for name, group in groups.items()}
     found = {name: values for name, values in found.items() if values.shape[1]}
     widths = [values.shape[1] for values in found.values()]
     return Features(
@@ -50,47 +62,92 @@ def features(space: SearchSpace, columns: Mapping[str, np.ndarray]) -> Features:
     )
 
 
-def _of_block(block: Block) -> Iterator[tuple[str, str, float]]:
-    """Group, name and value of each feature of a block; a name may come more than once, and is summed."""
-    yield "op", f"{block.op} k{block.kernel} e{block.expansion} g{block.groups} se{block.se > 0}", 1.0
+def _options(positions: Sequence[Position]) -> Iterator[list[str]]:
+    """For each candidate the options that it tells of, so that each may cost what no other feature says.
+
+    An option is told of once, by the first position that its slot decides on. A layer that is absent for the sake of
+    another choice has no kernel, say, and tells of none.
+    """
+    seen: set[int] = set()
+    for position in positions:
+        first = [axis for axis, slot in enumerate(position.slots) if slot not in seen]
+        seen |= set(position.slots)
+        for block, options in zip(position.candidates, np.ndindex(*position.shape), strict=True):
+            absent = block.op == "skip" and len(position.slots) > 1
+            yield [] if absent else [f"{position.slots[axis]} {options[axis]}" for axis in first]
+
+
+def _of_block(block: Block, stage: str, named: bool) -> Iterator[tuple[str, str, float]]:
+    """Group, name and value of each feature of a block; a name may come more than once, and is summed.
+
+    `named` says whether to tell which block it is.
+    """
+    yield "op", _operation(block), 1.0
     if block.op == "skip":
         return
-    yield "block", block.key, 1.0
+    if named:
+        yield "block", block.key, 1.0
     yield "depth", "depth", 1.0
     stage = f"{block.cout} at {block.out[0]}"
-    parts = [(_kind(layer), _quantities(layer)) for layer in block.layers]
-    if block.residual:
-        parts.append(("add", {"traffic": 3.0 * block.cout * prod(block.out), "layers": 1.0}))
-    for kind, quantities in parts:
+    for kind, quantities in (*((_kind(layer), _quantities(layer)) for layer in block.layers), *_joins(block)):
         for quantity, value in quantities.items():
             yield quantity, "sum", value
             yield f"{quantity} by kind of layer", kind, value
         yield "macs by stage", stage, quantities.get("macs", 0.0)
 
 
+def _operation(block: Block) -> str:
+    """What sort of block it is, whatever its channels: expansions are alike to the nearest half."""
+    expansion = round(2 * block.expanded / block.cin) / 2
+    squeezed = f"se{block.se > 0}{' hard' * block.hard}"
+    return f"{block.op} k{block.kernel} e{expansion} g{block.groups} {squeezed}{' pooled' * block.pooled}"
+
+
+def _joins(block: Block) -> Iterator[tuple[str, dict[str, float]]]:
+    """How the paths part and join, which computes next to nothing but moves memory: each by its kind and costs."""
+    output = block.cout * prod(block.out)
+    if block.residual:
+        yield "add", {"traffic": 3.0 * output, "layers": 1.0}
+    if block.split:
+        yield "split", {"traffic": 2.0 * block.cin * block.height * block.width, "layers": 2.0}
+    if block.joined:
+        yield "concat", {"traffic": 2.0 * output, "layers": 1.0}
+
+
 def _quantities(layer: Layer) -> dict[str, float]:
     """What a layer costs on any device: work, memory read and written (elements, for one image), and being there."""
     pixels = prod(layer.out)
-    traffic = pixels * (layer.cin * layer.stride**2 + layer.cout)
+    read = 0 if layer.kind == "zero" else layer.cin * layer.stride**2
+    traffic = pixels * (read + layer.cout)
     return {"macs": layer.macs, "traffic": traffic, "params": layer.weights, "layers": 1.0}
 
 
 def _kind(layer: Layer) -> str:
     """Layers of one kind run in one kernel of a runtime."""
     depthwise = layer.groups == layer.cin > 1
-    return f"{layer.kind} {layer.name} k{layer.kernel}{' depthwise' if depthwise else ''} {layer.act}"
+    return f"{layer.kind} {layer.name} k{layer.kernel}{' depthwise' * depthwise} {layer.act}{' hard' * layer.hard}"
 
 
-def _stage(slot: Slot) -> str:
-    block = slot.candidates[0]
-    return f"{block.cout} at {block.out[0]}"
+def _stage(position: Position) -> str:
+    """Positions of one stage are alike in the largest output that they may have."""
+    largest = max(position.candidates, key=lambda block: (block.cout, block.out))
+    return f"{largest.cout} at {largest.out[0]}"
 
 
-def _normal(values: np.ndarray, slots: np.ndarray) -> np.ndarray:
-    """`values` less the mean of each slot, in units of the deviation over random networks; constants left out."""
-    counts = np.bincount(slots)
-    means = np.stack([np.bincount(slots, column) / counts for column in values.T], axis=1)
-    centred = values - means[slots]
-    deviation = np.sqrt((centred**2 / counts[slots][:, None]).sum(axis=0))
+def _normal(values: np.ndarray, places: Candidates) -> np.ndarray:
+    """`values` less the mean at each position, in units of the deviation over random networks; constants left out."""
+    counts = np.bincount(places.owner)
+    means = np.stack([np.bincount(places.owner, column) / counts for column in values.T], axis=1)
+    centred = values - means[places.owner]
+    deviation = _deviation(centred, places)
     varies = deviation > 1e-9 * np.abs(values).max(axis=0)
     return centred[:, varies] / deviation[varies]
+
+
+def _deviation(centred: np.ndarray, places: Candidates) -> np.ndarray:
+    """The deviation over random networks of the sum of each column of `centred`, whose means are 0."""
+    if places.space.independent:  # variances add up
+        return np.sqrt((centred**2 / np.bincount(places.owner)[places.owner][:, None]).sum(axis=0))
+    choices = places.space.choices
+    drawn = np.random.default_rng(0).integers(0, choices, (DRAWN, len(choices)))
+    return np.sqrt((places.sums(centred, drawn) ** 2).mean(axis=0))

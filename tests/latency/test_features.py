@@ -1,6 +1,7 @@
 """Features of candidates against the same quantities counted in whole networks."""
 
 from collections import Counter
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -8,6 +9,23 @@ import pytest
 
 from hwnas.latency.features import features
 from hwnas.space import mobile
+from hwnas.space.net import Block
+from hwnas.space.space import SearchSpace, Slot
+
+SAME = [
+    *(Block("shuffle", 8, 8, 8, 8, k, mid=4, act="relu") for k in (3, 7)),
+    Block("xception", 8, 8, 8, 8, 3, mid=4, act="relu"),
+    Block("fused", 8, 8, 8, 8, 3, expansion=2, se=4, hard=True, act="relu", residual=True),
+    Block("mbconv", 8, 8, 8, 8, 3, mid=20, se=4, act="relu", residual=True, pooled=True),
+    *(Block(op, 8, 8, 8, 8, 3) for op in ("avgpool", "maxpool")),
+    Block("zero", 8, 8, 8, 8),
+]
+HALVED = [
+    *(Block("shuffle", 8, 12, 8, 8, k, 2, mid=6, act="relu") for k in (3, 5)),
+    Block("xception", 8, 12, 8, 8, 3, 2, mid=6, act="relu"),
+    Block("conv", 8, 12, 8, 8, 3, 2, act="relu"),
+]
+JOINS = SearchSpace("joins", (Slot(tuple(SAME)), Slot(tuple(HALVED)), Block("classifier", 12, 5, 4, 4)))
 
 
 def every_arch(space):
@@ -35,27 +53,46 @@ def layers_of(net):
 
 
 def traffic(net):
-    """Elements read and written: by each layer its input and its output, by a residual two inputs and an output."""
-    read = sum(prod(layer.out) * layer.stride**2 * layer.cin for layer in layers_of(net))
+    """Elements read and written: by each layer its input (but not by a zero) and its output, by a residual two inputs
+    and an output, by splitting and joining channels all of them twice."""
+    read = sum(prod(layer.out) * layer.stride**2 * layer.cin for layer in layers_of(net) if layer.kind != "zero")
     written = sum(prod(layer.out) * layer.cout for layer in layers_of(net))
-    return read + written + sum(3 * block.cout * prod(block.out) for block in net.blocks if block.residual)
+    added = sum(3 * block.cout * prod(block.out) for block in net.blocks if block.residual)
+    dealt = [block for block in net.blocks if block.op in ("shuffle", "xception")]
+    halved = sum(2 * block.cin * block.height * block.width for block in dealt if block.stride == 1)
+    return read + written + added + halved + sum(2 * block.cout * prod(block.out) for block in dealt)
+
+
+def operators(net):
+    """Layers, and what is run to part and to join paths: an addition, two slices, a concatenation."""
+    blocks = net.blocks
+    return len(layers_of(net)) + sum(block.residual + 2 * block.split + block.joined for block in blocks)
 
 
 SUMS = {
     "macs": lambda net: net.macs,
     "params": lambda net: sum(layer.weights for layer in layers_of(net)),
     "depth": lambda net: len(net.blocks),
-    "layers": lambda net: len(layers_of(net)) + sum(block.residual for block in net.blocks),
+    "layers": operators,
     "traffic": traffic,
 }
 
 
-@pytest.mark.parametrize("group", SUMS)
-def test_sums_over_candidates_are_those_of_the_network(space, group):
+def sums_are_those_of_the_network(space, group):
     archs = every_arch(space)
     found = one_hot(space, archs) @ columns_of(features(space, {}), group)
     expected = standard(np.array([[float(SUMS[group](space.derive(arch)))] for arch in archs]))
     np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("group", SUMS)
+def test_sums_over_candidates_are_those_of_the_network(space, group):
+    sums_are_those_of_the_network(space, group)
+
+
+@pytest.mark.parametrize("group", sorted(SUMS.keys() - {"depth"}))
+def test_sums_over_blocks_of_two_paths_are_those_of_the_network(group):
+    sums_are_those_of_the_network(JOINS, group)
 
 
 def counted(nets, count):
@@ -70,7 +107,7 @@ def by_kind(net):
     found = Counter()
     for layer in layers_of(net):
         depthwise = layer.groups == layer.cin > 1
-        found[layer.name, layer.kernel, depthwise, layer.act] += layer.macs
+        found[layer.kind, layer.name, layer.kernel, depthwise, layer.act, layer.hard] += layer.macs
     return found
 
 
@@ -88,8 +125,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("group", KINDS)
-def test_kinds_are_counted_apart(space, group):
+def kinds_are_counted_apart(space, group):
     archs = every_arch(space)
     found = one_hot(space, archs) @ columns_of(features(space, {}), group)
     expected = counted([space.derive(arch) for arch in archs], KINDS[group])
@@ -97,6 +133,25 @@ def test_kinds_are_counted_apart(space, group):
     apart = np.abs(found[:, :, None] - expected[:, None, :]).max(axis=0)
     assert (apart.min(axis=0) < 1e-9).all()
     assert (apart.min(axis=1) < 1e-9).all()
+
+
+@pytest.mark.parametrize("group", KINDS)
+def test_kinds_are_counted_apart(space, group):
+    kinds_are_counted_apart(space, group)
+
+
+@pytest.mark.parametrize("group", KINDS)
+def test_kinds_of_blocks_of_two_paths_are_counted_apart(group):
+    kinds_are_counted_apart(JOINS, group)
+
+
+def test_every_sort_of_operation_is_a_feature():
+    """The two kernels of a shuffle and the two hardnesses and poolings are told apart, whatever else is alike."""
+    told = columns_of(features(JOINS, {}), "op")
+    assert len(np.unique(told.round(9), axis=0)) == len(SAME) + len(HALVED)
+    plain = Block("mbconv", 8, 8, 8, 8, 3, expansion=3, se=4, act="relu", residual=True)
+    alike = SearchSpace("a", (Slot((plain, replace(plain, hard=True), replace(plain, pooled=True))),))
+    assert len(np.unique(columns_of(features(alike, {}), "op").round(9), axis=0)) == 3
 
 
 def test_every_candidate_of_every_slot_is_a_feature(space):
