@@ -13,22 +13,30 @@ class Batches:
 
     Every epoch is a new order of the whole split, less the last images that do not fill a batch. With `augment` each
     image is shifted by up to `shift` of its size, and mirrored half of the time where `dataset.flip`. All of it
-    depends on `seed` and `step` alone. Raises `InputError` where there is not one full batch.
+    depends on `seed` and `step` alone. Of each batch only `rows` are made, the same as in the whole batch: several
+    processes can share it. Raises `InputError` where there is not one full batch.
     """
 
     def __init__(
-        self, split: Split, dataset: Dataset, batch_size: int, seed: int, augment: bool = True, shift: float = 0
+        self,
+        split: Split,
+        dataset: Dataset,
+        batch_size: int,
+        seed: int,
+        augment: bool = True,
+        shift: float = 0,
+        rows: slice = slice(None),
     ) -> None:
         if not 1 <= batch_size <= len(split):
             raise InputError(f"a batch of {batch_size} cannot be drawn from {len(split)} training images")
         self.split, self.dataset, self.batch_size, self.seed, self.augment = split, dataset, batch_size, seed, augment
-        self.shift = round(shift * split.images.shape[-1])
+        self.shift, self.rows = round(shift * split.images.shape[-1]), rows
         self.per_epoch = len(split) // batch_size
         self._order = (-1, torch.empty(0))  # of the last epoch asked for, which is nearly always the next one too
 
     def __call__(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch of update `step`, counted from 0 over all epochs; any thread may ask."""
-        chosen = self._chosen(step)
+        chosen = self._chosen(step)[self.rows]
         if self.augment:
             images = self._augmented(chosen, np.random.default_rng((self.seed, 1, step)))
         else:
@@ -45,15 +53,15 @@ class Batches:
         return order[place * self.batch_size : (place + 1) * self.batch_size]
 
     def _augmented(self, chosen: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        """The images `chosen`, uint8 (batch, 3, H, W), each shifted and perhaps mirrored.
+        """The images `chosen`, uint8 (rows, 3, H, W), each shifted and perhaps mirrored.
 
         Every image is copied once, from the split to where it ends up. In torch each of several operations on the whole
         batch would copy it, and wait for all of torch's threads, which a training step has better use for.
         """
-        source, count = self.split.images.numpy(), len(chosen)
-        images = np.zeros((count, *source.shape[1:]), source.dtype)
-        offsets = rng.integers(0, 2 * self.shift, (2, count), endpoint=True) - self.shift
-        mirrored = rng.random(count) < 0.5 if self.dataset.flip else np.zeros(count, bool)
+        source, count = self.split.images.numpy(), self.batch_size
+        images = np.zeros((len(chosen), *source.shape[1:]), source.dtype)
+        offsets = rng.integers(0, 2 * self.shift, (2, count), endpoint=True)[:, self.rows] - self.shift
+        mirrored = (rng.random(count) < 0.5 if self.dataset.flip else np.zeros(count, bool))[self.rows]
         for image, index, down, right, mirror in zip(images, chosen.tolist(), *offsets.tolist(), mirrored, strict=True):
             rows, from_rows = _overlap(down, source.shape[2])
             columns, from_columns = _overlap(right, source.shape[3])

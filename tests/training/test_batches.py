@@ -95,3 +95,15 @@ def test_an_image_is_augmented_in_another_way_in_every_epoch(dataset):
 def test_less_than_one_batch_is_refused(dataset, size):
     with pytest.raises(InputError, match=f"a batch of {size} cannot be drawn from 48"):
         Batches(dataset.train, dataset, size, seed=0)
+
+
+@pytest.mark.parametrize("augment", [True, False])
+def test_rows_of_a_batch_are_those_of_the_whole_batch(dataset, augment):
+    whole, *parts = (
+        Batches(dataset.train, dataset, 12, seed=0, augment=augment, shift=1 / 8, rows=rows)
+        for rows in (slice(None), slice(0, None, 3), slice(1, None, 3), slice(2, None, 3))
+    )
+    for step in (0, 5):
+        images, labels = whole(step)
+        for rank, part in enumerate(parts):
+            assert same(part(step), (images[rank::3], labels[rank::3]))
