@@ -5,7 +5,7 @@ position a cost of its own, and a prior on the weights of the features says whic
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import prod
@@ -48,7 +48,7 @@ def features(space: SearchSpace, columns: Mapping[str, np.ndarray]) -> Features:
     told_of = cache(lambda block, stage: tuple(_of_block(block, stage, named)))  # many candidates are alike
     stages = [_stage(position) for position in places.positions]
     groups: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
-    for index, (owner, block, options) in enumerate(zip(places.owner, blocks, _options(places.positions), strict=True)):
+    for index, (owner, block, options) in enumerate(zip(places.owner, blocks, _options(places), strict=True)):
         told = [*told_of(block, stages[owner]), *(("slot", option, 1.0) for option in options)]
         for name, column in columns.items():
             told += [(name, "sum", column[index]), (f"{name} by stage", stages[owner], column[index])]
@@ -62,17 +62,17 @@ def features(space: SearchSpace, columns: Mapping[str, np.ndarray]) -> Features:
     )
 
 
-def _options(positions: Sequence[Position]) -> Iterator[list[str]]:
+def _options(places: Candidates) -> Iterator[list[str]]:
     """For each candidate the options that it tells of, so that each may cost what no other feature says.
 
     An option is told of once, by the first position that its slot decides on. A layer that is absent for the sake of
     another choice has no kernel, say, and tells of none.
     """
     seen: set[int] = set()
-    for position in positions:
+    for position in places.positions:
         first = [axis for axis, slot in enumerate(position.slots) if slot not in seen]
         seen |= set(position.slots)
-        for block, options in zip(position.candidates, np.ndindex(*position.shape), strict=True):
+        for block, options in zip(position.candidates, np.ndindex(places.shape(position)), strict=True):
             absent = block.op == "skip" and len(position.slots) > 1
             yield [] if absent else [f"{position.slots[axis]} {options[axis]}" for axis in first]
 
@@ -88,7 +88,6 @@ def _of_block(block: Block, stage: str, named: bool) -> Iterator[tuple[str, str,
     if named:
         yield "block", block.key, 1.0
     yield "depth", "depth", 1.0
-    stage = f"{block.cout} at {block.out[0]}"
     for kind, quantities in (*((_kind(layer), _quantities(layer)) for layer in block.layers), *_joins(block)):
         for quantity, value in quantities.items():
             yield quantity, "sum", value

@@ -1,9 +1,9 @@
 """Latency of any architecture of a space, learned from measured networks: mean, interval and expectation.
 
-Each candidate of each slot has a cost, and a priori costs are linear in features of the blocks (`features`), with a
-scale per group of them (`bayes`): so latency is an affine function of which candidate each slot takes, which searches
-can steer by and solve exactly. It stands on the block table where there is one, and on tables of other devices where
-the user has them: their costs are features too.
+Each candidate of each position has a cost, and a priori costs are linear in features of the blocks (`features`), with a
+scale per group of them (`bayes`): so latency is a sum over positions, which searches can steer by and solve exactly. It
+stands on the block table where there is one, and on tables of other devices where the user has them: their costs are
+features too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,10 @@ import numpy as np
 from pydantic import ConfigDict
 
 from ..errors import InputError
+from ..space.eliminate import Factor, least
 from ..space.space import Arch, SearchSpace
 from . import bayes
+from .candidates import Candidates
 from .features import Features, features
 from .quality import Quality, conformal, errors
 
@@ -44,10 +46,13 @@ class Model:
 
 
 class LatencyPredictor:
-    """latency = `fixed` + the sum of `costs` of the chosen candidates, in ms.
+    """latency = `fixed` + the sum of `costs` of the chosen options + the sum of `shared` tables at the chosen options.
 
-    `costs` has shape (slots, widest slot): 0 or more, NaN where a slot is narrower; `fixed` is the fastest network.
-    `candidate_costs` are the same in one list, less the mean of each slot: a column for another device's predictor.
+    All are in ms, and 0 or more: no network is faster than `fixed`, and where slots are independent the fastest is as
+    fast. `costs`, of shape (slots, widest slot), are what a slot decides on alone: NaN where a slot is narrower. Each
+    of `shared` has an axis for each of several slots that decide together; there are none where slots are independent.
+    `candidate_costs` are the costs of all `Candidates`, less the mean of each position: a column for another device's
+    predictor.
     """
 
     def __init__(
@@ -65,8 +70,8 @@ class LatencyPredictor:
         none, or are not as many.
         """
         self.space = space
-        self._starts = np.cumsum((0, *space.choices))[:-1]
-        self._groups, self._priors = _priors(features(space, columns or {}))
+        self._candidates, found = Candidates.of(space), features(space, columns or {})
+        self._groups, (self._basis, self._priors) = found.names, _basis(found)
         labels = np.asarray(ms, np.float64)
         good = int((np.isfinite(labels) & (labels > 0)).sum())
         if good < max(2, len(labels)):
@@ -88,21 +93,10 @@ class LatencyPredictor:
             self.quality, self.model = None, model
         self._settle(fitted)
 
-    def _picks(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
-        """Indices (N, slots). Raises `InputError` for what is no architecture of the space."""
-        picks = np.atleast_2d(np.asarray(archs, dtype=np.int64))
-        choices = self.space.choices
-        if picks.shape[1:] != (len(choices),) or not ((picks >= 0) & (picks < choices)).all():
-            raise InputError(f"not architectures of {self.space.name}, whose slots have {choices} candidates")
-        return picks
-
     def _design(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
-        """Rows of a constant 1 and the one-hot candidates, (N, 1 + candidates)."""
-        picks = self._picks(archs)
-        design = np.zeros((len(picks), 1 + sum(self.space.choices)))
-        design[:, 0] = 1
-        design[np.arange(len(picks))[:, None], 1 + self._starts + picks] = 1
-        return design
+        """Rows of a constant 1 and what each weight is multiplied by, (N, 1 + weights)."""
+        sums = self._candidates.sums(self._basis, archs)
+        return np.concatenate([np.ones((len(sums), 1)), sums], axis=1)
 
     def _start(self, model: Model | None) -> bayes.Scales | None:
         if model is None or model.groups != self._groups:
@@ -138,34 +132,49 @@ class LatencyPredictor:
         values, vectors = np.linalg.eigh(fitted.covariance)
         self._spread = vectors * np.sqrt(np.maximum(values, 0)) * self._unit
         self._noise = float(np.exp(fitted.scales.noise / 2))
-        constant, flat = fitted.mean[0] * self._unit, fitted.mean[1:] * self._unit
-        self.candidate_costs = flat
-        self.costs = np.full((len(self.space.slots), max(self.space.choices)), np.nan)
-        for slot, (start, width) in enumerate(zip(self._starts, self.space.choices, strict=True)):
-            self.costs[slot, :width] = flat[start : start + width]
-        least = np.nanmin(self.costs, axis=1)
-        self.costs -= least[:, None]
-        self.fixed = float(constant + least.sum())
+        self.candidate_costs = self._basis @ fitted.mean[1:] * self._unit
+        tables: dict[tuple[int, ...], np.ndarray] = {}
+        places = self._candidates
+        for position, flat in zip(places.positions, np.split(self.candidate_costs, places.starts[1:]), strict=True):
+            tables[position.slots] = tables.get(position.slots, 0.0) + flat.reshape(places.shape(position))
+        least_of = {slots: table.min() for slots, table in tables.items()}
+        choices = np.array(self.space.choices)
+        self.costs = np.where(np.arange(choices.max()) < choices[:, None], 0.0, np.nan)
+        for slots, table in tables.items():
+            if len(slots) == 1:
+                self.costs[slots[0], : len(table)] = table - least_of[slots]
+        self.shared: tuple[Factor, ...] = tuple(
+            (slots, table - least_of[slots]) for slots, table in tables.items() if len(slots) > 1
+        )
+        self.fixed = float(fitted.mean[0] * self._unit + np.sum(list(least_of.values())))
 
     def cost(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
         """Predicted ms of each of `archs`, shape (N, slots) to (N,). Raises `InputError` for none of this space."""
-        picks = self._picks(archs)
-        return self.fixed + self.costs[np.arange(len(self.costs)), picks].sum(axis=1)
+        self.space.picks(archs)  # raises
+        options = np.atleast_2d(np.asarray(archs, dtype=np.int64))
+        alone = self.costs[np.arange(len(self.costs)), options].sum(axis=1)
+        together = (table[tuple(options[:, slots].T)] for slots, table in self.shared)
+        return self.fixed + alone + sum(together)
 
     def expected(self, probs: Array) -> Array:
         """Expected ms under independent probabilities (slots, widest slot); torch in, torch out, differentiable.
 
         What stands beyond the end of a narrower slot is not looked at.
         """
-        costs = np.nan_to_num(self.costs)
-        if not isinstance(probs, np.ndarray):
-            costs = probs.new_tensor(costs)
-        return self.fixed + (probs * costs).sum()
+        like = np.asarray if isinstance(probs, np.ndarray) else probs.new_tensor
+        total = self.fixed + (probs * like(np.nan_to_num(self.costs))).sum()
+        for slots, table in self.shared:
+            left = like(table)
+            for slot in slots:  # the mean over its options leaves a table of the slots after it
+                options = self.space.choices[slot]
+                left = probs[slot, :options] @ left.reshape(options, -1)
+            total = total + left[0]
+        return total
 
     def unknown(self, archs: Sequence[Arch] | np.ndarray) -> tuple[np.ndarray, float]:
         """What is not known of the mean of each of `archs`, and the noise of a measurement, both relative to it.
 
-        A row u of the first, (N, 1 + candidates), has variance |u|², and rows u and w have covariance u · w.
+        A row u of the first, (N, 1 + weights), has variance |u|², and rows u and w have covariance u · w.
         """
         return (self._design(archs) @ self._spread) / self.cost(archs)[:, None], self._noise
 
@@ -181,17 +190,28 @@ class LatencyPredictor:
         return cost - half, cost + half
 
     def range(self) -> tuple[float, float]:
-        """Predicted ms of the fastest and of the slowest network of the space."""
-        return self.fixed, float(self.fixed + np.nanmax(self.costs, axis=1).sum())
+        """Predicted ms of the fastest and of the slowest network of the space; exact."""
+        choices = self.space.choices
+        alone = [((slot,), row[:options]) for slot, (row, options) in enumerate(zip(self.costs, choices, strict=True))]
+        factors = [*alone, *self.shared]
+        fastest, slowest = least(factors, choices), least([(slots, -table) for slots, table in factors], choices)
+        low, high = self.cost([fastest, slowest])
+        return float(low), float(high)
 
 
-def _priors(found: Features) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of the groups, and what each of them, and the constant before them, lets the costs of candidates be: the
-    covariance (1 + groups, 1 + candidates, 1 + candidates) that makes the latency vary by 1."""
-    count = 1 + len(found.values)
-    priors = np.zeros((1 + len(found.names), count, count))
+def _basis(found: Features) -> tuple[np.ndarray, np.ndarray]:
+    """What the cost of each candidate is in the weights that are learned (candidates, weights), and what the constant
+    and each group lets the constant and the weights be: covariances (1 + groups, 1 + weights, 1 + weights) that make
+    the latency vary by 1.
+
+    The weights are the costs themselves or, where those are more, as they are in their thousands where positions share
+    choices, the weights of the features. A priori the two say the same.
+    """
+    candidates, features = found.values.shape
+    basis, loadings = (np.eye(candidates), found.values) if candidates <= features else (found.values, np.eye(features))
+    priors = np.zeros((1 + len(found.names), 1 + len(loadings), 1 + len(loadings)))
     priors[0, 0, 0] = np.exp(-bayes.TYPICAL)  # typically the constant is all of the latency, not 2 % of it
     for group, prior in enumerate(priors[1:]):
-        values = found.values[:, found.groups == group]
-        prior[1:, 1:] = values @ values.T / values.shape[1]
-    return found.names, priors
+        loading = loadings[:, found.groups == group]
+        prior[1:, 1:] = loading @ loading.T / loading.shape[1]
+    return basis, priors

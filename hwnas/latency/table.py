@@ -14,6 +14,7 @@ from ..devices.base import DeviceInfo
 from ..errors import InputError
 from ..space.net import Block
 from ..space.space import Arch, SearchSpace
+from .candidates import Candidates
 from .predictor import LatencyPredictor, Model
 from .quality import Quality
 from .stats import Estimate
@@ -141,8 +142,8 @@ def columns_of(space: SearchSpace, rows: Mapping[str, Estimate], overhead: Estim
     """What the measured blocks say that each candidate costs in ms, as the predictor takes it; nothing without rows."""
     if not rows:
         return {}
-    blocks = [block for slot in space.slots for block in slot.candidates]
     starting = overhead.ms if overhead else 0.0
+    blocks = Candidates.of(space).blocks
     return {"table": np.array([0.0 if block.op == "skip" else row(rows, block).ms - starting for block in blocks])}
 
 
