@@ -1,6 +1,8 @@
 """The least sum of tables that share decisions, exactly, by eliminating one decision after the other."""
 
 from collections.abc import Sequence
+from math import prod
+from math import prod
 
 import numpy as np
 
@@ -36,7 +38,7 @@ def least(factors: Sequence[Factor], choices: Sequence[int]) -> tuple[int, ...]:
 def _table_size(slot: int, factors: Sequence[Factor], choices: Sequence[int]) -> int:
     """Entries of the table that eliminating `slot` makes."""
     neighbours = {s for slots, _ in factors if slot in slots for s in slots}
-    return int(np.prod([choices[s] for s in neighbours], dtype=np.int64))
+    return prod(choices[s] for s in neighbours)  # of python's integers: it may be more than any array can have
 
 
 def _aligned(slots: tuple[int, ...], table: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:

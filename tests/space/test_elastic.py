@@ -75,6 +75,12 @@ def test_elimination_agrees_with_trying_everything():
         assert least(factors, choices) == every[int(np.argmin(totals))]
 
 
+def test_a_decision_that_all_others_depend_on_goes_last():
+    """Its own table would have more entries than any integer of the processor counts."""
+    factors = [((0, slot), np.array([[1.0, 3.0], [2.0, 0.0]])) for slot in range(1, 70)]
+    assert least(factors, (2,) * 70) == (1,) * 70
+
+
 def test_a_decision_that_costs_nothing_takes_its_first_option():
     assert least([((), np.array(1.0)), ((1,), np.array([2.0, 1.0]))], (3, 2)) == (0, 1)
 
