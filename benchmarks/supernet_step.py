@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from record import record
 
 from hwnas.nn.supernet import Supernet, one_hot
-from hwnas.space import mobile
+from hwnas.space import layerwise, mobile
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
 from hwnas.strategies.proxyless import ProxylessGradient
@@ -36,7 +36,7 @@ def widened(space: SearchSpace) -> SearchSpace:
         if isinstance(part, Block):
             return part
         first = part.candidates[0]
-        more = (replace(first, kernel=k, expansion=e) for k, e in product(mobile.KERNELS, (1, 2, 4, 5)))
+        more = (replace(first, kernel=k, expansion=e) for k, e in product(layerwise.KERNELS, (1, 2, 4, 5)))
         return Slot((*part.candidates[:6], *more))
 
     return SearchSpace(f"{space.name} with 18 candidates", tuple(map(slot, space.parts)))

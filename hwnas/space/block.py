@@ -16,7 +16,7 @@ Op = Literal[
 
 _BOTTLENECK = "kernel stride expansion mid se hard act residual pooled"
 _FIELDS: dict[Op, str] = {
-    "conv": "kernel stride act residual pooled",
+    "conv": "kernel stride se hard act residual pooled",
     "mbconv": _BOTTLENECK,
     "fbconv": f"{_BOTTLENECK} groups",
     "fused": _BOTTLENECK,

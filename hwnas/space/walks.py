@@ -31,6 +31,7 @@ def _depthwise(block: Block, name: str, channels: int, stride: int) -> Layer:
 
 def _conv(block: Block) -> Iterator[Layer]:
     yield Layer("conv", "conv", block.cin, block.cout, block.kernel, block.stride, act=block.act, out=block.out)
+    yield from _excitation(block, block.cout)
 
 
 def _bottleneck(block: Block) -> Iterator[Layer]:
@@ -49,10 +50,14 @@ def _fused(block: Block) -> Iterator[Layer]:
 
 
 def _excited_projection(block: Block) -> Iterator[Layer]:
-    mid, act = block.expanded, "relu" if block.hard else block.act
+    yield from _excitation(block, block.expanded)
+    yield Layer("conv", "project", block.expanded, block.cout, groups=block.groups, out=block.out)
+
+
+def _excitation(block: Block, channels: int) -> Iterator[Layer]:
     if block.se:
-        yield Layer("se", "se", mid, mid, mid=block.se, act=act, out=block.out, hard=block.hard)
-    yield Layer("conv", "project", mid, block.cout, groups=block.groups, out=block.out)
+        act = "relu" if block.hard else block.act
+        yield Layer("se", "se", channels, channels, mid=block.se, act=act, out=block.out, hard=block.hard)
 
 
 def _shuffle(block: Block) -> Iterator[Layer]:
