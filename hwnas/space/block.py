@@ -156,12 +156,12 @@ def _faults(block: Block) -> Iterator[str]:
     allowed = _FIELDS[block.op].split()
     for name, default in _DEFAULTS:
         if getattr(block, name) != default and name not in allowed:
-            yield f"no {block.op} has {name}"
+            yield f"{block.op} has no {name}"
     same = block.cin == block.cout
     if (block.residual or block.op == "skip") and not (same and block.stride == 1):
         yield "an identity needs stride 1 and equal channels"
     if block.op in ("avgpool", "maxpool", "zero") and not same:
-        yield f"a {block.op} does not change the channels"
+        yield f"{block.op} does not change the channels"
     if block.cin % block.groups or block.cout % block.groups or block.expanded % block.groups:
         yield "groups divide the channels"
     if block.mid and block.expansion > 1:
@@ -180,8 +180,8 @@ def _faults(block: Block) -> Iterator[str]:
 
 def _joined_faults(block: Block) -> Iterator[str]:
     if not (block.mid and block.act):
-        yield f"a {block.op} has mid channels and an activation: give both"
+        yield f"{block.op} has mid channels and an activation: give both"
     if block.split and block.cin % 2:
-        yield f"a {block.op} of stride 1 halves the channels, which are odd"
+        yield f"{block.op} of stride 1 halves the channels, which are odd"
     if block.cout <= block.passed:
-        yield f"a {block.op} passes {block.passed} channels on, which leaves none for its main path"
+        yield f"{block.op} passes {block.passed} channels on, which leaves none for its main path"

@@ -36,8 +36,8 @@ class Net:
     def __post_init__(self) -> None:
         if not self.blocks:
             raise ValueError("a network needs at least one block")
-        if not self.eps > 0:
-            raise ValueError(f"eps is {self.eps}, and no BatchNorm can divide by a variance of 0 with it")
+        if not 0 < self.eps < 1:
+            raise ValueError(f"eps is {self.eps}, not between 0 and 1")
         for before, after in pairwise(self.blocks):
             if (before.cout, *before.out) != (after.cin, after.height, after.width):
                 raise ValueError(f"{after.key} does not follow {before.key}")

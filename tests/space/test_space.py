@@ -128,10 +128,10 @@ def test_a_wrong_network_file_is_refused_naming_the_field(change, message):
 def test_impossible_things_are_refused():
     with pytest.raises(ValueError, match="identity needs"):
         Block("mbconv", 8, 16, 8, 8, 3, residual=True)
-    with pytest.raises(ValueError, match="no skip has residual"):
+    with pytest.raises(ValueError, match="skip has no residual"):
         Block("skip", 8, 8, 8, 8, residual=True)
     for op, cin, groups in (("mbconv", 8, 2), ("conv", 8, 2), ("fbconv", 8, 3), ("fbconv", 9, 2)):
-        with pytest.raises(ValueError, match="has groups|groups divide"):
+        with pytest.raises(ValueError, match="has no groups|groups divide"):
             Block(op, cin, 8, 8, 8, 3, groups=groups)
     with pytest.raises(ValueError, match="under 1"):
         Block("fbconv", 8, 8, 8, 8, 3, groups=0)
