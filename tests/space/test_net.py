@@ -168,5 +168,5 @@ def test_eps_is_part_of_a_net_and_of_no_key():
     assert Net.from_json(Net(blocks, eps=1e-3).to_json()).eps == 1e-3
     assert "eps" not in {field.name for field in fields(Block)}
     for eps in (0, -1e-5, 1, float("nan")):
-        with pytest.raises(InputError, match="eps is .*, not between 0 and 1"):
+        with pytest.raises(InputError, match=r"eps is .*, not between 0 and 1"):
             Net.from_json(Net(blocks).to_json() | {"eps": eps})
