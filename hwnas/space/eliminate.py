@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from math import prod
-from math import prod
 
 import numpy as np
 
@@ -38,7 +37,7 @@ def least(factors: Sequence[Factor], choices: Sequence[int]) -> tuple[int, ...]:
 def _table_size(slot: int, factors: Sequence[Factor], choices: Sequence[int]) -> int:
     """Entries of the table that eliminating `slot` makes."""
     neighbours = {s for slots, _ in factors if slot in slots for s in slots}
-    return prod(choices[s] for s in neighbours)  # of python's integers: it may be more than any array can have
+    return prod(choices[s] for s in neighbours)  # of Python's integers: it may be more than any array can have
 
 
 def _aligned(slots: tuple[int, ...], table: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
