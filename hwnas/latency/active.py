@@ -1,10 +1,11 @@
 """Which networks to measure: at first some over the whole range of the space, then what the predictor is unsure of."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from ..space.space import Arch, SearchSpace
+from .candidates import Candidates
 from .predictor import LatencyPredictor
 
 POOL = 1000
@@ -17,21 +18,32 @@ LEAN = 8.0
 def draw(space: SearchSpace, count: int, seed: int, even: bool = True) -> list[Arch]:
     """Distinct random architectures; fewer than `count` where chance repeats itself.
 
-    With `even`, every other one is drawn uniformly. The rest lean to light or to heavy candidates, each in its own
+    With `even`, every other one is drawn uniformly. The rest lean to light or to heavy options, each in its own
     measure, and so reach the ends of the range: uniform draws are all much alike, and would leave fast networks, the
     ones that budgets are about, to extrapolation.
     """
     rng = np.random.default_rng(seed)
     leanings = rng.uniform(-LEAN, LEAN, count) * (np.arange(count) % 2 if even else 0)
-    return list(dict.fromkeys(_leaning(space, leaning, rng) for leaning in leanings))
+    work = _work(space)
+    return list(dict.fromkeys(_leaning(work, leaning, rng) for leaning in leanings))
 
 
-def _leaning(space: SearchSpace, leaning: float, rng: np.random.Generator) -> Arch:
-    """A random architecture: candidates weigh exp(`leaning` · their MACs relative to the slot's heaviest)."""
+def _work(space: SearchSpace) -> list[np.ndarray]:
+    """MACs of each option of each slot: of all positions that it decides on, the mean over what else decides there."""
+    work, places = [np.zeros(options) for options in space.choices], Candidates.of(space)
+    macs = {block: block.macs for block in space.blocks()}
+    for position in places.positions:
+        table = np.array([macs.get(block, 0) for block in position.candidates]).reshape(places.shape(position))
+        for axis, slot in enumerate(position.slots):
+            work[slot] += table.mean(axis=tuple(other for other in range(table.ndim) if other != axis))
+    return work
+
+
+def _leaning(work: Sequence[np.ndarray], leaning: float, rng: np.random.Generator) -> Arch:
+    """A random architecture: options weigh exp(`leaning` · their MACs relative to the slot's heaviest)."""
     arch = []
-    for slot in space.slots:
-        macs = np.array([block.macs for block in slot.candidates])
-        weights = np.exp(leaning * macs / macs.max())
+    for macs in work:
+        weights = np.exp(leaning * macs / max(macs.max(), 1))
         arch.append(int(rng.choice(len(macs), p=weights / weights.sum())))
     return tuple(arch)
 
