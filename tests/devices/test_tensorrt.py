@@ -36,6 +36,14 @@ BLOCKS = [
     *(Block("fbconv", 8, 8, 14, 14, 3, expansion=1, groups=g, act="relu", residual=True) for g in (1, 2)),
     Block("fbconv", 8, 16, 14, 14, 5, 2, expansion=6, groups=2, act="relu"),
     Block("classifier", 16, 10, 7, 7),
+    Block("conv", 8, 8, 14, 14, 3, se=4, act="relu", residual=True),
+    Block("mbconv", 8, 8, 14, 14, 3, mid=20, se=4, hard=True, act="hswish", residual=True, pooled=True),
+    Block("fused", 8, 16, 14, 14, 3, 2, expansion=4, se=4, act="swish"),
+    *(Block(op, 8, 8, 14, 14, 3, mid=6, act="relu") for op in ("shuffle", "xception")),
+    *(Block(op, 8, 16, 14, 14, 3, 2, mid=6, act="relu") for op in ("shuffle", "xception")),
+    *(Block(op, 8, 8, 14, 14, 3, stride) for op in ("avgpool", "maxpool") for stride in (1, 2)),
+    *(Block("zero", 8, 8, 14, 14, stride=stride) for stride in (1, 2)),
+    Block("classifier", 16, 10, 7, 7, mid=20, act="hswish"),
 ]
 BLOCK = BLOCKS[8]
 
