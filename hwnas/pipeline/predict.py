@@ -11,8 +11,9 @@ from ..latency.predictor import LatencyPredictor
 from ..latency.quality import Quality
 from ..latency.table import LatencyTable, load, read_arch, write_arch
 from ..space import mobile
-from ..space.net import Block, Net
-from ..space.space import Arch, SearchSpace, Slot
+from ..space.net import Net
+from ..space.recognise import making
+from ..space.space import Arch, SearchSpace
 from .tables import find, space_of
 
 NET = "net.json"
@@ -113,7 +114,7 @@ def arch_of(space: SearchSpace, net: Net, where: object = "network") -> Arch:
     Raises `InputError` naming `where` for a network that the space does not make.
     """
     named = _named(net.name, space)
-    found = named if named and space.derive(named) == net else _making(space.parts, net.blocks)
+    found = named if named and space.derive(named).blocks == net.blocks else making(space, net.blocks)
     if found is None:
         raise InputError(f"{where} is not a network of {space.name} with {space.classes} classes")
     return found
@@ -125,19 +126,3 @@ def _named(name: str, space: SearchSpace) -> Arch | None:
         return space.check(read_arch(name.removeprefix(f"{space.name}:")))
     except InputError:
         return None
-
-
-def _making(parts: Sequence[Block | Slot], blocks: Sequence[Block]) -> Arch | None:
-    """The first choice at the slots among `parts` that makes `blocks`; None where there is none."""
-    if not parts:
-        return None if blocks else ()
-    part, *others = parts
-    if isinstance(part, Block):
-        return _making(others, blocks[1:]) if blocks and blocks[0] == part else None
-    for index, block in enumerate(part.candidates):
-        used = 0 if block.op == "skip" else 1
-        if used == 0 or (blocks and blocks[0] == block):
-            later = _making(others, blocks[used:])
-            if later is not None:
-                return (index, *later)
-    return None
