@@ -93,11 +93,13 @@ def _add(chain: Chain, block: Block, width: float, stride: int | None = None) ->
     cin, stride = chain.channels, stride or block.stride
     cout = block.cout if block.op == "classifier" else _wider(block.cout, width)
     changes: dict[str, Any] = {"cout": cout, "stride": stride}
+    inside = cout
     if block.op in BOTTLENECKS:
         changes["mid"] = mid = _in_proportion(block.mid, block.cin, cin)
-        changes["se"] = _squeezed(block, cin, mid or cin * block.expansion)
+        inside = mid or cin * block.expansion
     elif block.mid:
         changes["mid"] = _wider(block.mid, width)
+    changes["se"] = _squeezed(block, cin, inside)
     if stride == 1 and cin == cout:
         keeps_shape = block.stride == 1 and block.cin == block.cout
         changes["residual"] = block.residual if keeps_shape else block.op in BOTTLENECKS
@@ -113,14 +115,13 @@ def _in_proportion(part: int, before: int, after: int) -> int:
     return part if before == after or part == 0 else round_channels(after * part / before)
 
 
-def _squeezed(block: Block, cin: int, expanded: int) -> int:
-    """The squeezed channels of `block` where it has `cin` channels, `expanded` inside."""
-    if block.se == 0 or (cin, expanded) == (block.cin, block.expanded):
+def _squeezed(block: Block, cin: int, inside: int) -> int:
+    """The squeezed channels of `block` where it has `cin` channels, and `inside` that are squeezed."""
+    before = block.cout if block.op == "conv" else block.expanded
+    if block.se == 0 or (cin, inside) == (block.cin, before):
         return block.se
     if not block.hard:
         return max(1, round(cin * block.se / block.cin))
-    if block.se == round_channels(
-        block.expanded / 4
-    ):  # a quarter, as in 1905.02244, §5.3, of which rounding hides much
-        return round_channels(expanded / 4)
-    return _in_proportion(block.se, block.expanded, expanded)
+    if block.se == round_channels(before / 4):  # a quarter (1905.02244, §5.3), much of which may be due to rounding
+        return round_channels(inside / 4)
+    return _in_proportion(block.se, before, inside)

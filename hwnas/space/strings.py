@@ -129,7 +129,8 @@ def _unit(block: Block, definition: Definition) -> Unit:
     cin, mid = block.cin, block.expanded
     kind = {"conv": "cn", "mbconv": "ir" if mid != cin else "ds", "fbconv": "ir", "fused": "er"}.get(block.op)
     hard = definition.model == "mobilenetv3"
-    if kind is None or block.groups > 1 or block.pooled or not block.act or (block.se and block.hard != hard):
+    excited = block.se == 0 or (block.hard == hard and kind != "cn")
+    if kind is None or block.groups > 1 or block.pooled or not block.act or not excited:
         raise InputError(f"timm has no string for {block.key}")
     expansion = se = ""
     if kind in ("ir", "er"):

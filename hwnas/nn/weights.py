@@ -1,0 +1,89 @@
+"""Weights that were trained elsewhere: published files of them, and how they come into a module of ours."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..errors import InputError
+from ..space.net import Net
+from .build import Network, build
+
+Group = dict[str, torch.Tensor]
+
+
+def read(path: Path) -> dict[str, torch.Tensor]:
+    """The state dict in a file of `torch.save`, or under "state_dict" in it, as ProxylessNAS (1812.00332) and
+    Once-for-All (1908.09791) publish theirs. Nothing but tensors is unpickled. Raises `InputError` for another file."""
+    try:
+        value = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(f"{path} is no file of weights alone, as torch saves them: {reason}") from None
+    state = value.get("state_dict", value) if isinstance(value, dict) else None
+    if not state or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+        raise InputError(f"{path} holds no state dict, that is names of weights and tensors")
+    return state
+
+
+def load(net: Net, path: Path) -> Network:
+    """The module of `net` with the weights in the file `path`, in eval mode. Raises `InputError` where they are of
+    another network."""
+    module = build(net, seed=0)
+    try:
+        adopt(module, read(path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return module.eval()
+
+
+def adopt(module: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
+    """Copy the weights of another program's module of the same network into `module`.
+
+    Names do not count: convolutions and linear layers are matched in their order, and so are norms, which some put
+    before the convolution that they follow. A linear layer may be a convolution of one pixel there, and may have no
+    bias. Raises `InputError` naming the first that does not fit, and then leaves `module` as it was.
+    """
+    names = [name for name in state if not name.endswith("num_batches_tracked")]
+    if names == sorted(names):
+        raise InputError("the weights are sorted by name: only in the order of the layers can they be told apart")
+    copies: list[tuple[torch.Tensor, torch.Tensor]] = []
+    for ours, theirs in zip(_groups(module.state_dict()), _groups(state), strict=True):
+        for ours_name, theirs_name in zip(ours, theirs, strict=False):
+            copies += _pairs(ours[ours_name], theirs[theirs_name], ours_name, theirs_name)
+        if len(ours) != len(theirs):
+            longer, other = (ours, "them") if len(ours) > len(theirs) else (theirs, "this network")
+            raise InputError(f"{list(longer)[min(len(ours), len(theirs))]} has no like in {other}")
+    with torch.no_grad():
+        for target, source in copies:
+            target.copy_(source.reshape(target.shape))
+
+
+def _groups(state: Mapping[str, torch.Tensor]) -> tuple[dict[str, Group], dict[str, Group]]:
+    """The weights of each layer under its name, in order: of convolutions and linear layers, and of norms."""
+    layers: dict[str, Group] = {}
+    for name, tensor in state.items():
+        layer, _, weight = name.rpartition(".")
+        if weight != "num_batches_tracked":
+            layers.setdefault(layer, {})[weight] = tensor
+    norms = {name: group for name, group in layers.items() if "running_mean" in group}
+    return {name: group for name, group in layers.items() if name not in norms}, norms
+
+
+def _pairs(ours: Group, theirs: Group, name: str, other: str) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """What of `theirs` goes where in `ours`. Raises `InputError` where a shape differs, or one has more."""
+    if ours["weight"].ndim == 2 and "bias" not in theirs:
+        theirs = {**theirs, "bias": torch.zeros_like(ours["bias"])}
+    for weight in sorted(ours.keys() | theirs.keys()):
+        shapes = [_shape(group[weight]) if weight in group else "missing" for group in (ours, theirs)]
+        if shapes[0] != shapes[1]:
+            raise InputError(f"{other}.{weight} is {shapes[1]}, where {name}.{weight} is {shapes[0]}")
+    return [(ours[weight], theirs[weight]) for weight in ours]
+
+
+def _shape(tensor: torch.Tensor) -> tuple[int, ...]:
+    """The shape, without the kernel of a convolution of one pixel: (cout, cin, 1, 1) is (cout, cin)."""
+    shape = tuple(tensor.shape)
+    return shape[:2] if shape[2:] == (1, 1) else shape

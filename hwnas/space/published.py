@@ -1,0 +1,192 @@
+"""Networks in files: in this project's form, or as ProxylessNAS (1812.00332) and Once-for-All (1908.09791) publish
+theirs: a `net.config` that tells every layer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, TypeAdapter
+
+from ..errors import InputError
+from ..files import parse, read_json
+from .chain import Chain, round_channels
+from .layer import Act
+from .net import Net
+
+RESOLUTION = 224
+"""Pixels a side of the images of a published network that comes without a `run.config`."""
+
+_ACTS: dict[str | None, Act] = {None: "", "relu": "relu", "relu6": "relu6", "h_swish": "hswish"}
+_ActName = Literal["relu", "relu6", "h_swish"]
+
+
+def _one(value: Any) -> Any:
+    """A size, where it is written once for each axis."""
+    return value[0] if isinstance(value, list) and value and value == value[:1] * len(value) else value
+
+
+_Size = Annotated[int, BeforeValidator(_one), Field(ge=1)]
+
+
+class _Norm(BaseModel):
+    eps: Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Conv(BaseModel):
+    """A convolution, BatchNorm, and an activation."""
+
+    name: Literal["ConvLayer"]
+    in_channels: _Size
+    out_channels: _Size
+    kernel_size: _Size
+    stride: _Size = 1
+    dilation: Literal[1] = 1
+    groups: Literal[1] = 1
+    bias: Literal[False] = False
+    use_bn: Literal[True] = True
+    act_func: _ActName | None = "relu"
+    ops_order: Literal["weight_bn_act"] = "weight_bn_act"
+
+
+class _Hidden(_Conv):
+    """A convolution of one pixel without BatchNorm."""
+
+    kernel_size: Annotated[Literal[1], BeforeValidator(_one)]
+    use_bn: Literal[False]
+    act_func: _ActName
+
+
+class _Bottleneck(BaseModel):
+    """An inverted bottleneck, which is widened `expand_ratio` times where `mid_channels` does not say how far."""
+
+    name: Literal["MBInvertedConvLayer", "MBConvLayer"]
+    in_channels: _Size
+    out_channels: _Size
+    kernel_size: _Size
+    stride: _Size
+    expand_ratio: Annotated[float, Field(gt=0)] | None = None
+    mid_channels: _Size | None = None
+    act_func: _ActName = "relu6"
+    use_se: bool = False
+    groups: None = None
+
+
+class _Path(BaseModel):
+    name: Literal["IdentityLayer", "ZeroLayer"]
+
+
+class _Residual(BaseModel):
+    """A bottleneck, and what goes past it. Without a bottleneck the input goes on as it is."""
+
+    conv: Annotated[_Bottleneck | _Path, Field(discriminator="name")] | None = Field(
+        validation_alias=AliasChoices("mobile_inverted_conv", "conv")
+    )
+    shortcut: _Path | None
+
+
+class _Linear(BaseModel):
+    in_features: _Size
+    out_features: _Size
+    use_bn: Literal[False] = False
+    act_func: None = None
+
+
+class _Proxyless(BaseModel):
+    name: Literal["ProxylessNASNets"]
+    bn: _Norm
+    first_conv: _Conv
+    blocks: list[_Residual]
+    feature_mix_layer: _Conv | None
+    classifier: _Linear
+
+
+class _MobileNetV3(_Proxyless):
+    name: Literal["MobileNetV3"]
+    final_expand_layer: _Conv
+    feature_mix_layer: _Hidden
+
+
+_NET: TypeAdapter[_Proxyless | _MobileNetV3] = TypeAdapter(
+    Annotated[_Proxyless | _MobileNetV3, Field(discriminator="name")]
+)
+
+
+def read(path: Path) -> Net:
+    """The network in `path`: this project's JSON, or a published one.
+
+    A published network is for images of the size in the `run.config` beside it, or 224 pixels; `scaling.scale` makes
+    it for another. Raises `InputError` naming what is wrong.
+    """
+    value = read_json(path, "network")
+    if not isinstance(value, dict) or "schema" in value or "first_conv" not in value:
+        return Net.from_json(value, path)
+    label = path.parent.name if path.stem == "net" else path.stem
+    return from_config(value, path, _resolution(path.with_name("run.config")), label)
+
+
+def from_config(value: Any, where: object = "network", resolution: int = RESOLUTION, name: str = "") -> Net:
+    """The network that a published `net.config` tells. Raises `InputError` naming `where` and the wrong layer."""
+    config = parse(_NET, value, where)
+    chain = Chain(resolution)
+    _add_conv(chain, config.first_conv, f"{where}: first_conv")
+    for index, block in enumerate(config.blocks):
+        if isinstance(block.conv, _Bottleneck):
+            residual = block.shortcut is not None and block.shortcut.name == "IdentityLayer"
+            _add_bottleneck(chain, block.conv, residual, f"{where}: blocks.{index}")
+    fields: dict[str, Any] = {}
+    if isinstance(config, _MobileNetV3):
+        _add_conv(chain, config.final_expand_layer, f"{where}: final_expand_layer")
+        hidden = config.feature_mix_layer
+        fields = {"mid": hidden.out_channels, "act": _ACTS[hidden.act_func]}
+    elif config.feature_mix_layer:
+        _add_conv(chain, config.feature_mix_layer, f"{where}: feature_mix_layer")
+    chain.add("classifier", config.classifier.out_features, **fields)
+    return chain.net(name or config.name, config.bn.eps)
+
+
+def _resolution(path: Path) -> int:
+    """The `image_size` in the `run.config` at `path`, if there is such a file."""
+    if not path.exists():
+        return RESOLUTION
+    value = read_json(path, "run.config")
+    size = value.get("image_size") if isinstance(value, dict) else None
+    if not isinstance(size, int) or size < 1:
+        raise InputError(f"{path} gives no image_size that is a number of pixels")
+    return size
+
+
+@contextmanager
+def _fitting(chain: Chain, channels: int, where: str) -> Iterator[None]:
+    """Add a layer for `channels`. Raises `InputError` naming `where` if it gets others, or if no block is like it."""
+    if channels != chain.channels:
+        raise InputError(f"{where} is for {channels} channels, and gets {chain.channels}")
+    try:
+        yield
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _add_conv(chain: Chain, layer: _Conv, where: str) -> None:
+    with _fitting(chain, layer.in_channels, where):
+        act = _ACTS[layer.act_func]
+        chain.add("conv", layer.out_channels, kernel=layer.kernel_size, stride=layer.stride, act=act)
+
+
+def _add_bottleneck(chain: Chain, layer: _Bottleneck, residual: bool, where: str) -> None:
+    with _fitting(chain, layer.in_channels, where):
+        mid = layer.mid_channels or round(layer.in_channels * (layer.expand_ratio or 1))
+        widens = layer.expand_ratio != 1
+        if not widens and mid != layer.in_channels:
+            raise InputError("its expand_ratio is 1, and its mid_channels are others than its in_channels")
+        chain.add(
+            "fbconv" if widens and mid == layer.in_channels else "mbconv",  # an mbconv widens, or has no such layer
+            layer.out_channels,
+            kernel=layer.kernel_size,
+            stride=layer.stride,
+            mid=mid,
+            se=round_channels(mid // 4) if layer.use_se else 0,
+            hard=layer.use_se,
+            act=_ACTS[layer.act_func],
+            residual=residual,
+        )
