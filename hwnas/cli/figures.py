@@ -1,4 +1,4 @@
-"""Latencies of single models, measured and predicted; and the spaces that networks come from."""
+"""Latencies of single models, measured and predicted."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..output import lines, listing, show, table_text
-from ..space import mobile
+from ..output import lines, show, table_text
 from .app import AsJson, DeviceName, DeviceThreads, app
 
 if TYPE_CHECKING:
@@ -91,12 +90,3 @@ def predict(
     ]
     on = f"predicted, not measured, for {found.device.model} from {found.table}"
     show(found, as_json, "\n".join([*text, f"{on}: {found.quality}", *lines("note", found.flags)]))
-
-
-@app.command(epilog="Example: hwnas spaces --json")
-def spaces(as_json: AsJson = False) -> None:
-    """List the built-in search spaces."""
-    built = [mobile.get(name) for name in mobile.SPACES]
-    rows = [{"name": s.name, "slots": len(s.slots), "networks": s.size, "blocks": len(s.blocks()),
-             "resolution": s.resolution, "classes": s.classes, "source": s.source} for s in built]  # fmt: skip
-    listing(rows, as_json)

@@ -1,0 +1,75 @@
+"""What there is to know of a search space, and of its latency where there is a table of it."""
+
+from math import log10, prod
+from typing import Any
+
+from ..errors import InputError
+from ..latency.table import load
+from ..space import mobile
+from ..space.block import Block
+from ..space.space import Choice, SearchSpace, Slot
+from .tables import find, space_of
+
+
+def describe(name: str, classes: int | None = None, table: str | None = None) -> dict[str, Any]:
+    """All that a person wants to know of the space `name`; with the name or file of a `table`, its latency there.
+
+    `macs` and `params` are those of the networks with the fewest and with the most, exactly. Raises `InputError` where
+    there is no such space or table, or the table is not of this space.
+    """
+    latency, space = (None, mobile.get(name, classes)) if table is None else _latency(name, classes, table)
+    return {
+        "space": name,
+        "source": space.source,
+        "classes": space.classes,
+        "resolutions": sorted({block.height for block in space.positions[0].candidates}),
+        "architectures": prod(space.choices),
+        "networks": space.size,
+        "networks_log10": round(log10(space.size), 2),
+        "blocks": len(space.blocks()),
+        "macs": _range(space, "macs"),
+        "params": _range(space, "params"),
+        "slots": [{"slot": index, **_decision(slot)} for index, slot in enumerate(space.slots)],
+        "latency": latency,
+    }
+
+
+def _range(space: SearchSpace, cost: str) -> tuple[int, int]:
+    """The sum of `cost` over the blocks of the network with the least, and of that with the most."""
+    least, most = (space.least(lambda block, sign=sign: sign * getattr(block, cost)) for sign in (1, -1))
+    return getattr(space.derive(least), cost), getattr(space.derive(most), cost)
+
+
+def _decision(slot: Slot | Choice) -> dict[str, Any]:
+    """What a slot decides on, and between what."""
+    if isinstance(slot, Choice):
+        return {"decides": slot.name, "options": slot.options}
+    first = slot.candidates[0]
+    return {"decides": f"{first.cin} to {first.cout} channels at {first.height} px", "options": _told_apart(slot)}
+
+
+def _told_apart(slot: Slot) -> tuple[str, ...]:
+    """The candidates of `slot` by their kind and what not all of them have, skips aside."""
+    fields = [block.key.split("_")[3:] for block in slot.candidates]
+    shared = set.intersection(*(set(told) for block, told in zip(slot.candidates, fields, strict=True) if _runs(block)))
+    return tuple(
+        " ".join([block.op, *(field for field in told if field not in shared)])
+        for block, told in zip(slot.candidates, fields, strict=True)
+    )
+
+
+def _runs(block: Block) -> bool:
+    return block.op != "skip"
+
+
+def _latency(name: str, classes: int | None, wanted: str) -> tuple[dict[str, Any], SearchSpace]:
+    """The latency of the fastest and of the slowest network as `wanted` predicts it, and the space of that table."""
+    path = find(wanted)
+    table = load(path)
+    if table.space != name or classes not in (None, table.classes):
+        asked = name if classes is None else f"{name} with {classes} classes"
+        raise InputError(f"{path} is a table of {table.space} with {table.classes} classes, not of {asked}")
+    space = space_of(table)
+    fastest, slowest = table.predictor(space).range()
+    told = {"table": path, "device": table.device.model, "predicted_ms": (fastest, slowest)}
+    return {**told, "quality": str(table.quality)}, space
