@@ -26,6 +26,16 @@ NET = Net(
     ),
     "net",
 )
+JOINS = Net(
+    (
+        Block("shuffle", 3, 8, 16, 16, 3, 2, mid=6, act="relu"),
+        Block("xception", 8, 8, 8, 8, 3, mid=6, act="relu"),
+        Block("maxpool", 8, 8, 8, 8, 3, 2),
+        Block("fused", 8, 8, 4, 4, 3, expansion=2, se=4, hard=True, act="relu", residual=True, pooled=True),
+        Block("classifier", 8, 5, 4, 4, mid=12, act="hswish"),
+    ),
+    "joins",
+)
 
 
 def device(**runtime):
@@ -39,7 +49,9 @@ def model(tmp_path):
     return save(NET, tmp_path / "net.onnx")
 
 
-def test_int8_runs_in_int8(model, tmp_path):
+@pytest.mark.parametrize("net", [NET, JOINS], ids=lambda net: net.name)
+def test_int8_runs_in_int8(net, tmp_path):
+    model = save(net, tmp_path / "net.onnx")
     with device(precision="int8") as running:
         assert running.info.precision == "int8"
         running.load("net", model)
