@@ -31,7 +31,8 @@ def awake():
     def awaken(module):
         for part in module.modules():
             if isinstance(part, torch.nn.BatchNorm2d):
-                for value in (part.weight.data, part.bias.data, part.running_mean, part.running_var):
+                statistics = (part.running_mean, part.running_var) if part.track_running_stats else ()
+                for value in (part.weight.data, part.bias.data, *statistics):
                     value.uniform_(0.5, 1.5)
         return module
 

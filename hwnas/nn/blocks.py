@@ -47,7 +47,7 @@ class Zero(nn.Module):
         return x.new_zeros(x.shape[0], *self.shape).to(memory_format=torch.channels_last)
 
 
-def _modules(layer: Layer, eps: float) -> Iterator[tuple[str, nn.Module]]:
+def modules(layer: Layer, eps: float = 1e-5) -> Iterator[tuple[str, nn.Module]]:
     """The named torch modules of one layer, in order."""
     padding = layer.kernel // 2
     match layer.kind:
@@ -75,7 +75,7 @@ def _modules(layer: Layer, eps: float) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _sequence(layers: Iterable[Layer], eps: float) -> OrderedDict[str, nn.Module]:
-    return OrderedDict(named for layer in layers for named in _modules(layer, eps))
+    return OrderedDict(named for layer in layers for named in modules(layer, eps))
 
 
 def initialise(module: nn.Module) -> None:
@@ -89,6 +89,18 @@ def initialise(module: nn.Module) -> None:
             nn.init.zeros_(part.bias)
 
 
+def fork(block: Block, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the shortcut of `block` gets of its input (N, cin, H, W), and what its main path gets."""
+    return (x[:, ::2], x[:, 1::2]) if block.split else (x, x)
+
+
+def join(block: Block, passed: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """The output of `block` from those of its shortcut and its main path."""
+    if block.joined:
+        return torch.cat((passed, y), 1)
+    return passed + y if block.residual else y
+
+
 class BlockModule(nn.Sequential):
     """One block: (N, cin, H, W) to (N, cout, H', W'), or to (N, classes) for a classifier. A skip is empty.
 
@@ -99,9 +111,9 @@ class BlockModule(nn.Sequential):
         super().__init__(_sequence(block.main, eps))
         if block.shortcut:
             self.shortcut = nn.Sequential(_sequence(block.shortcut, eps))
-        self.residual, self.joined, self.split = block.residual, block.joined, block.split
+        self.block = block
         initialise(self)
-        if self.residual:
+        if block.residual:
             # Start as the identity (1706.02677, §5.1; for supernets 2003.11142, §3.1), so that a path of untrained
             # blocks passes its input on: a proxyless-32 supernet then had .68 instead of .40 after 40,000 images.
             norms = [part for part in self if isinstance(part, nn.BatchNorm2d)]
@@ -109,12 +121,10 @@ class BlockModule(nn.Sequential):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run the layers of each path in order, and join the paths as the block does."""
-        passed, y = (x[:, ::2], x[:, 1::2]) if self.split else (x, x)
+        passed, y = fork(self.block, x)
         for name, part in self.named_children():
             if name == "shortcut":
                 passed = part(passed)
             else:
                 y = part(y)
-        if self.joined:
-            return torch.cat((passed, y), 1)
-        return passed + y if self.residual else y
+        return join(self.block, passed, y)

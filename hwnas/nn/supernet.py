@@ -1,108 +1,85 @@
-"""One network that holds the weights of every architecture of a space (ENAS, 1802.03268), each candidate its own.
+"""One network that holds the weights of every architecture of a space (ENAS, 1802.03268).
 
 The supernet holds weights only. What runs is said by one `Gate` per slot, made by the strategy, which also owns the
 architecture parameters and the random state.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from ..space.net import Block
-from ..space.space import Arch, SearchSpace
-from .blocks import BlockModule
+from ..space.space import Arch, SearchSpace, Slot
 from .build import Network
+from .gates import Gate, gate_at, one_hot
+from .places import Place, Sharing
+from .shared import Kernels
+
+__all__ = ["Gate", "Supernet", "one_hot", "resized"]
 
 
-@dataclass(frozen=True)
-class Gate:
-    """Which candidates of a slot run. The first is active: its output goes on.
-
-    With `weights`, shape (len(indices),), the gate is binary (ProxylessNAS, 1812.00332, eq. 3): one-hot on the first
-    index. The other candidates change no output; they run only to give their weights a gradient.
-    """
-
-    indices: tuple[int, ...]
-    weights: torch.Tensor | None = None
-
-
-class _BinaryGate(torch.autograd.Function):
-    """y = Σ g_j o_j for a one-hot g, with ∂L/∂g_j = ⟨∂L/∂y, o_j⟩ (1812.00332, eq. 4).
-
-    Written out because autograd's own product would keep a second copy of the active output and compute a gradient
-    for the inactive ones. The active output is the block's, kept by what follows anyway, so memory grows only by the
-    inactive outputs.
-    """
-
-    @staticmethod
-    def forward(ctx, weights: torch.Tensor, active: torch.Tensor, *inactive: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(active, *inactive)
-        return active.view_as(active)
-
-    @staticmethod
-    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        inner = torch.stack([(grad * output).sum() for output in ctx.saved_tensors])
-        return inner, grad, *(None for _ in ctx.saved_tensors[1:])
-
-
-def one_hot(arch: Arch) -> tuple[Gate, ...]:
-    """The gates of a fixed architecture: one path."""
-    return tuple(Gate((index,)) for index in arch)
+def resized(images: torch.Tensor, resolution: int) -> torch.Tensor:
+    """Images (N, 3, H, W) at `resolution` pixels a side: bilinear, and smoothed where that makes them smaller, as
+    image libraries do when they read a picture at that size."""
+    if images.shape[2:] == (resolution, resolution):
+        return images
+    return F.interpolate(images, (resolution, resolution), mode="bilinear", antialias=True)
 
 
 class Supernet(nn.Module):
-    """Every candidate of every slot of `space` as a module: images (N, 3, H, W) and gates to logits (N, classes).
+    """The weights of every candidate of `space`: images (N, 3, H, W) and gates to logits (N, classes).
+
+    `sharing` says which candidates share weights, and `kernels` how shared kernels of several sizes relate. Where the
+    resolution is a choice, images of another one are `resized` at the entry.
 
     In training mode BatchNorm uses the statistics of the batch and keeps no running ones: averages over whatever
-    paths happened to run describe no network. A child that is to be evaluated gets its own (`recalibrate`).
+    paths happened to run describe no network. A child that is to be evaluated gets its own (`recalibrate`); until then
+    it has those of a fresh norm, and so has the supernet in eval mode.
     """
 
-    def __init__(self, space: SearchSpace, seed: int | None = None) -> None:
+    def __init__(
+        self, space: SearchSpace, seed: int | None = None, sharing: Sharing = "separate", kernels: Kernels = "crop"
+    ) -> None:
         super().__init__()
         self.space = space
+        apart = [isinstance(slot, Slot) for slot in space.slots]
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
                 torch.manual_seed(seed)
             self.parts = nn.ModuleList(
-                BlockModule(part) if isinstance(part, Block) else nn.ModuleList(map(BlockModule, part.candidates))
-                for part in space.parts
+                Place(position, sharing, kernels, space.eps, alone=all(apart[slot] for slot in position.slots))
+                for position in space.positions
             )
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.track_running_stats = False
+        self.resizes = len({block.height for block in space.positions[0].candidates}) > 1
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x: torch.Tensor, gates: Sequence[Gate]) -> torch.Tensor:
-        """Run the gated candidates. Raises `ValueError` unless there is one gate for each slot."""
+        """Run what `gates` say, one for each slot. Raises `ValueError` for gates that this space does not have.
+
+        Where several slots decide on a position, all combinations of their indices run there (`gate_at`).
+        """
         if len(gates) != len(self.space.slots):
             raise ValueError(f"{len(gates)} gates for {len(self.space.slots)} slots")
-        remaining = iter(gates)
-        for part in self.parts:
-            x = part(x) if isinstance(part, BlockModule) else _gated(part, next(remaining), x)
+        for number, (position, place) in enumerate(zip(self.space.positions, self.parts, strict=True)):
+            gate = gate_at(position, gates, self.space)
+            if self.resizes and number == 0:
+                x = resized(x, position.candidates[gate.indices[0]].height)
+            x = place(x, gate)
         return x
-
-    def chosen(self, arch: Arch) -> Iterable[BlockModule]:
-        """The module of each block of `space.chosen(arch)`, in the same order."""
-        picks = iter(self.space.check(arch))
-        return (part if isinstance(part, BlockModule) else part[next(picks)] for part in self.parts)
 
     def extract(self, arch: Arch) -> Network:
         """The network of `arch` with a copy of its weights, ready to train, recalibrate or save."""
+        like = next(self.parameters())
         with torch.device("meta"):  # its initial weights would only be overwritten: draw none
-            child = Network(self.space.derive(arch))
-        sources = (part for block, part in zip(self.space.chosen(arch), self.chosen(arch), strict=True) if block.layers)
-        for target, source in zip(child, sources, strict=True):
-            target.load_state_dict({name: value.clone() for name, value in source.state_dict().items()}, assign=True)
+            child = Network(self.space.derive(arch)).to(like.dtype)
+        child = child.to_empty(device=like.device).to(memory_format=torch.channels_last)
+        picks = self.space.picks([arch])[0].tolist()
+        present = [(place, pick) for place, pick in zip(self.parts, picks, strict=True) if pick in place.group]
+        for block, (place, pick) in zip(child, present, strict=True):
+            for norm in block.modules():
+                if isinstance(norm, nn.BatchNorm2d):
+                    norm.reset_running_stats()
+            weights = {name: weight.detach() for name, weight in place.named(pick)}
+            block.load_state_dict({**dict(block.named_buffers()), **weights})
         return child
-
-
-def _gated(candidates: nn.ModuleList, gate: Gate, x: torch.Tensor) -> torch.Tensor:
-    first, *others = gate.indices
-    active = candidates[first](x)
-    if gate.weights is None:
-        return active
-    with torch.no_grad():
-        inactive = [candidates[index](x) for index in others]
-    return _BinaryGate.apply(gate.weights, active, *inactive)

@@ -48,7 +48,7 @@ def loop_of(schedule, *, seed=0, target_ms=1.0, log=None):
     log = [] if log is None else log
     supernet = Supernet(small_space(), seed)
     for name, value in supernet.named_parameters():  # residual blocks begin as the identity, with gradients of 0
-        if "project_norm" in name:
+        if "project.norm" in name:
             value.data.fill_(1.0)
     strategy = ProxylessGradient(small_space(), steps=schedule.arch_steps, lr=schedule.arch_lr, seed=seed)
     objective = SteeredLatency(target_ms)
