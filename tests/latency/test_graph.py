@@ -28,6 +28,7 @@ BLOCKS = {
     "shuffled_strided": Block("fbconv", 9, 12, 7, 9, 5, 2, groups=3, act="relu6"),
     "middle": Block("mbconv", 8, 8, 6, 6, 3, mid=20, act="relu", residual=True, pooled=True),
     "hard": Block("mbconv", 8, 12, 7, 9, 5, 2, 2, se=6, hard=True, act="hswish"),
+    "squeezed": Block("conv", 8, 8, 6, 6, 3, se=4, hard=True, act="swish", residual=True),
     "fused": Block("fused", 8, 8, 6, 6, 3, expansion=2, se=2, act="swish", residual=True),
     "fused_strided": Block("fused", 8, 12, 7, 9, 3, 2, mid=20, act="relu6"),
     "shuffle": Block("shuffle", 10, 10, 6, 6, 5, mid=7, act="relu"),

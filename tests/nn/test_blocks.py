@@ -121,6 +121,10 @@ THEIRS = {
     ),
     "efficientnet v2": (Block("fused", 8, 12, 7, 9, 3, 2, 4, act="swish"), lambda: fused(4, 3, 2, 8, 12)),
     "conv": (Block("conv", 8, 8, 7, 9, 3, act="relu", residual=True), lambda: ConvBnAct(8, 8, 3, skip=True)),
+    "squeezed conv": (
+        Block("conv", 8, 16, 7, 9, 3, 2, se=4, act="relu"),
+        lambda: nn.Sequential(*convolved(8, 16, 3, 2), SqueezeExcite(16)),
+    ),
     "shuffle": (Block("shuffle", 8, 8, 7, 9, 5, mid=6, act="relu"), lambda: Dealt(shuffle(4, 4, 6, 5, 1))),
     "shuffle to more": (Block("shuffle", 8, 10, 7, 9, 3, mid=5, act="relu"), lambda: Dealt(shuffle(4, 6, 5, 3, 1))),
     "shuffle strided": (
