@@ -1,7 +1,8 @@
 """Run a strategy: shared weights and architecture parameters in turn, resumable at any step."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,14 +11,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from ..interrupt import deferred_interrupt
+from ..nn.accelerator import autocast
+from ..nn.optimizer import sgd
+from ..nn.ranks import Ranks
 from ..nn.state import load_state, save_state
-from ..nn.supernet import Supernet, one_hot
+from ..nn.supernet import Gate, Supernet, one_hot
 from ..progress import Report, silent
 from .base import Relaxation
 from .objective import SteeredLatency
 
 Batch = Callable[[int], tuple[torch.Tensor, torch.Tensor]]
-"""Step number to (images (N, 3, H, W), labels (N,)); the same step always gives the same batch."""
+"""Step number to (images (N, 3, H, W), labels (N,)); the same step always gives the same batch. Of several ranks each
+has its rows of it, equally many."""
 
 
 class Cost(Protocol):
@@ -35,6 +40,8 @@ class Schedule(BaseModel):
     weight steps, Adam at 1e-3, SGD with Nesterov momentum at 0.025, decay 4e-5, label smoothing 0.1. A search of
     minutes has a hundredth of the steps: it takes an architecture step after every weight step, and a larger rate for
     the weights. `arch_lr` replaces the strategy's own rate.
+
+    `batch_size` is of all ranks together. `bfloat16` is as `autocast` takes it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +55,7 @@ class Schedule(BaseModel):
     weight_decay: float = Field(default=4e-5, ge=0)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     checkpoint_seconds: float = Field(default=10.0, ge=0)
+    bfloat16: bool | None = None
 
     @property
     def arch_steps(self) -> int:
@@ -66,6 +74,10 @@ class RelaxationLoop:
     A step of the weights runs and updates one sampled path; the warm-up draws its paths from the initial
     probabilities, which are uniform but for their initial noise. Everything that a step depends on is in
     `state_dict`, so a run that was cut off and resumed ends exactly as an undisturbed one.
+
+    Several `ranks` take every step together, on the joined batch: they draw the same architectures, and the gradients
+    of what they ran are averaged. Any number of ranks can go on from the checkpoint of any other. What is moved is on
+    the device of `supernet`; the strategy, which is small, stays on the CPU.
     """
 
     def __init__(
@@ -77,7 +89,9 @@ class RelaxationLoop:
         schedule: Schedule,
         weight_batch: Batch,
         arch_batch: Batch,
+        ranks: Ranks | None = None,
     ) -> None:
+        self.ranks, self.device = ranks or Ranks(), next(supernet.parameters()).device
         self.supernet, self.strategy, self.objective = supernet.train(), strategy, objective
         self.cost, self.schedule = cost, schedule
         self.weight_batch, self.arch_batch = weight_batch, arch_batch
@@ -86,16 +100,18 @@ class RelaxationLoop:
             {"params": [p for p in supernet.parameters() if id(p) not in norms], "weight_decay": schedule.weight_decay},
             {"params": [p for p in supernet.parameters() if id(p) in norms], "weight_decay": 0.0},
         ]
-        self.optimizer = torch.optim.SGD(groups, lr=schedule.lr, momentum=0.9, nesterov=True)
+        self.optimizer = sgd(groups, schedule.lr)
+        self.ranks.average_before(self.optimizer)
         self.rate = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, schedule.total)
         self.criterion = nn.CrossEntropyLoss(label_smoothing=schedule.label_smoothing)
         self.done = 0
 
     def weight_step(self, step: int) -> float:
         """Train the weights of one sampled path; the rest keep no gradient, so the optimiser does not touch them."""
-        images, labels = self.weight_batch(step)
+        path = self.strategy.path()
+        self.ranks.agree("the path drawn", path)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.criterion(self.supernet(images, one_hot(self.strategy.path())), labels)
+        loss = self._loss(self.weight_batch(step), one_hot(path))
         loss.backward()
         self.optimizer.step()
         self.rate.step()
@@ -103,26 +119,54 @@ class RelaxationLoop:
 
     def arch_step(self, step: int) -> None:
         """Move the architecture parameters by held-out loss and latency, and steer the latency's multiplier."""
-        images, labels = self.arch_batch(step)
-        accuracy_loss = self.criterion(self.supernet(images, self.strategy.gates()), labels)
+        gates = self.strategy.gates()
+        drawn = [(gate.indices, gate.weights.tolist() if gate.weights is not None else None) for gate in gates]
+        self.ranks.agree("what the gates open", drawn)
+        accuracy_loss = self._loss(self.arch_batch(step), self._spread(gates))
         self.strategy.step(accuracy_loss + self.objective.loss(self.cost.expected(self.strategy.probs())))
         self.objective.steer(self.expected_ms())
+
+    def _loss(self, batch: tuple[torch.Tensor, torch.Tensor], gates: Sequence[Gate]) -> torch.Tensor:
+        """The loss on the joined batch, of which this rank has `batch`."""
+        images, labels = (part.to(self.device, non_blocking=True) for part in batch)
+        with autocast(self.device, self.schedule.bfloat16):
+            logits = self.supernet(images, gates)
+        return self.ranks.averaged(self.criterion(logits.float(), labels))
+
+    def _spread(self, gates: Sequence[Gate]) -> tuple[Gate, ...]:
+        """`gates` on this rank's device, with the gradient of the joined batch: one message for all of them."""
+        sizes = [0 if gate.weights is None else len(gate.weights) for gate in gates]
+        weights = torch.cat([gate.weights for gate in gates if gate.weights is not None])
+        parts = self.ranks.spread(weights.to(self.device)).split(sizes)
+        return tuple(
+            replace(gate, weights=part) if len(part) else gate for gate, part in zip(gates, parts, strict=True)
+        )
 
     def expected_ms(self) -> float:
         """Expected latency under the present probabilities."""
         return float(self.cost.expected(self.strategy.distribution()))
 
     def run(self, checkpoint: Path, report: Report = silent) -> None:
-        """Go on from `checkpoint` if it exists, to the end. Ctrl-C saves one more checkpoint and is raised again."""
-        if checkpoint.exists():
-            self.load_state_dict(load_state(checkpoint))
-        saved = time.monotonic()
+        """Go on from `checkpoint` if it exists, to the end. Ctrl-C, on any rank, saves one more checkpoint and is
+        raised again on all of them. Only the main rank reads and writes the file."""
+        with self.ranks.together():
+            state = load_state(checkpoint) if self.ranks.main and checkpoint.exists() else None
+        if (state := self.ranks.same(state)) is not None:
+            self.load_state_dict(state)
+        saved, stop = time.monotonic(), False
         with deferred_interrupt() as interrupted:
-            while self.done < self.schedule.total and not interrupted():
+            while self.done < self.schedule.total and not stop:
                 self.step(report)
+                stop = self.ranks.any(interrupted())
                 if time.monotonic() - saved > self.schedule.checkpoint_seconds:
-                    save_state(checkpoint, self.state_dict())
+                    self._save(checkpoint)
                     saved = time.monotonic()
+            self._save(checkpoint)
+            if stop:
+                raise KeyboardInterrupt
+
+    def _save(self, checkpoint: Path) -> None:
+        if self.ranks.main:
             save_state(checkpoint, self.state_dict())
 
     def step(self, report: Report) -> None:
