@@ -19,7 +19,7 @@ ACTIVATIONS: dict[Act, Callable[[], nn.Module]] = {
 class SqueezeExcite(nn.Module):
     """Channel attention (1709.01507): x · gate(W₂ act(W₁ mean(x))), both maps as 1×1 convolutions.
 
-    The gate is a sigmoid, or in a layer that is `hard` its piecewise linear form (1905.02244, §5.3).
+    The gate is a sigmoid, or in a layer that is `hard` its piecewise linear form (1905.02244, §5.2).
     """
 
     def __init__(self, layer: Layer) -> None:

@@ -35,7 +35,7 @@ _FIELDS: dict[Op, str] = {
 class Block:
     """A unit of a network and its own latency key. `height` and `width` are of the input.
 
-    - `conv`: one convolution.
+    - `conv`: one convolution, with a squeeze-and-excite after it where there is `se`.
     - `mbconv`: an inverted bottleneck (1801.04381, §3.3), whose first convolution is left out where it widens nothing.
     - `fbconv` (1812.03443, §3.1): the same with the first convolution always there, and its 1×1 convolutions may have
       `groups`, shuffled in between.
@@ -51,7 +51,7 @@ class Block:
     `expansion` is how many times the channels are widened inside; `mid` the channels inside where that is no whole
     multiple (where it is, it is turned into `expansion`, so that a block has one key). `se` is the number of squeezed
     channels of a squeeze-and-excite (1709.01507; 0: none), with `act` inside and a sigmoid, or where it is `hard`,
-    with relu inside and a hard sigmoid (1905.02244, §5.3). `residual` adds the input to the output, averaged over
+    with relu inside and a hard sigmoid (1905.02244, §5.2). `residual` adds the input to the output, averaged over
     3×3 pixels first where it is `pooled` (1807.11626, §4.1).
     """
 

@@ -14,7 +14,7 @@ class Layer:
 
     `conv` is a convolution without bias, BatchNorm and `act`; `se` is squeeze-and-excite (1709.01507) with `mid`
     squeezed channels, both of its layers with bias, whose gate is a hard sigmoid where it is `hard` (1905.02244,
-    §5.3); `shuffle` deals the channels of `groups` out in turn (1707.01083, §3.1); `avgpool` and `maxpool` are over
+    §5.2); `shuffle` deals the channels of `groups` out in turn (1707.01083, §3.1); `avgpool` and `maxpool` are over
     `kernel`² pixels and leave padding out; `zero` makes zeros; `pool` is the global average and flattens; `linear` has
     a bias, and `act` after it.
     """
