@@ -6,6 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import torch
 from timm.loss import LabelSmoothingCrossEntropy
 from timm.utils import ModelEmaV3
 from torch import nn
@@ -19,6 +20,7 @@ from .batches import Batches
 from .data import Dataset
 from .evaluate import recalibrate, top1
 from .memory import keep_freed_memory
+from .prefetch import Prefetched
 from .recipe import Recipe
 
 CALIBRATION = 4096
@@ -46,20 +48,19 @@ class _Run:
         self.loss = LabelSmoothingCrossEntropy(recipe.label_smoothing)
         self.history: list[float] = []
 
-    def epoch(self, report: Report) -> None:
+    def epoch(self, batches: Prefetched, report: Report) -> None:
         """One pass over the training split."""
         first = len(self.history) * self.batches.per_epoch
         total = 0.0
         for step in range(first, first + self.batches.per_epoch):
-            total += self.update(step)
+            total += self.update(step, *batches(step))
             report(step + 1, f"loss {total / (step + 1 - first):.3f}")
         self.history.append(total / self.batches.per_epoch)
         if not isfinite(total):
             raise InputError(f"training diverged in epoch {len(self.history)}: use a smaller learning rate")
 
-    def update(self, step: int) -> float:
+    def update(self, step: int, images: torch.Tensor, labels: torch.Tensor) -> float:
         """One optimiser update; returns the loss before it."""
-        images, labels = self.batches(step)
         self.schedule.step_update(step)
         loss = self.loss(self.module(images), labels)
         self.optimizer.zero_grad()
@@ -102,10 +103,11 @@ def train(
         if state["identity"] != identity:
             raise InputError(f"{checkpoint} is of another training run: name another folder or remove it")
         run.restore(state)
-    while len(run.history) < recipe.epochs:
-        run.epoch(report)
-        if checkpoint:
-            save_state(checkpoint, {"identity": identity, **run.state()})
+    with Prefetched(run.batches) as batches:
+        while len(run.history) < recipe.epochs:
+            run.epoch(batches, report)
+            if checkpoint:
+                save_state(checkpoint, {"identity": identity, **run.state()})
     plain = Batches(dataset.train, dataset, recipe.batch_size, seed, augment=False)
     module = recalibrate(run.ema.module, plain, min(CALIBRATION, len(dataset.train)))
     return Trained(module, top1(module, dataset.test, dataset), run.history)
