@@ -30,7 +30,9 @@ def profile(
         float | None, typer.Option(parser=share, metavar="SHARE", help="Error of predictions to reach, such as 3%.")
     ] = None,
     time_limit: Annotated[float, typer.Option(help="Seconds of measuring at most.")] = 120.0,
-    networks: Annotated[int, typer.Option(help="Whole networks to measure beside the blocks, at first.")] = 24,
+    networks: Annotated[
+        int | None, typer.Option(help="Whole networks to measure, at first.", show_default="24, or 100 without blocks")
+    ] = None,
     seed: Seed = 0,
     fresh: Annotated[bool, typer.Option(help="Forget an interrupted session instead of going on.")] = False,
     as_json: AsJson = False,

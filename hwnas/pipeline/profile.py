@@ -1,7 +1,7 @@
 """The profiling stage: a device and a search space in, the latency table of the space on it out."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from math import ceil
@@ -21,11 +21,19 @@ from ..latency.measure import Measurement, measure
 from ..latency.table import LatencyTable, Networks, read_arch, write_arch
 from ..progress import progress
 from ..space import mobile
+from ..space.net import Block
 from ..space.space import Arch, SearchSpace
 from .tables import FOLDER
 
 EMPTY, NET = "empty", "net:"
 """Keys of the empty network, and, before its indices, of a whole one; other keys are blocks."""
+
+BLOCKS = 500
+"""Distinct blocks at most that are measured, which takes a minute here. A space whose layers share choices has many
+times as many, each in few of its networks: there only whole networks are measured."""
+
+BESIDE, ALONE = 24, 100
+"""Whole networks that are measured unless told otherwise: beside the blocks, and where there is nothing else."""
 
 FIRST = 0.6
 """Part of the time that measuring blocks may take, where networks are to be added until the error is as asked."""
@@ -52,24 +60,25 @@ def profile(
     precision: float = 0.01,
     within: float | None = None,
     time_limit: float = 120.0,
-    networks: int = 24,
+    networks: int | None = None,
     even: bool = True,
     seed: int = 0,
     fresh: bool = False,
 ) -> Path:
-    """Measure every distinct block of `space` on `device`, and write the table to `out`; returns its path.
+    """Measure `space` on `device`: its blocks and some whole networks. Writes the table to `out`; returns its path.
 
     `out` is `latency_tables/<device>.<space>.json` unless given (`<device>.<space>.<classes>-classes.json` where
     `classes` are). Everything is measured until the 95 % interval of its estimate is within ±`precision`, `time_limit`
-    seconds of measuring at most. `networks` random ones, drawn with
-    `seed`, are measured whole beside the blocks, for the predictor to learn from: over the whole range of the space,
-    or drawn uniformly if not `even`. With `within`, more are added, those that the predictor is least sure of, until
-    its cross-validated error (RMSPE) is that small. What was not reached in time is flagged in the table.
+    seconds of measuring at most. `networks` random ones, drawn with `seed`, are measured whole for the predictor to
+    learn from (`BESIDE` the blocks, or `ALONE` where those are more than `BLOCKS` and none is measured, unless given):
+    over the whole range of the space, or drawn uniformly if not `even`. With `within`, more are added, those that the
+    predictor is least sure of, until its cross-validated error (RMSPE) is that small. What was not reached in time, or
+    not measured, is flagged in the table.
 
     Interrupted, the same call goes on where it stopped, from `<out>.partial`; with `fresh` it starts again. Raises
     `InputError`, among others where that file is of another device or space.
     """
-    if networks < 3:
+    if networks is not None and networks < 3:
         raise InputError(f"a profile takes 3 networks or more, not {networks}")
     if within is not None and not within > 0:
         raise InputError(f"the error to reach must be above 0, not {within:g}")
@@ -86,7 +95,8 @@ def profile(
             checkpoint.remove()
         session = _Profile(space, running, checkpoint, Path(folder), precision, seed)
         try:
-            session.measure(draw(space, networks, seed, even), time_limit if within is None else FIRST * time_limit)
+            count = networks or (BESIDE if session.blocks else ALONE)
+            session.measure(draw(space, count, seed, even), time_limit if within is None else FIRST * time_limit)
             table = session.table() if within is None else session.table_within(within, time_limit)
         except BaseException:
             if session.samples.visits:
@@ -113,7 +123,9 @@ class _Profile:
         self.precision, self.seed = precision, seed
         self.samples = checkpoint.load()
         self.archs: dict[str, Arch] = {}
-        self.models = blocks_of(space, folder)
+        blocks = space.blocks()
+        self.blocks = blocks if len(blocks) <= BLOCKS else ()
+        self.models = models_of(self.blocks, folder)
         self._rng = np.random.default_rng(seed)
 
     def measure(self, archs: list[Arch], time_limit: float) -> None:
@@ -160,7 +172,7 @@ class _Profile:
     def table(self) -> LatencyTable:
         """The table of what was measured so far."""
         estimates = self.found.estimates
-        rows = {block.key: estimates[block.key] for block in self.space.blocks()}
+        rows = {block.key: estimates[block.key] for block in self.blocks}
         networks = self._networks()
         model, quality = learn(self.space, networks, rows, estimates[EMPTY])
         return LatencyTable(
@@ -177,7 +189,7 @@ class _Profile:
             overhead=estimates[EMPTY],
             precision=self.precision,
             seconds=self.samples.elapsed,
-            flags=(*self.found.flags, *_doubts(quality.within_10)),
+            flags=(*self.found.flags, *self._doubts(quality.within_10)),
         )
 
     def _networks(self) -> Networks:
@@ -191,17 +203,18 @@ class _Profile:
             halves=tuple(self.samples.halves(key) for key in self.archs),
         )
 
+    def _doubts(self, within_10: float) -> Iterator[str]:
+        """What speaks against the predictions."""
+        if not self.blocks:
+            yield f"blocks: none of the {len(self.space.blocks())} was measured, only whole networks: they are too many"
+        if within_10 < WITHIN_10:
+            text = f"only {within_10:.0%} of the whole networks are within 10 % of their prediction from the others"
+            yield f"networks: {text}: something else was using the memory of this machine, or they are too few"
 
-def blocks_of(space: SearchSpace, folder: Path) -> dict[str, Path]:
-    """Every distinct block and the empty network, as ONNX files by key."""
-    models = {block.key: save(block, folder / f"{index}.onnx") for index, block in enumerate(space.blocks())}
+
+def models_of(blocks: Sequence[Block], folder: Path) -> dict[str, Path]:
+    """The `blocks` and the empty network, as ONNX files by key."""
+    models = {block.key: save(block, folder / f"{index}.onnx") for index, block in enumerate(blocks)}
     models[EMPTY] = folder / "empty.onnx"
     models[EMPTY].write_bytes(empty().SerializeToString())
     return models
-
-
-def _doubts(within_10: float) -> Iterator[str]:
-    """What speaks against the predictions."""
-    if within_10 < WITHIN_10:
-        text = f"only {within_10:.0%} of the whole networks are within 10 % of their prediction from the others"
-        yield f"networks: {text}: something else was using the memory of this machine, or they are too few"

@@ -2,37 +2,26 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from .. import devices, strategies
+from .. import devices
 from ..devices.base import Device
 from ..errors import InputError
 from ..latency.predictor import LatencyPredictor
 from ..latency.table import LatencyTable
 from ..latency.table import load as load_table
-from ..nn.supernet import Supernet
+from ..nn import accelerator
+from ..nn.ranks import joined
 from ..progress import progress
 from ..space import mobile
-from ..strategies.loops import RelaxationLoop, Schedule
-from ..strategies.objective import SteeredLatency
-from ..training.batches import Batches
-from ..training.data import DEFAULT, Dataset, holdout, load
-from ..training.memory import keep_freed_memory
-from . import finals
-from .finals import Finalist
+from ..space.space import Choice, SearchSpace
+from ..strategies.loops import Schedule
+from ..training.data import DEFAULT, Dataset, load
 from .search_run import STATE, SearchRecord, claim, write_record
-
-HELD = 0.25
-"""Part of the training images that the architecture is chosen on."""
-RECALIBRATION = 512
-"""Images for BatchNorm statistics of a finalist."""
-LEVEL = 0.9
-"""Part of the measurements that fall into the predicted interval of the chosen network."""
+from .search_state import SearchState
 
 
 def search(
@@ -50,7 +39,7 @@ def search(
     measuring_seconds: float = 20.0,
     device: str | None = None,
     measured: bool | None = None,
-) -> SearchRecord:
+) -> SearchRecord | None:
     """Search the space of `table` for the most accurate network that runs in `latency_ms` on the table's device.
 
     The strategy, on a shared supernet, ends with a probability for every candidate; the `finalists` most probable
@@ -62,120 +51,40 @@ def search(
 
     `out` gets `net.json` and `search.json`. `threads` is torch's; `data` and `root` are as `load` takes them. The same
     call again goes on where an interrupted one stopped, to the same probabilities, or returns the record of the
-    finished one. Raises `InputError` for a budget that no network or every network of the space meets, for a table of
-    another device, and for data of another kind.
+    finished one. Raises `InputError` for a budget that no network or every network of the space meets, for a space
+    whose layers share decisions, for a table of another device, and for data of another kind.
     """
-    latencies = load_table(Path(table))
-    measured = latencies.origin is None if measured is None else measured
-    _check_device(latencies, device, measured)
-    predictor = latencies.predictor(mobile.get(latencies.space, latencies.classes))
-    _check(predictor, latencies, latency_ms)
-    _check_numbers(finalists=(finalists, 1), seed=(seed, 0), threads=(threads, 1))
-    if threads is not None:
-        torch.set_num_threads(threads)
-    schedule = schedule or Schedule()
-    request = {
-        "strategy": strategy,
-        "table": latencies.identity,
-        "budget_ms": latency_ms,
-        "finalists": finalists,
-        "seed": seed,
-        "schedule": schedule.model_dump(),
-        "measured": measured,
-    }
-    with _started(latencies, device) if measured else nullcontext() as running:
-        dataset = load(data, predictor.space.resolution, root)
-        _check_classes(dataset, latencies)
-        run = _Run(latencies, predictor, latency_ms, dataset, strategy, seed, schedule)
-        out, request = Path(out), {**request, "data": dataset.fingerprint}
-        if (finished := claim(out, request)) is not None:
-            return finished
-        with progress("search", schedule.total) as report:
-            run.loop.run(out / STATE, report)
-        best, known = run.choose(running, finalists, measuring_seconds)
-    record = run.record(best, known, request)
+    out, schedule = Path(out), schedule or Schedule()
+    with ExitStack() as lasting:
+        with joined(accelerator.pick()) as ranks:
+            with ranks.together():
+                _check_numbers(finalists=(finalists, 1), seed=(seed, 0), threads=(threads, 1))
+                if threads is not None:
+                    torch.set_num_threads(threads)
+                latencies = load_table(Path(table))
+                measured = latencies.origin is None if measured is None else measured
+                predictor = _predictor(latencies, strategy, latency_ms, device, measured)
+                running = lasting.enter_context(_started(latencies, device)) if measured and ranks.main else None
+                dataset = load(data, predictor.space.resolution, root, show=ranks.main)
+                _check_classes(dataset, latencies)
+                state = SearchState(latencies, predictor, latency_ms, dataset, strategy, seed, schedule, ranks)
+            request = {"strategy": strategy, "table": latencies.identity, "budget_ms": latency_ms,
+                       "finalists": finalists, "seed": seed, "schedule": schedule.model_dump(), "measured": measured,
+                       "data": dataset.fingerprint}  # fmt: skip
+            ranks.agree("the search asked for", request)
+            with ranks.together():
+                finished = claim(out, request) if ranks.main else None
+            if ranks.any(finished is not None):
+                return finished
+            with progress("search", schedule.total, ranks.main) as report:
+                state.loop.run(out / STATE, report)
+            first = state.ranked(state.aim_ms, finalists, ranks)
+        if not ranks.main:
+            return None
+        best, known = state.choose(first, running, finalists, measuring_seconds)
+    record = state.record(best, known, request)
     write_record(out, record)
     return record
-
-
-class _Run:
-    """Everything that one search holds, made anew from its request when it is resumed."""
-
-    def __init__(
-        self,
-        table: LatencyTable,
-        predictor: LatencyPredictor,
-        budget_ms: float,
-        dataset: Dataset,
-        strategy: str,
-        seed: int,
-        schedule: Schedule,
-    ) -> None:
-        keep_freed_memory()
-        self.table, self.predictor, self.budget_ms, self.dataset, self.seed = table, predictor, budget_ms, dataset, seed
-        # as many classes as the images have; a published table is of another number, but of the same slots
-        self.space = mobile.get(table.space, len(dataset.labels))
-        fastest, _ = predictor.range()
-        self.aim_ms = max(fastest, budget_ms / (1 + table.quality.rmspe))
-        self.weights, self.held = holdout(dataset.train, HELD, seed)
-        batch = min(schedule.batch_size, len(self.held))  # a small folder of images has few to hold out
-        self.strategy = strategies.get(strategy)(self.space, steps=schedule.arch_steps, lr=schedule.arch_lr, seed=seed)
-        self.loop = RelaxationLoop(
-            Supernet(self.space, seed),
-            self.strategy,
-            SteeredLatency(self.aim_ms),
-            predictor,
-            schedule,
-            Batches(self.weights, dataset, batch, seed),
-            Batches(self.held, dataset, batch, seed + 1),
-        )
-
-    def ranked(self, within_ms: float, count: int) -> list[Finalist]:
-        """The finalists predicted within `within_ms`, see `finals.draw`, the most accurate first."""
-        found = finals.draw(self.predictor, self.strategy.distribution().double().numpy(), within_ms, count)
-        size = min(RECALIBRATION // 4, len(self.weights))
-        recalibration = Batches(self.weights, self.dataset, size, self.seed, augment=False)
-        with progress("finalists", len(found)) as report:
-            supernet = self.loop.supernet
-            return finals.rank(found, supernet, self.dataset, recalibration, RECALIBRATION, self.held, report)
-
-    def choose(self, device: Device | None, count: int, seconds: float) -> tuple[Finalist, list[Finalist]]:
-        """The finalist that wins on the device, or without one as predicted, and all of them."""
-
-        def fewer(ratio: float) -> list[Finalist]:
-            return self.ranked(self.aim_ms / max(ratio, 1.0), count)
-
-        first = self.ranked(self.aim_ms, count)
-        if device is None:
-            return finals.most_accurate(first, self.budget_ms), first
-        judge = finals.Judge(device, self.space, self.table.pace, seconds)
-        return finals.decide(first, judge, self.budget_ms, fewer)
-
-    def record(self, best: Finalist, known: list[Finalist], request: dict[str, Any]) -> SearchRecord:
-        """What to write down."""
-        table = self.table
-        rows = zip(self.strategy.distribution().tolist(), self.space.choices, strict=True)
-        (low,), (high,) = self.predictor.interval([best.arch], LEVEL)
-        return SearchRecord(
-            space=table.space,
-            classes=self.space.classes,
-            budget_ms=self.budget_ms,
-            aim_ms=self.aim_ms,
-            expected_ms=self.loop.expected_ms(),
-            predicted_ms=best.predicted_ms,
-            predicted_low=float(low),
-            predicted_high=float(high),
-            quality=table.quality,
-            measured=best.measured,
-            device=table.device,
-            pace=table.pace if table.origin is None else None,
-            flags=tuple(_notes(table, self.space.classes, best.measured is not None)),
-            arch=best.arch,
-            finalists=tuple(known),
-            probabilities=tuple(tuple(row[:n]) for row, n in rows),
-            request=request,
-            date=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
 
 
 def check_budget(budget_ms: float) -> None:
@@ -192,6 +101,18 @@ def _started(table: LatencyTable, device: str | None) -> Iterator[Device]:
         yield running
 
 
+def _predictor(
+    table: LatencyTable, strategy: str, budget_ms: float, device: str | None, measured: bool
+) -> LatencyPredictor:
+    """The predictor of `table`, once everything about it that can be wrong has been looked at."""
+    _check_device(table, device, measured)
+    space = mobile.get(table.space, table.classes)
+    _check_space(space, strategy)
+    predictor = table.predictor(space)
+    _check(predictor, table, budget_ms)
+    return predictor
+
+
 def _check_device(table: LatencyTable, device: str | None, measured: bool) -> None:
     """Raise `InputError` where something is asked of a device that nothing is to be, or can be, measured on."""
     if measured and table.origin is not None:
@@ -201,6 +122,15 @@ def _check_device(table: LatencyTable, device: str | None, measured: bool) -> No
         )
     if not measured and device is not None:
         raise InputError(f"this search measures nothing: leave out the device {device}")
+
+
+def _check_space(space: SearchSpace, strategy: str) -> None:
+    """Raise `InputError` where the decisions of `space` are more than `strategy` can make."""
+    for choice in (slot for slot in space.slots if isinstance(slot, Choice)):
+        raise InputError(
+            f"layers of {space.name} share decisions, such as {choice.name!r}, and {strategy} chooses for each layer "
+            "by itself: no strategy here searches this space yet"
+        )
 
 
 def _check(predictor: LatencyPredictor, table: LatencyTable, budget_ms: float) -> None:
@@ -230,12 +160,3 @@ def _check_classes(dataset: Dataset, table: LatencyTable) -> None:
             f"{dataset.name} has {classes} classes and the table was measured for {table.classes}: "
             f"profile again with --classes {classes}"
         )
-
-
-def _notes(table: LatencyTable, classes: int, measured: bool) -> Iterator[str]:
-    """What to know of the latency of the chosen network."""
-    if not measured:
-        yield "latency: predicted, not measured"
-    if classes != table.classes:
-        yield f"classes: the latency of the classifier is that of {table.classes} classes, not of {classes}"
-    yield from table.notes
