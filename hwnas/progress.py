@@ -15,10 +15,10 @@ def silent(done: int, text: str = "") -> None:
 
 
 @contextmanager
-def progress(title: str, total: int) -> Iterator[Report]:
-    """Show a bar of `total` units on standard error while the body runs, if that is a terminal."""
+def progress(title: str, total: int, show: bool = True) -> Iterator[Report]:
+    """Show a bar of `total` units on standard error while the body runs, if that is a terminal and `show`."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not (show and console.is_terminal):
         yield silent
         return
     columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
