@@ -45,7 +45,7 @@ def _told(found: dict[str, Any]) -> list[str]:
     rows = [{**slot, "options": ", ".join(slot["options"])} for slot in found["slots"]]
     lines = [
         f"{found['space']}: {found['source']}",
-        f"{found['networks']:,} different networks (10^{found['networks_log10']}){again}",
+        f"{found['networks']:,} networks (10^{found['networks_log10']}){again}",
         f"{_millions(macs)} M MACs, {_millions(params)} M parameters",
         f"images of {', '.join(map(str, found['resolutions']))} px, {found['classes']} classes; "
         f"{found['blocks']} distinct blocks",

@@ -92,8 +92,8 @@ def mnasnet(classes: int = 1000) -> SearchSpace:
 
     The text names one MBConv, and figure 4 has the 7 blocks of MobileNetV2; the count, 432 choices for each of 5
     blocks, needs two of the one and 5 of the other. We follow the count: the first block and the last, of one layer
-    each, are MobileNetV2's, as they are in the released networks. A block of one layer has nothing to add, as that
-    layer changes the shape: this leaves 336 · 432^4 different networks.
+    each, are MobileNetV2's, as they are in the released networks. A first layer changes the shape, so that it has
+    nothing to add whatever is chosen.
     """
     parts: list[Block | Elastic] = [Block("conv", 3, 32, 224, 224, 3, 2, act="relu")]
     parts.append(Block("mbconv", 32, 16, 112, 112, 3, act="relu"))
@@ -108,7 +108,7 @@ def mnasnet(classes: int = 1000) -> SearchSpace:
         before, size = stage.width, parts[-1].candidates[0].out[0]
     parts.append(after(before, (), lambda cin: Block("mbconv", cin, 320, size, size, 3, expansion=6, act="relu")))
     parts += [Block("conv", 320, 1280, size, size, act="relu"), Block("classifier", 1280, classes, size, size)]
-    return SearchSpace("mnasnet", tuple(parts), "MnasNet, arXiv 1807.11626", distinct=336 * 432**4)
+    return SearchSpace("mnasnet", tuple(parts), "MnasNet, arXiv 1807.11626")
 
 
 B0 = (

@@ -103,10 +103,10 @@ def fbnet(classes: int = 100) -> SearchSpace:
     return _fbnet("fbnet", 32, (1, 1, 1, 2, 2, 1, 2, 1), 1504, classes)
 
 
-def fbnet_imagenet(classes: int = 1000, head: int = 1984) -> SearchSpace:
+def fbnet_imagenet(classes: int = 1000, head: int = 1504) -> SearchSpace:
     """FBNet for ImageNet at 224 px (1812.03443, table 1): 9^22 networks, with candidates in the same order.
 
-    `head` is the channels before the classifier: 1984 in FBNet-B and FBNet-C as released, 1504 in FBNet-A."""
+    `head` is the channels before the classifier: 1504 in the paper, and 1984 in FBNet-B and FBNet-C as released."""
     return _fbnet("fbnet-imagenet", 224, (2, 1, 2, 2, 2, 1, 2, 1), head, classes)
 
 

@@ -80,8 +80,8 @@ class Position:
 class SearchSpace:
     """All networks that its decisions can make: `parts` in order of execution.
 
-    `source` is where the space is published, `eps` the BatchNorm epsilon of its networks, and `distinct` the number
-    of different networks where several architectures make the same one (0: they are all different).
+    `source` is where the space is published, `eps` the BatchNorm epsilon of its networks, and `distinct` the number of
+    networks where the publication counts one that several architectures make once (0: it counts architectures).
     """
 
     name: str
@@ -129,7 +129,7 @@ class SearchSpace:
 
     @property
     def size(self) -> int:
-        """Number of different networks."""
+        """Number of networks, as the publication counts them."""
         return self.distinct or prod(self.choices)
 
     @property
