@@ -13,7 +13,7 @@ from hwnas.latency.predictor import LatencyPredictor
 from hwnas.latency.stats import Estimate
 from hwnas.latency.table import LatencyTable, Networks, columns_of, write_arch
 from hwnas.space.net import Block
-from hwnas.space.space import SearchSpace, Slot
+from hwnas.space.space import Choice, Elastic, SearchSpace, Slot
 
 OVERHEAD = 5e-6
 
@@ -111,6 +111,44 @@ def space():
     )
     stem, head = Block("conv", 3, 8, 8, 8, 3, act="relu6"), Block("classifier", 16, 5, 4, 4)
     return SearchSpace("tiny", (stem, *slots, head))
+
+
+SIZES, WIDTHS = (8, 12), ((8, 16), (12, 24))
+RESOLUTION, WIDTH = Choice("resolution", ("8", "12")), Choice("width", ("1", "1.5"))
+
+
+def stage(number):
+    """A layer of stride `number`, and two more that its depth may leave out; each has its own kernel."""
+    depth = Choice(f"depth {number}", ("1", "2", "3"))
+
+    def first(resolution, width, kernel):
+        cin, cout = WIDTHS[width][0], WIDTHS[width][number - 1]
+        return Block("mbconv", cin, cout, *[SIZES[resolution]] * 2, 3 + 2 * kernel, number, 3, act="relu")
+
+    def later(index):
+        def block(resolution, width, chosen, kernel):
+            channels, size = WIDTHS[width][number - 1], SIZES[resolution] // number
+            if chosen < index:
+                return Block("skip", channels, channels, size, size)
+            return Block("mbconv", channels, channels, size, size, 3 + 2 * kernel, 1, 3, act="relu", residual=True)
+
+        return Elastic.of((RESOLUTION, WIDTH, depth, Choice(f"kernel {number} {index}", ("3", "5"))), block)
+
+    return Elastic.of((RESOLUTION, WIDTH, Choice(f"kernel {number} 0", ("3", "5"))), first), later(1), later(2)
+
+
+@pytest.fixture(scope="session")
+def elastic():
+    """Two stages of their own depth and kernels, at one width and resolution: 2304 architectures."""
+
+    def stem(resolution, width):
+        return Block("conv", 3, WIDTHS[width][0], SIZES[resolution], SIZES[resolution], 3, act="relu")
+
+    def head(resolution, width):
+        return Block("classifier", WIDTHS[width][1], 5, SIZES[resolution] // 2, SIZES[resolution] // 2)
+
+    ends = (Elastic.of((RESOLUTION, WIDTH), block) for block in (stem, head))
+    return SearchSpace("elastic", (next(ends), *stage(1), *stage(2), next(ends)))
 
 
 @pytest.fixture(scope="session")
