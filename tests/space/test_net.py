@@ -90,6 +90,7 @@ def test_middle_channels_that_are_a_multiple_are_an_expansion():
         assert (told.mid, told.expansion, told.expanded) == (0, 3, 24)
     assert Block("mbconv", 8, 12, 6, 6, 3, mid=20).expanded == 20
     assert [layer.name for layer in Block("mbconv", 8, 12, 6, 6, 3, mid=8).layers] == ["depthwise", "project"]
+    assert [layer.name for layer in Block("fbconv", 8, 12, 6, 6, 3, mid=8).layers] == ["expand", "depthwise", "project"]
     assert Block("shuffle", 8, 8, 6, 6, 3, mid=8, act="relu").mid == 8
 
 
