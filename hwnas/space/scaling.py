@@ -49,16 +49,17 @@ def scale(net: Net, width: float = 1.0, depth: float = 1.0, resolution: int | No
     inside a block are kept: of expanded channels to its input, and of squeezed ones to the input, or to the expanded
     ones where the gate is hard. The number of classes stays. Raises `InputError` for a scale that makes no network.
     """
-    if min(width, depth, net.resolution if resolution is None else resolution) <= 0:
+    resolution = net.resolution if resolution is None else resolution
+    if min(width, depth, resolution) <= 0:
         raise InputError(
-            f"a network cannot be scaled by {width:g}, {depth:g} to {resolution} pixels: give numbers above 0"
+            f"no network is {width:g} and {depth:g} times another at {resolution} px: give numbers above 0"
         )
     stem, body, tail = sections(net)
-    chain = Chain(resolution or net.resolution)
+    chain = Chain(resolution)
     for block in stem:
         _add(chain, block, width)
     for stage in stages(body):
-        layers = ceil(round(len(stage) * depth, 9))  # 1.1 · 10 is a little over 11
+        layers = max(1, ceil(round(len(stage) * depth, 9)))  # 1.1 · 10 is a little over 11
         for block in stage[:layers]:
             _add(chain, block, width)
         for _ in range(layers - len(stage)):
