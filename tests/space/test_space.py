@@ -1,6 +1,5 @@
 """Plain data: the published sizes, counts that others agree with, and JSON both ways."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -59,22 +58,20 @@ def test_mobilenet_v2_computes_what_torchvisions_does(awake):
 
 @pytest.mark.parametrize("name", mobile.SPACES)
 def test_counts_are_those_of_the_built_module(name):
-    space, rng = mobile.get(name, classes=7), np.random.default_rng(0)
-    for _ in range(3):
-        net = space.derive(space.sample(rng))
-        assert net.params == sum(p.numel() for p in build(net, 0).parameters())
-        assert net.macs == sum(block.macs for block in net.blocks) > 0
+    space = mobile.get(name, classes=7)
+    net = space.derive(space.sample(np.random.default_rng(0)))
+    assert net.params == sum(p.numel() for p in build(net, 0).parameters())
+    assert net.macs == sum(block.macs for block in net.blocks) > 0
 
 
 @pytest.mark.parametrize("name", mobile.SPACES)
-def test_json_and_encoding_round_trip(name):
+def test_encoding_round_trips_and_every_block_is_listed(name):
     space, rng = mobile.get(name), np.random.default_rng(0)
+    listed = set(space.blocks())
     for _ in range(50):
         arch = space.sample(rng)
-        net = space.derive(arch)
-        assert Net.from_json(json.loads(json.dumps(net.to_json()))) == net
         assert space.decode(space.encode(arch)) == arch
-        assert all(block.key in {b.key for b in space.blocks()} for block in net.blocks)
+        assert listed.issuperset(space.derive(arch).blocks)
 
 
 def test_keys_tell_every_block_of_all_spaces_apart():
@@ -82,11 +79,24 @@ def test_keys_tell_every_block_of_all_spaces_apart():
     assert len({block.key for block in blocks}) == len(blocks)
 
 
-def test_samples_are_uniform_and_neighbours_are_all_at_distance_one():
-    space, rng = mobile.get("proxyless-32"), np.random.default_rng(0)
+@pytest.mark.parametrize("name", mobile.SPACES)
+def test_samples_are_uniform(name):
+    space, rng = mobile.get(name), np.random.default_rng(0)
     archs = np.array([space.sample(rng) for _ in range(4000)])
     for slot, n in enumerate(space.choices):
         assert chisquare(np.bincount(archs[:, slot], minlength=n)).pvalue > 1e-4
+
+
+def test_slots_are_sampled_independently():
+    """Every one of the 6561 architectures of NAS-Bench-Macro is as likely."""
+    space, rng = mobile.get("nas-bench-macro"), np.random.default_rng(0)
+    archs = np.array([space.sample(rng) for _ in range(10 * space.size)])
+    counts = np.bincount(np.ravel_multi_index(tuple(archs.T), space.choices), minlength=space.size)
+    assert chisquare(counts).pvalue > 1e-4
+
+
+def test_neighbours_are_all_at_distance_one():
+    space, rng = mobile.get("proxyless-32"), np.random.default_rng(0)
     arch = space.sample(rng)
     found = list(space.neighbours(arch))
     assert len(set(found)) == sum(space.choices) - len(space.choices)
@@ -131,7 +141,7 @@ def test_impossible_things_are_refused():
     with pytest.raises(ValueError, match="skip has no residual"):
         Block("skip", 8, 8, 8, 8, residual=True)
     for op, cin, groups in (("mbconv", 8, 2), ("conv", 8, 2), ("fbconv", 8, 3), ("fbconv", 9, 2)):
-        with pytest.raises(ValueError, match="has no groups|groups divide"):
+        with pytest.raises(ValueError, match=r"has no groups|groups divide"):
             Block(op, cin, 8, 8, 8, 3, groups=groups)
     with pytest.raises(ValueError, match="under 1"):
         Block("fbconv", 8, 8, 8, 8, 3, groups=0)
