@@ -127,6 +127,10 @@ def train(
         "runs/train"
     ),
     epochs: Annotated[int | None, typer.Option(help="Passes over the images.", show_default="the recipe's")] = None,
+    shift: Annotated[
+        float | None,
+        typer.Option(parser=share, metavar="SHARE", help="Shift images by up to this share of their size, as 12.5%."),
+    ] = None,
     threads: TorchThreads = None,
     root: Root = None,
     seed: Seed = 0,
@@ -135,7 +139,7 @@ def train(
     """Train a network from scratch."""
     from ..pipeline.train import train as stage
 
-    found = stage(net, data, out=out, epochs=epochs, seed=seed, threads=threads, root=root)
+    found = stage(net, data, out=out, epochs=epochs, shift=shift, seed=seed, threads=threads, root=root)
     show({"out": out, **plain(found)}, as_json, f"{out}: top-1 {found.top1:.2%} in {found.seconds:.0f} s")
 
 

@@ -41,6 +41,7 @@ def train(
     *,
     out: str | Path = "runs/train",
     epochs: int | None = None,
+    shift: float | None = None,
     seed: int = 0,
     threads: int | None = None,
     recipe: Recipe | None = None,
@@ -49,14 +50,17 @@ def train(
     """Train `net` from scratch on `data` and write `net.json`, `weights.safetensors` and `train.json` into `out`.
 
     `net` is a `Net`, the path of its JSON, or the folder of a search. `data` and `root` are as `load` takes them;
-    `epochs` replaces the number in `recipe`; `threads` is torch's (all cores by default). The same call again goes on
-    after the last whole epoch, or returns the record of the finished run. Raises `InputError`, among others where
-    `out` holds anything else.
+    `epochs` and `shift` replace those in `recipe`; `threads` is torch's (all cores by default). The same call again
+    goes on after the last whole epoch, or returns the record of the finished run. Raises `InputError`, among others
+    where `out` holds anything else.
     """
     job = Job(net if isinstance(net, Net) else Path(net), Path(out), seed)
     if threads is not None:
         _require(threads >= 1, f"training needs at least 1 thread, not {threads}")
         torch.set_num_threads(threads)
+    if shift is not None:
+        _require(0 <= shift < 1, f"images are shifted by a share of their size, 0 or more and under 1, not {shift:g}")
+        recipe = (recipe or Recipe()).model_copy(update={"shift": shift})
     dataset, recipe = _prepare([job], data, epochs, recipe, root)
     with progress("train", _updates(dataset, recipe)) as report:
         return _train(job, dataset, recipe, report)

@@ -60,6 +60,7 @@ def test_the_example_works_in_the_repository(hwnas, monkeypatch, command):
         ("profile --within nan", "a share such as 3% or 0.03, not 'nan'"),
         ("profile --within %", "a share such as 3% or 0.03, not '%'"),
         ("train none.json", "cannot read network none.json"),
+        ("train none.json --shift 1", "a share such as 3% or 0.03, not '1'"),
         ("train cut.json", "cut.json is not a whole network"),
         ("export nowhere", "nowhere"),
         ("verify nowhere", "nowhere is not a folder with a bundle"),
@@ -73,15 +74,17 @@ def test_a_mistake_is_one_line_and_exit_code_2(refused, tmp_path, words, message
 
 
 @pytest.mark.parametrize(("text", "share"), [("3%", 0.03), ("0.03", 0.03), (" 2.5 % ", 0.025)])
-def test_the_error_to_reach_is_a_share(hwnas, monkeypatch, text, share):
+@pytest.mark.parametrize(("words", "option"), [("profile", "within"), ("train net.json", "shift")])
+def test_the_error_to_reach_and_the_shift_of_images_are_shares(hwnas, monkeypatch, words, option, text, share):
     asked = []
 
-    def profile(*args, within, **options):
-        asked.append(within)
+    def stage(*args, **options):
+        asked.append(options[option])
         raise VerificationError("asked")
 
-    monkeypatch.setattr(importlib.import_module("hwnas.pipeline.profile"), "profile", profile)
-    hwnas("profile", "--within", text)
+    name = words.split()[0]
+    monkeypatch.setattr(importlib.import_module(f"hwnas.pipeline.{name}"), name, stage)
+    hwnas(*words.split(), f"--{option}", text)
     assert asked == [pytest.approx(share)]
 
 

@@ -65,6 +65,13 @@ def test_a_run_leaves_its_network_weights_and_record(images, tmp_path):
     assert str(images) not in (tmp_path / "run" / "train.json").read_text()
 
 
+def test_shifted_images_are_noted_and_train_another_network(images, tmp_path):
+    still = train(network(), images, out=tmp_path / "still", recipe=RECIPE)
+    moved = train(network(), images, out=tmp_path / "moved", recipe=RECIPE, shift=0.25)
+    assert (still.recipe.shift, moved.recipe.shift) == (0, 0.25)
+    assert weights(tmp_path / "still") != weights(tmp_path / "moved")
+
+
 def test_a_network_is_read_from_a_file_or_a_search_folder_which_is_noted(images, tmp_path):
     found = tmp_path / "search"
     write_json(found / "net.json", network().to_json())
@@ -140,6 +147,8 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_work(images, tmp_
         ({"data": "nowhere"}, "no data set nowhere"),
         ({"epochs": 0}, "at least 1 epoch, not 0"),
         ({"threads": 0}, "at least 1 thread, not 0"),
+        ({"shift": 1.0}, "a share of their size, 0 or more and under 1, not 1"),
+        ({"shift": -0.1}, r"a share of their size, 0 or more and under 1, not -0\.1"),
         ({"seed": -1}, "a seed is not negative, as -1 is"),
         ({"recipe": Recipe(batch_size=64)}, "a batch of 64 cannot be drawn from 32"),
     ],
