@@ -1,4 +1,5 @@
 import copy
+import threading
 from dataclasses import replace
 
 import pytest
@@ -48,6 +49,18 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_the_random_state_alone(
     torch.rand(3)
     assert equal(weights(first), weights(train(net, dataset, RECIPE, seed=1)))
     assert not equal(weights(first), weights(train(net, dataset, RECIPE, seed=2)))
+
+
+def test_batches_are_made_beside_the_updates_and_only_as_long_as_there_are_any(net, dataset):
+    def makers():
+        return [thread.name for thread in threading.enumerate() if thread.name.startswith("batches")]
+
+    seen = []
+    train(net, dataset, RECIPE, report=lambda done, text: seen.append(makers()))
+    assert seen == [["batches_0"]] * 18
+    with pytest.raises(KilledError):
+        train(net, dataset, RECIPE, report=killed_at(7))
+    assert makers() == []
 
 
 @pytest.mark.parametrize("update", [6, 7, 17])  # the end of the first epoch, and inside of the second and the third
