@@ -12,8 +12,8 @@ from typing import Any
 from hwnas.devices.runner import cpu_says
 from hwnas.files import write_json
 
-sys.path = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
-# or `profile.py` here would stand in for the standard library's `profile`, which torch imports when first it steps
+sys.path.sort(key=lambda folder: Path(folder).resolve() == Path(__file__).resolve().parent)
+# This folder last, or its `profile.py` would stand in for the standard one, which torch imports when first it steps.
 
 PACKAGES = ("torch", "onnxruntime", "onnx", "numpy", "timm")
 
