@@ -23,7 +23,8 @@ def read(path: Path) -> dict[str, torch.Tensor]:
         reason = str(error).strip().split("\n")[0]
         raise InputError(f"{path} is no file of weights alone, as torch saves them: {reason}") from None
     state = value.get("state_dict", value) if isinstance(value, dict) else None
-    if not state or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+    tensors = list(state.values()) if isinstance(state, dict) else []
+    if not tensors or not all(isinstance(tensor, torch.Tensor) for tensor in tensors):
         raise InputError(f"{path} holds no state dict, that is names of weights and tensors")
     return state
 

@@ -134,14 +134,11 @@ def from_config(value: Any, where: object = "network", resolution: int = RESOLUT
         if isinstance(block.conv, _Bottleneck):
             residual = block.shortcut is not None and block.shortcut.name == "IdentityLayer"
             _add_bottleneck(chain, block.conv, residual, f"{where}: blocks.{index}")
-    fields: dict[str, Any] = {}
     if isinstance(config, _MobileNetV3):
         _add_conv(chain, config.final_expand_layer, f"{where}: final_expand_layer")
-        hidden = config.feature_mix_layer
-        fields = {"mid": hidden.out_channels, "act": _ACTS[hidden.act_func]}
     elif config.feature_mix_layer:
         _add_conv(chain, config.feature_mix_layer, f"{where}: feature_mix_layer")
-    chain.add("classifier", config.classifier.out_features, **fields)
+    _add_classifier(chain, config, where)
     return chain.net(name or config.name, config.bn.eps)
 
 
@@ -156,11 +153,15 @@ def _resolution(path: Path) -> int:
     return size
 
 
+def _require(given: int, wanted: int, where: str) -> None:
+    """Raise `InputError` naming `where` if it is `given` other channels than it wants."""
+    if given != wanted:
+        raise InputError(f"{where} is for {wanted} channels, and gets {given}")
+
+
 @contextmanager
-def _fitting(chain: Chain, channels: int, where: str) -> Iterator[None]:
-    """Add a layer for `channels`. Raises `InputError` naming `where` if it gets others, or if no block is like it."""
-    if channels != chain.channels:
-        raise InputError(f"{where} is for {channels} channels, and gets {chain.channels}")
+def _naming(where: str) -> Iterator[None]:
+    """Raise `InputError` naming `where` if no block is like the one that is added there."""
     try:
         yield
     except ValueError as error:
@@ -168,13 +169,26 @@ def _fitting(chain: Chain, channels: int, where: str) -> Iterator[None]:
 
 
 def _add_conv(chain: Chain, layer: _Conv, where: str) -> None:
-    with _fitting(chain, layer.in_channels, where):
+    _require(chain.channels, layer.in_channels, where)
+    with _naming(where):
         act = _ACTS[layer.act_func]
         chain.add("conv", layer.out_channels, kernel=layer.kernel_size, stride=layer.stride, act=act)
 
 
+def _add_classifier(chain: Chain, config: _Proxyless, where: object) -> None:
+    features, fields = chain.channels, {}
+    if isinstance(config, _MobileNetV3):
+        hidden = config.feature_mix_layer
+        _require(features, hidden.in_channels, f"{where}: feature_mix_layer")
+        features = hidden.out_channels
+        fields = {"mid": features, "act": _ACTS[hidden.act_func]}
+    _require(features, config.classifier.in_features, f"{where}: classifier")
+    chain.add("classifier", config.classifier.out_features, **fields)
+
+
 def _add_bottleneck(chain: Chain, layer: _Bottleneck, residual: bool, where: str) -> None:
-    with _fitting(chain, layer.in_channels, where):
+    _require(chain.channels, layer.in_channels, where)
+    with _naming(where):
         mid = layer.mid_channels or round(layer.in_channels * (layer.expand_ratio or 1))
         widens = layer.expand_ratio != 1
         if not widens and mid != layer.in_channels:

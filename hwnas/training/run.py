@@ -15,6 +15,7 @@ from torch import nn
 from ..errors import InputError
 from ..files import parse, read_json, replacing, versioned, write_json
 from ..nn.build import build
+from ..space import published
 from ..space.net import Net
 from .recipe import Recipe
 
@@ -71,9 +72,8 @@ def write_run(folder: Path, net: Net, module: nn.Module, record: TrainRecord) ->
 
 
 def read_net(path: Path) -> Net:
-    """The network in the file `path`, or in `net.json` of the folder `path`. Raises `InputError`."""
-    path = path / NET if path.is_dir() else path
-    return Net.from_json(read_json(path, "network"), path)
+    """The network in the file `path`, ours or published, or in `net.json` of the folder `path`. Raises `InputError`."""
+    return published.read(path / NET if path.is_dir() else path)
 
 
 def read_record(folder: Path) -> TrainRecord:

@@ -1,0 +1,146 @@
+"""Configurations in the form of the files that come with ProxylessNAS and Once-for-All."""
+
+import json
+from copy import deepcopy
+
+import pytest
+
+from hwnas.errors import InputError
+from hwnas.space import published, zoo
+from hwnas.space.net import Block
+from hwnas.training.run import read_net
+
+
+def conv(cin, cout, kernel=3, stride=2, act="relu6", **others):
+    usual = {"dilation": 1, "groups": 1, "bias": False, "has_shuffle": False, "use_bn": True, "dropout_rate": 0}
+    sizes = {"in_channels": cin, "out_channels": cout, "kernel_size": kernel, "stride": stride}
+    return {"name": "ConvLayer", **sizes, **usual, "act_func": act, "ops_order": "weight_bn_act", **others}
+
+
+def bottleneck(cin, cout, kernel, stride, expand, **others):
+    sizes = {"in_channels": cin, "out_channels": cout, "kernel_size": kernel, "stride": stride, "expand_ratio": expand}
+    return {"name": "MBInvertedConvLayer", **sizes, **others}
+
+
+def block(layer, residual):
+    shortcut = {"name": "IdentityLayer", "in_channels": [24], "out_channels": [24], "use_bn": False, "act_func": None}
+    return {
+        "name": "MobileInvertedResidualBlock",
+        "mobile_inverted_conv": layer,
+        "shortcut": shortcut if residual else None,
+    }
+
+
+def linear(cin, cout):
+    return {"name": "LinearLayer", "in_features": cin, "out_features": cout, "bias": True, "use_bn": False,
+            "act_func": None, "dropout_rate": 0, "ops_order": "weight_bn_act"}  # fmt: skip
+
+
+def proxyless_config(net):
+    """`net` in ProxylessNAS's form, with a block that its search left out."""
+    stem, *body, head, classifier = net.blocks
+    blocks = [block(bottleneck(b.cin, b.cout, b.kernel, b.stride, b.expansion), b.residual) for b in body]
+    blocks.insert(3, block({"name": "ZeroLayer", "stride": 1}, True))
+    return {
+        "name": "ProxylessNASNets",
+        "bn": {"momentum": 0.1, "eps": net.eps},
+        "first_conv": conv(3, stem.cout),
+        "feature_mix_layer": conv(head.cin, head.cout, 1, 1),
+        "classifier": linear(classifier.cin, classifier.cout),
+        "blocks": blocks,
+    }
+
+
+OFA = {
+    "name": "MobileNetV3",
+    "bn": {"momentum": 0.1, "eps": 1e-5},
+    "first_conv": conv(3, 16, act="h_swish"),
+    "blocks": [
+        block(bottleneck(16, 16, 3, 1, 1, mid_channels=None, act_func="relu", use_se=False, groups=None), True),
+        block(bottleneck(16, 24, [5, 5], 2, 3, mid_channels=None, act_func="relu", use_se=True, groups=None), False),
+        {"name": "ResidualBlock", "shortcut": {"name": "IdentityLayer"},
+         "conv": {**bottleneck(24, 24, 3, 1, None, mid_channels=88, act_func="h_swish"), "name": "MBConvLayer"}},
+    ],
+    "final_expand_layer": conv(24, 144, 1, 1, "h_swish"),
+    "feature_mix_layer": conv(144, 64, 1, 1, "h_swish", use_bn=False),
+    "classifier": linear(64, 10),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["proxyless_cpu", "proxyless_gpu", "proxyless_mobile", "mobilenet_v2"])
+def test_a_published_proxyless_network_is_read(name):
+    net = zoo.get(name)
+    assert published.from_config(proxyless_config(net)) == net
+
+
+def test_a_published_once_for_all_network_is_read():
+    net = published.from_config(OFA, resolution=32)
+    assert net.blocks == (
+        Block("conv", 3, 16, 32, 32, 3, 2, act="hswish"),
+        Block("mbconv", 16, 16, 16, 16, 3, act="relu", residual=True),
+        Block("mbconv", 16, 24, 16, 16, 5, 2, 3, se=16, act="relu", hard=True),
+        Block("mbconv", 24, 24, 8, 8, 3, mid=88, act="hswish", residual=True),
+        Block("conv", 24, 144, 8, 8, act="hswish"),
+        Block("classifier", 144, 10, 8, 8, mid=64, act="hswish"),
+    )
+
+
+def test_a_first_convolution_that_widens_nothing_is_kept():
+    config = deepcopy(OFA)
+    config["blocks"][0] = block(bottleneck(16, 16, 3, 1, None, mid_channels=16, act_func="relu"), True)
+    assert published.from_config(config).blocks[1].op == "fbconv"
+
+
+def test_files_are_told_apart_by_what_is_in_them(tmp_path):
+    ours, theirs = tmp_path / "net.json", tmp_path / "flops-595M" / "net.config"
+    net = zoo.get("mobilenet_v2", resolution=96)
+    ours.write_text(json.dumps(net.to_json()))
+    theirs.parent.mkdir()
+    theirs.write_text(json.dumps(proxyless_config(net)))
+    assert published.read(ours) == net
+    assert (published.read(theirs).resolution, published.read(theirs).name) == (224, "flops-595M")
+    theirs.with_name("run.config").write_text('{"image_size": 96, "n_epochs": 150}')
+    assert published.read(theirs) == read_net(theirs) == net
+    alone = tmp_path / "proxyless_gpu.config"
+    alone.write_text(json.dumps(OFA))
+    assert published.read(alone).name == "proxyless_gpu"
+    theirs.with_name("run.config").write_text('{"image_size": [96, 128]}')
+    with pytest.raises(InputError, match=r"run\.config gives no image_size that is a number of pixels"):
+        published.read(theirs)
+    alone.write_text('{"name": "ResNets", "first_conv": {}}')
+    with pytest.raises(InputError, match=r"proxyless_gpu.config: .*'ProxylessNASNets', 'MobileNetV3'"):
+        published.read(alone)
+    alone.write_text('["a list"]')
+    with pytest.raises(InputError, match="not a network of schema 1"):
+        published.read(alone)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("bn",), {"momentum": 0.1}, r"file: MobileNetV3\.bn\.eps: Field required"),
+        (("first_conv", "groups"), 3, r"first_conv\.groups: Input should be 1"),
+        (("first_conv", "kernel_size"), [3, 5], r"first_conv\.kernel_size"),
+        (("first_conv", "use_bn"), False, r"first_conv\.use_bn"),
+        (("first_conv", "act_func"), "tanh", r"first_conv\.act_func"),
+        (("feature_mix_layer", "use_bn"), True, r"feature_mix_layer\.use_bn"),
+        (("blocks", 1, "mobile_inverted_conv", "name"), "DynamicConvLayer", r"blocks\.1\.mobile_inverted_conv"),
+        (("blocks", 1, "mobile_inverted_conv", "groups"), 4, r"blocks\.1\.mobile_inverted_conv\.MBInv.*groups"),
+        (("blocks", 1, "mobile_inverted_conv", "in_channels"), 24, r"blocks\.1 is for 24 channels, and gets 16"),
+        (("blocks", 1, "mobile_inverted_conv", "kernel_size"), 4, r"blocks\.1: an even kernel has no centre"),
+        (("blocks", 1, "shortcut"), {"name": "IdentityLayer"}, r"blocks\.1: an identity needs stride 1"),
+        (("blocks", 0, "mobile_inverted_conv", "mid_channels"), 32, r"blocks\.0: its expand_ratio is 1"),
+        (("final_expand_layer", "in_channels"), 40, r"final_expand_layer is for 40 channels, and gets 24"),
+        (("feature_mix_layer", "in_channels"), 40, r"feature_mix_layer is for 40 channels, and gets 144"),
+        (("classifier", "in_features"), 40, r"classifier is for 40 channels, and gets 64"),
+    ],
+)
+def test_a_wrong_configuration_is_refused_naming_the_layer(place, value, message):
+    config = deepcopy(OFA)
+    *outer, last = place
+    inner = config
+    for key in outer:
+        inner = inner[key]
+    inner[last] = value
+    with pytest.raises(InputError, match=message):
+        published.from_config(config, "file")
