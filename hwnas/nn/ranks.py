@@ -82,10 +82,10 @@ class Ranks:
 
     def stacked(self, tensor: torch.Tensor) -> torch.Tensor:
         """The `tensor` of every rank, all of one shape, in order: (ranks, *shape)."""
-        found = tensor.new_empty(self.size, *tensor.shape)
+        found = tensor.new_empty(self.size * tensor.numel())
         with _touch(self.rank):
-            dist.all_gather_into_tensor(found, tensor.contiguous())
-        return found
+            dist.all_gather_into_tensor(found, tensor.reshape(-1))
+        return found.view(self.size, *tensor.shape)
 
     def any(self, flag: bool) -> bool:
         """Whether `flag` is true on any rank."""

@@ -48,6 +48,8 @@ def centre(weight: torch.Tensor, kernel: int) -> torch.Tensor:
 class SharedConv(nn.Module):
     """Convolution, BatchNorm and activation; the modules in here only hold the weights, in their full size."""
 
+    normalise = staticmethod(normalise)  # `sync_norm.synchronise` puts another in its place
+
     def __init__(self, layers: Sequence[Layer], eps: float, kernels: Kernels) -> None:
         super().__init__()
         channels = max(layer.cout for layer in layers)
@@ -83,7 +85,7 @@ class SharedConv(nn.Module):
         """Run as `layer`: (N, cin, H, W) to (N, cout, H', W')."""
         x = F.conv2d(x, self.weight(layer), None, layer.stride, layer.kernel // 2, 1, layer.groups)
         gain, shift = first(self.norm.weight, layer.cout), first(self.norm.bias, layer.cout)
-        return _ACT[layer.act](normalise(x, gain, shift, self.norm.eps, self.training))
+        return _ACT[layer.act](self.normalise(x, gain, shift, self.norm.eps, self.training))
 
     def named(self, layer: Layer) -> Named:
         """The weights of `layer` by their names in a `BlockModule`."""

@@ -16,6 +16,7 @@ from ..nn.optimizer import sgd
 from ..nn.ranks import Ranks
 from ..nn.state import load_state, save_state
 from ..nn.supernet import Gate, Supernet, one_hot
+from ..nn.sync_norm import synchronise
 from ..progress import Report, silent
 from .base import Relaxation
 from .objective import SteeredLatency
@@ -41,7 +42,8 @@ class Schedule(BaseModel):
     minutes has a hundredth of the steps: it takes an architecture step after every weight step, and a larger rate for
     the weights. `arch_lr` replaces the strategy's own rate.
 
-    `batch_size` is of all ranks together. `bfloat16` is as `autocast` takes it.
+    `batch_size` is of all ranks together; with `synchronised`, so are the statistics of BatchNorm. `bfloat16` is as
+    `autocast` takes it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +58,7 @@ class Schedule(BaseModel):
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     checkpoint_seconds: float = Field(default=10.0, ge=0)
     bfloat16: bool | None = None
+    synchronised: bool = False
 
     @property
     def arch_steps(self) -> int:
@@ -102,6 +105,8 @@ class RelaxationLoop:
         ]
         self.optimizer = sgd(groups, schedule.lr)
         self.ranks.average_before(self.optimizer)
+        if schedule.synchronised and self.ranks.size > 1:
+            synchronise(supernet, self.ranks)
         self.rate = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, schedule.total)
         self.criterion = nn.CrossEntropyLoss(label_smoothing=schedule.label_smoothing)
         self.done = 0
