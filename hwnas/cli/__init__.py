@@ -9,7 +9,7 @@ from ..errors import InputError, VerificationError
 from . import stages  # noqa: F401  each file adds its commands to `app`, the stages first
 
 # isort: split
-from . import devices, figures, spaces, tables  # noqa: F401
+from . import devices, figures, spaces, tables, zoo  # noqa: F401
 from .app import INTERRUPTED, UsageError, app
 
 

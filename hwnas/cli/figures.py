@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @app.command(epilog="Example: hwnas measure export/fashion-mnist-small --device cpu")
 def measure(
-    target: Annotated[Path, typer.Argument(help="Any ONNX file, a bundle's folder, or a net.json.")],
+    target: Annotated[
+        Path, typer.Argument(help="Any ONNX file, a bundle's folder, a net.json, or one of `hwnas zoo`.")
+    ],
     device: DeviceName = "cpu",
     threads: DeviceThreads = None,
     precision: Annotated[float, typer.Option(help="Relative half-width of the 95 % interval to reach.")] = 0.01,

@@ -4,14 +4,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import devices, files
+from .. import devices
 from ..devices.base import Breakdown, Device, DeviceInfo
 from ..errors import InputError
 from ..latency import measure as latency
 from ..latency.graph import save
 from ..latency.stats import Estimate
 from ..progress import progress
-from ..space.net import Net
+from ..space import published, zoo
 
 KEY = "model"
 
@@ -44,7 +44,8 @@ def measure(
     time_limit: float = 30.0,
     pace: float | None = None,
 ) -> Measured:
-    """Measure `target`: any ONNX file, a bundle's folder, or the JSON of a `Net`, which is given random weights.
+    """Measure `target`: any ONNX file, a bundle's folder, or a network without weights, which is given random ones: the
+    JSON of a `Net`, a published `net.config`, or the name of a network of the zoo.
 
     `device` is a name, or the path of a device file; `threads` instead of what that says. Stops once the 95 % interval
     is within ±`precision`, or after `time_limit` seconds. `pace` is that of an earlier measurement or table to compare
@@ -71,12 +72,15 @@ def _breakdown(device: Device, model: Path) -> tuple[Breakdown | None, str]:
 
 def _model(target: Path, folder: Path) -> Path:
     """The ONNX file of `target`, made in `folder` where there is none yet."""
+    if not target.exists() and str(target) in zoo.names():
+        return save(zoo.get(str(target)), folder / "network.onnx")
     if target.is_dir():
         from ..deploy.bundle import MODEL  # here, as it loads torch, which nothing else needs for measuring
 
         target = target / MODEL
     if not target.is_file():
-        raise InputError(f"{target} is not a file: give an ONNX file, a bundle's folder, or the JSON of a network")
-    if target.suffix != ".json":
+        wanted = "an ONNX file, a bundle's folder, the JSON of a network, or a name of `hwnas zoo`"
+        raise InputError(f"{target} is not a file: give {wanted}")
+    if target.suffix not in (".json", ".config"):
         return target
-    return save(Net.from_json(files.read_json(target, "network"), target), folder / "network.onnx")
+    return save(published.read(target), folder / "network.onnx")

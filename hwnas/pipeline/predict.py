@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .. import files
 from ..devices.base import DeviceInfo
 from ..errors import InputError
 from ..latency.predictor import LatencyPredictor
 from ..latency.quality import Quality
 from ..latency.table import LatencyTable, load, read_arch, write_arch
-from ..space import mobile
+from ..space import mobile, published
 from ..space.net import Net
 from ..space.recognise import making
 from ..space.space import Arch, SearchSpace
@@ -99,9 +98,9 @@ def _arch(given: str | Path | Arch, table: LatencyTable) -> Arch:
     path = Path(given)
     if path.is_dir():
         path /= NET
-    if path.suffix != ".json":
+    if path.suffix not in (".json", ".config"):
         return space.check(read_arch(str(given)))
-    net = Net.from_json(files.read_json(path, "network"), path)
+    net = published.read(path)
     if table.origin is not None:
         # the same slots; as a search takes it, the classifier's latency is that of the published number of classes
         space = mobile.get(table.space, net.classes)
