@@ -84,7 +84,8 @@ def _group(block: Block, sharing: Sharing, alone: bool) -> object:
         return block.op, block.groups, channels
     if alone:
         return block
-    form = (block.kernel, block.expansion, block.groups, block.se > 0, block.hard, block.act)
+    expansion = round(block.expanded / block.cin, 1)
+    form = (block.kernel, expansion, block.groups, block.se > 0, block.hard, block.act)
     return block.op, *form, block.residual, block.pooled, channels
 
 

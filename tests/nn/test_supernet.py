@@ -1,53 +1,90 @@
-"""The supernet: one path is exactly the child, two paths give the published gradient, idle candidates do nothing."""
+"""The supernet: one path is exactly the child, whatever is shared, and what does not run is left alone."""
+
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from small_spaces import elastic_space, expected_gradients, small_space
 
-from hwnas.nn.supernet import Gate, Supernet, one_hot
+from hwnas.nn.gates import Gate
+from hwnas.nn.supernet import Supernet, one_hot, resized
 from hwnas.space import mobile
-from hwnas.space.net import Block
-from hwnas.space.space import SearchSpace, Slot
+
+SHARINGS = [("separate", "crop"), ("collapsed", "crop"), ("collapsed", "transform"), ("collapsed", "separate")]
+SPACES = {
+    "small": small_space,
+    "elastic": elastic_space,
+    **{name: (lambda build=build: build(10)) for name, build in mobile.SPACES.items()},
+    "mobilenetv3": lambda: mobile.SPACES["mobilenetv3"](10, resolutions=(32, 48)),
+}
 
 
-def small_space(slots: int = 3, channels: int = 8, size: int = 8) -> SearchSpace:
-    """Three slots of three MBConvs and a skip, on 8×8 images."""
-    convs = [Block("mbconv", channels, channels, size, size, k, 1, e, act="relu6", residual=True)
-             for k, e in ((3, 2), (5, 3), (7, 1))]  # fmt: skip
-    slot = Slot((*convs, Block("skip", channels, channels, size, size)))
-    stem, head = Block("conv", 3, channels, size, size, 3, act="relu6"), Block("classifier", channels, 5, size, size)
-    return SearchSpace("small", (stem, *[slot] * slots, head))
+def pixels(space):
+    """Few enough to be fast, where the resolution is not one of the choices: the weights do not know it."""
+    return min(space.resolution, 48)
 
 
-# Any resolution that the strides allow: the weights do not know it, and 224 px would only take longer.
-@pytest.mark.parametrize(
-    ("name", "pixels", "count"), [("proxyless", 64, 100), ("proxyless-32", 32, 100), ("fbnet", 16, 10)]
-)
-def test_one_hot_gates_equal_the_extracted_network(name, pixels, count, awake):
-    space = mobile.get(name, classes=10)
-    supernet = awake(Supernet(space, seed=0))
-    rng = np.random.default_rng(0)
-    images = torch.randn(2, 3, pixels, pixels)
-    for _ in range(count):
-        arch = space.sample(rng)
-        supernet.train()
-        trained = supernet(images, one_hot(arch))
-        child = supernet.extract(arch).train()
-        torch.testing.assert_close(trained, child(images), rtol=0, atol=0)
-        supernet.eval()
-        torch.testing.assert_close(
-            supernet(images, one_hot(arch)), supernet.extract(arch).eval()(images), rtol=0, atol=0
-        )
+def require_equal(supernet, arch, images):
+    """Outputs and gradients of one path are those of the child."""
+    supernet.zero_grad()
+    child = supernet.extract(arch).train(supernet.training)
+    got = supernet(images, one_hot(arch))
+    want = child(resized(images, child.net.resolution) if supernet.resizes else images)
+    torch.testing.assert_close(got, want, rtol=0, atol=0)
+    upstream = torch.randn(want.shape)
+    got.backward(upstream)
+    want.backward(upstream)
+    for name, expected in expected_gradients(supernet, child, arch).items():
+        gradient = supernet.get_parameter(name).grad
+        assert (gradient is None) == (expected is None), name
+        if gradient is not None:
+            torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-4 * float(expected.abs().max()), msg=name)
 
 
-def test_extracted_weights_are_a_copy():
-    supernet = Supernet(small_space(), seed=0)
-    child = supernet.extract((0, 3, 1))
-    with torch.no_grad():
-        for parameter in child.parameters():
-            parameter.zero_()
-    assert all(weight.abs().sum() > 0 for name, weight in supernet.parts[1].named(0) if "norm" not in name)
+@pytest.mark.parametrize(("sharing", "kernels"), SHARINGS)
+@pytest.mark.parametrize("name", SPACES)
+def test_one_hot_gates_equal_the_extracted_network(name, sharing, kernels, awake):
+    space = SPACES[name]()
+    supernet = awake(Supernet(space, 0, sharing, kernels))
+    for parameter in (parameter for key, parameter in supernet.named_parameters() if ".maps." in key):
+        parameter.data += 0.1 * torch.randn(parameter.shape)
+    images = torch.randn(3, 3, pixels(space), pixels(space))
+    require_equal(supernet.train(), space.sample(np.random.default_rng(0)), images)
+    require_equal(supernet.eval(), space.smallest, images)
+
+
+@pytest.mark.parametrize(("sharing", "kernels"), SHARINGS)
+def test_architectures_with_all_kinds_of_choices_equal_their_networks(sharing, kernels, awake):
+    space = elastic_space()
+    supernet = awake(Supernet(space, 0, sharing, kernels)).train()
+    images = torch.randn(3, 3, 12, 12)
+    for arch in list(product(*map(range, space.choices)))[::5]:
+        require_equal(supernet, arch, images)
+
+
+@pytest.mark.parametrize(("sharing", "kernels"), SHARINGS)
+def test_extracted_weights_are_a_copy(sharing, kernels):
+    supernet = Supernet(elastic_space(), 0, sharing, kernels)
+    before = {name: value.clone() for name, value in supernet.state_dict().items()}
+    for arch in (supernet.space.largest, supernet.space.smallest):
+        child = supernet.extract(arch)
+        with torch.no_grad():
+            for value in child.state_dict().values():
+                value.zero_()
+    assert all(torch.equal(value, before[name]) for name, value in supernet.state_dict().items())
+
+
+def test_a_child_has_the_statistics_of_a_fresh_norm():
+    supernet = Supernet(elastic_space(), seed=0).train()
+    supernet(torch.randn(4, 3, 8, 8), one_hot(supernet.space.largest))
+    norms = [
+        part for part in supernet.extract(supernet.space.largest).modules() if isinstance(part, torch.nn.BatchNorm2d)
+    ]
+    assert all((norm.running_mean == 0).all() and (norm.running_var == 1).all() for norm in norms)
+    assert all(norm.eps == 1e-3 and norm.num_batches_tracked == 0 for norm in norms)
+    assert len(norms) == 7
 
 
 def test_a_seed_decides_the_weights_and_leaves_the_global_state_alone():
@@ -57,28 +94,20 @@ def test_a_seed_decides_the_weights_and_leaves_the_global_state_alone():
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("pairs", [[(0, 1), (2, 0), (1, 2)], [(3, 0), (1, 3), (3, 2)]], ids=["convs", "skip"])
-def test_gate_gradient_is_the_inner_product_with_each_output(pairs, awake):
-    """Against autograd through the product Σ g_j o_j written out, in float64."""
-    space = small_space()
-    supernet = awake(Supernet(space, seed=0)).double()
-    images, labels = torch.randn(4, 3, 8, 8).double(), torch.tensor([0, 1, 2, 3])
-    weights = [torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True) for _ in pairs]
-    gates = [Gate(pair, weight) for pair, weight in zip(pairs, weights, strict=True)]
-    got = torch.autograd.grad(F.cross_entropy(supernet(images, gates), labels), weights)
-
-    x = supernet.parts[0].run(0, images)
-    plain = [torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True) for _ in pairs]
-    for part, (active, inactive), g in zip(list(supernet.parts)[1:-1], pairs, plain, strict=True):
-        x = g[0] * part.run(active, x) + g[1] * part.run(inactive, x)
-    want = torch.autograd.grad(F.cross_entropy(supernet.parts[-1].run(0, x), labels), plain)
-    for a, b in zip(got, want, strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-6)
-    assert all(g.abs().min() > 1e-9 for g in got)
+@pytest.mark.parametrize(("sharing", "kernels"), SHARINGS)
+def test_a_state_goes_on_where_it_was_taken(sharing, kernels):
+    one, two = (Supernet(elastic_space(), seed, sharing, kernels) for seed in (0, 1))
+    images = torch.randn(2, 3, 8, 8)
+    gates = one_hot(one.space.smallest)
+    assert not torch.equal(one(images, gates), two(images, gates))
+    two.load_state_dict(one.state_dict())
+    assert torch.equal(one(images, gates), two(images, gates))
 
 
-def test_a_weight_step_leaves_idle_candidates_untouched(awake):
-    supernet = awake(Supernet(small_space(), seed=0)).train()
+@pytest.mark.parametrize("sharing", ["separate", "collapsed"])
+def test_a_weight_step_leaves_idle_candidates_untouched(sharing, awake):
+    """Neither a gradient, nor weight decay, nor the momentum of earlier steps."""
+    supernet = awake(Supernet(small_space(), 0, sharing)).train()
     optimizer = torch.optim.SGD(supernet.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
     images, labels = torch.randn(4, 3, 8, 8), torch.tensor([0, 1, 2, 3])
     for arch in ((0, 1, 2), (1, 1, 3)):
@@ -87,11 +116,31 @@ def test_a_weight_step_leaves_idle_candidates_untouched(awake):
         F.cross_entropy(supernet(images, one_hot(arch)), labels).backward()
         optimizer.step()
         moved = {name for name, value in supernet.state_dict().items() if not torch.equal(value, before[name])}
-        ran = {"parts.0.", "parts.4.", *(f"parts.{slot + 1}.{index}." for slot, index in enumerate(arch) if index < 3)}
+        groups = [place.group.get(index) for place, index in zip(supernet.parts, (0, *arch, 0), strict=True)]
+        ran = {f"parts.{place}.{group}." for place, group in enumerate(groups) if group}
         assert all(any(name.startswith(prefix) for prefix in ran) for name in moved)
         assert all(any(name.startswith(prefix) for name in moved) for prefix in ran)
 
 
-def test_a_wrong_number_of_gates_is_refused():
+def test_images_are_resized_to_the_resolution_that_is_chosen():
+    supernet = Supernet(elastic_space(), seed=0).eval()
+    large = torch.randn(2, 3, 12, 12)
+    assert resized(large, 12) is large
+    at_8, at_12 = (0, 1, 2, 1, 1), (1, 1, 2, 1, 1)
+    torch.testing.assert_close(supernet(large, one_hot(at_8)), supernet(resized(large, 8), one_hot(at_8)))
+    assert resized(large, 8).shape == (2, 3, 8, 8)
+    assert not torch.allclose(supernet(large, one_hot(at_8)), supernet(large, one_hot(at_12)))
+    checkered = torch.arange(12)[:, None].add(torch.arange(12)).remainder(2).float().expand(1, 3, 12, 12)
+    assert resized(checkered, 4).std() < 0.05, "smoothed, not sampled: a fine pattern is grey from afar"
+
+
+def test_gates_that_are_not_of_the_space_are_refused():
+    supernet, images = Supernet(small_space(), seed=0), torch.randn(1, 3, 8, 8)
     with pytest.raises(ValueError, match="2 gates for 3 slots"):
-        Supernet(small_space(), seed=0)(torch.randn(1, 3, 8, 8), one_hot((0, 1)))
+        supernet(images, one_hot((0, 1)))
+    with pytest.raises(ValueError, match=r"indices \(4,\), and its slot 4 options"):
+        supernet(images, one_hot((0, 1, 4)))
+    with pytest.raises(ValueError, match="a gate of 2 indices has no weights"):
+        Gate((0, 1))
+    with pytest.raises(ValueError, match=r"a gate of 2 indices has weights of shape \(3,\)"):
+        Gate((0, 1), torch.ones(3))
