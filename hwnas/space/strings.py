@@ -13,6 +13,7 @@ with six times as many channels inside as come in, and 24 at the end.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
+from math import prod
 from typing import Literal
 
 from ..errors import InputError
@@ -22,6 +23,11 @@ from .layer import Act
 from .net import Net
 from .scaling import BOTTLENECKS, sections, stages
 from .unit import Unit
+
+SMALLEST = 32
+"""How many times smaller than the image timm makes features at most: it has dilation in place of further strides."""
+
+_TOO_SMALL = f"timm makes images {SMALLEST} times smaller at most, and this network goes on"
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,8 @@ def read(definition: Definition, classes: int = 1000, resolution: int = 224, nam
                 _add(chain, unit, definition)
             except ValueError as error:
                 raise InputError(f"{text}: {error}") from None
+    if prod(block.stride for block in chain.blocks) > SMALLEST:
+        raise InputError(_TOO_SMALL)
     if definition.model == "mobilenetv3":
         chain.add("classifier", classes, mid=definition.head, act=definition.act)
     else:
@@ -97,6 +105,8 @@ def write(net: Net) -> Definition:
     (stem, *_), inside, (*convs, classifier) = sections(net)
     if stem != replace(stem, op="conv", kernel=3, stride=2, residual=False) or not stem.act:
         raise InputError(f"timm's networks begin with a 3×3 convolution of stride 2 and an activation, not {stem.key}")
+    if prod(block.stride for block in net.blocks) > SMALLEST:
+        raise InputError(_TOO_SMALL)
     if classifier.act not in ("", stem.act):
         raise InputError("timm's networks have one activation at the beginning and at the end")
     head = classifier.mid

@@ -62,12 +62,10 @@ class Unit:
     def repeated(self, other: "Unit") -> "Unit | None":
         """This and then `other` as one string; None where they differ, but for the stride of the first."""
         skip = self.skip if other.skip is None else other.skip
-        if (
-            self.skip not in (None, skip)
-            or replace(other, repeats=self.repeats, stride=self.stride, skip=self.skip) != self
-        ):
+        same = replace(other, repeats=self.repeats, stride=self.stride, skip=self.skip) == self
+        if not same or other.stride > 1 or self.skip not in (None, skip):
             return None
-        return replace(self, repeats=self.repeats + 1, skip=skip) if other.stride == 1 else None
+        return replace(self, repeats=self.repeats + 1, skip=skip)
 
 
 def _option(word: str, text: str) -> tuple[str, str]:

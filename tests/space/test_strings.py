@@ -93,12 +93,18 @@ def test_what_cannot_be_read_is_refused_naming_it(text, message):
         body(text)
 
 
+def test_strides_that_timm_would_not_take_are_refused():
+    with pytest.raises(InputError, match="32 times smaller at most"):
+        body(*["cn_r1_k3_s2_c8"] * 5)
+
+
 def without_strings():
     """Networks that timm cannot be told, each with what is said of it."""
     net = zoo.get("semnasnet_100")
     stem, first, *_, classifier = net.blocks
     strided = zoo.mobilenet_v2(strides=(1, 1, 2, 2, 2, 1, 2, 1))
     yield strided, r"begin with a 3×3 convolution of stride 2 and an activation, not conv_3-32"
+    yield zoo.mobilenet_v2(strides=(2, 2, 2, 2, 2, 1, 2, 1)), "32 times smaller at most"
     yield zoo.get("spos"), "no string for shuffle_16-64"
     odd = replace(first, expansion=1, mid=50)
     yield replace(net, blocks=(stem, odd, *net.blocks[2:])), "it rounds channels to multiples of 8"
