@@ -14,7 +14,7 @@ from .build import Network, build
 Group = dict[str, torch.Tensor]
 
 
-def read(path: Path) -> dict[str, torch.Tensor]:
+def read(path: str | Path) -> dict[str, torch.Tensor]:
     """The state dict in a file of `torch.save`, or under "state_dict" in it, as ProxylessNAS (1812.00332) and
     Once-for-All (1908.09791) publish theirs. Nothing but tensors is unpickled. Raises `InputError` for another file."""
     try:
@@ -29,7 +29,7 @@ def read(path: Path) -> dict[str, torch.Tensor]:
     return state
 
 
-def load(net: Net, path: Path) -> Network:
+def load(net: Net, path: str | Path) -> Network:
     """The module of `net` with the weights in the file `path`, in eval mode. Raises `InputError` where they are of
     another network."""
     module = build(net, seed=0)

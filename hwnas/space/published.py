@@ -112,12 +112,13 @@ _NET: TypeAdapter[_Proxyless | _MobileNetV3] = TypeAdapter(
 )
 
 
-def read(path: Path) -> Net:
+def read(path: str | Path) -> Net:
     """The network in `path`: this project's JSON, or a published one.
 
     A published network is for images of the size in the `run.config` beside it, or 224 pixels; `scaling.scale` makes
     it for another. Raises `InputError` naming what is wrong.
     """
+    path = Path(path)
     value = read_json(path, "network")
     if not isinstance(value, dict) or "schema" in value or "first_conv" not in value:
         return Net.from_json(value, path)
