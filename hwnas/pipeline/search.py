@@ -76,7 +76,7 @@ def search(
                 finished = claim(out, request) if ranks.main else None
             if ranks.any(finished is not None):
                 return finished
-            with progress("search", schedule.total, ranks.main) as report:
+            with state.weight_batches, state.arch_batches, progress("search", schedule.total, ranks.main) as report:
                 state.loop.run(out / STATE, report)
             first = state.ranked(state.aim_ms, finalists, ranks)
         if not ranks.main:

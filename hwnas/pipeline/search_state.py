@@ -18,6 +18,7 @@ from ..strategies.objective import SteeredLatency
 from ..training.batches import Batches
 from ..training.data import Dataset, holdout
 from ..training.memory import keep_freed_memory
+from ..training.prefetch import Prefetched
 from . import finals
 from .finals import Finalist
 from .search_run import SearchRecord
@@ -58,14 +59,16 @@ class SearchState:
                 f"give a multiple of {ranks.size}"
             )
         self.strategy = strategies.get(strategy)(self.space, steps=schedule.arch_steps, lr=schedule.arch_lr, seed=seed)
+        self.weight_batches = Prefetched(Batches(self.weights, dataset, batch, seed, rows=ranks.rows), ranks.device)
+        self.arch_batches = Prefetched(Batches(self.held, dataset, batch, seed + 1, rows=ranks.rows), ranks.device)
         self.loop = RelaxationLoop(
             Supernet(self.space, seed).to(ranks.device),
             self.strategy,
             SteeredLatency(self.aim_ms),
             predictor,
             schedule,
-            Batches(self.weights, dataset, batch, seed, rows=ranks.rows),
-            Batches(self.held, dataset, batch, seed + 1, rows=ranks.rows),
+            self.weight_batches,
+            self.arch_batches,
             ranks,
         )
 
