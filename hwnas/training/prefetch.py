@@ -18,7 +18,7 @@ class Prefetched:
 
     Inside `with`, a thread makes them; outside there is none, and each is made when it is asked for. Either way, and in
     any order of steps, they are what `batches(step)` gives, on `device`: a step that is not the next one is waited for.
-    What goes wrong in the thread is raised in the call for that step. What it wins, `benchmarks/input_pipeline.py` says.
+    What goes wrong in the thread is raised in the call for that step. What it wins: `benchmarks/input_pipeline.py`.
 
     A GPU gets its batches from pinned memory without waiting for the copy. That part could not be tried on one.
     """
