@@ -59,7 +59,7 @@ def scale(net: Net, width: float = 1.0, depth: float = 1.0, resolution: int | No
     for block in stem:
         _add(chain, block, width)
     for stage in stages(body):
-        layers = max(1, ceil(round(len(stage) * depth, 9)))  # 1.1 · 10 is a little over 11
+        layers = ceil(len(stage) * depth)
         for block in stage[:layers]:
             _add(chain, block, width)
         for _ in range(layers - len(stage)):
