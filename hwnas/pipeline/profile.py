@@ -206,7 +206,7 @@ class _Profile:
     def _doubts(self, within_10: float) -> Iterator[str]:
         """What speaks against the predictions."""
         if not self.blocks:
-            yield f"blocks: none of the {len(self.space.blocks())} was measured, only whole networks: they are too many"
+            yield f"blocks: none of the {len(self.space.blocks())} were measured, as they are many: only whole networks"
         if within_10 < WITHIN_10:
             text = f"only {within_10:.0%} of the whole networks are within 10 % of their prediction from the others"
             yield f"networks: {text}: something else was using the memory of this machine, or they are too few"
