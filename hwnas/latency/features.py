@@ -128,9 +128,9 @@ def _kind(layer: Layer) -> str:
 
 
 def _stage(position: Position) -> str:
-    """Positions of one stage are alike in the largest output that they may have."""
-    largest = max(position.candidates, key=lambda block: (block.cout, block.out))
-    return f"{largest.cout} at {largest.out[0]}"
+    """Positions of one stage are alike in the output of their first candidate."""
+    first = position.candidates[0]
+    return f"{first.cout} at {first.out[0]}"
 
 
 def _normal(values: np.ndarray, places: Candidates) -> np.ndarray:

@@ -29,8 +29,8 @@ EMPTY, NET = "empty", "net:"
 """Keys of the empty network, and, before its indices, of a whole one; other keys are blocks."""
 
 BLOCKS = 500
-"""Distinct blocks at most that are measured, which takes a minute here. A space whose layers share choices has many
-times as many, each in few of its networks: there only whole networks are measured."""
+"""Distinct blocks at most that are measured. Where layers share choices there may be many times as many, each in few
+networks: then only whole networks are measured."""
 
 BESIDE, ALONE = 24, 100
 """Whole networks that are measured unless told otherwise: beside the blocks, and where there is nothing else."""
