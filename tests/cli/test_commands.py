@@ -11,7 +11,7 @@ from hwnas.deploy.bundle import CLAIMED, MANIFEST, Latency, Manifest, write_bund
 from hwnas.errors import VerificationError
 
 STAGES = ["profile", "search", "train", "export", "verify", "demo"]
-COMMANDS = [*STAGES, "measure", "predict", "devices", "spaces", "tables"]
+COMMANDS = [*STAGES, "measure", "predict", "devices", "spaces", "tables", "zoo"]
 NESTED = ["devices check", "spaces show", "tables show", "tables diff", "tables merge"]
 
 
