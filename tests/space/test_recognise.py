@@ -61,7 +61,7 @@ def test_what_shares_no_decision_is_not_of_the_space(space):
 def test_every_built_in_space(name):
     """A network that is not of the space is known as soon as one that is, however many absent layers might hide it."""
     built, rng = mobile.get(name), np.random.default_rng(0)
-    for _ in range(3):
-        net = built.derive(built.sample(rng))
+    for arch in (built.smallest, built.largest, built.sample(rng), built.sample(rng)):
+        net = built.derive(arch)
         assert built.derive(making(built, net.blocks)) == net
         assert making(built, net.blocks[:-1]) is None
