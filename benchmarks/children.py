@@ -70,7 +70,7 @@ def _modules(supernet: Supernet, arch: Arch, chosen: Sequence[Block]) -> list[nn
 def shared_blocks(supernet: Supernet, batches: Sequence[torch.Tensor], rng: np.random.Generator) -> Blocks:
     """Every block with its mean statistics over the random children that had it: what a running average ends at.
 
-    Each of `batches`, (M, 3, H, W), goes through another child. Raises `KeyError` later for a block that none had.
+    Each of `batches`, (M, 3, H, W), goes through another child.
     """
     blocks: Blocks = {}
     for images in batches:

@@ -28,6 +28,7 @@ from record import record
 from scipy.stats import kendalltau
 from supernet_run import CALIBRATION, Run, Scores, Way
 
+from hwnas.errors import InputError
 from hwnas.files import read_json, write_json
 from hwnas.progress import progress
 from hwnas.space.layerwise import nas_bench_macro
@@ -39,9 +40,11 @@ WAYS = {
     "uniform, zero start": Way("uniform", lr=0.1, zero_start=True),
     "uniform": Way("uniform", lr=0.1),
     "fair": Way("fair", lr=0.03),
-    "fair, collapsed": Way("fair", lr=0.03, sharing="collapsed"),
     "sandwich": Way("sandwich", lr=0.025),
     "sandwich, distilled": Way("sandwich", lr=0.025, distil=True),
+    "uniform, collapsed": Way("uniform", lr=0.1, sharing="collapsed"),
+    "fair, collapsed": Way("fair", lr=0.03, sharing="collapsed"),
+    "sandwich, distilled, collapsed": Way("sandwich", lr=0.025, distil=True, sharing="collapsed"),
 }
 """What is compared; the first is the supernet as the library makes it, with one path a step."""
 
@@ -107,22 +110,22 @@ class Bench:
     folder: Path
 
     def run(self, name: str, seed: int) -> dict[str, Any]:
-        """The result of training in the way `name`, from its folder where it is finished."""
+        """What training in the way `name` comes to. Goes on from its folder; raises `InputError` for another's."""
         folder = self.folder / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"
-        result = folder / "result.json"
-        if result.exists():
-            return read_json(result, "result")
         run = Run(self.space, WAYS[name], self.train, self.dataset, self.images, seed)
         run.resume(folder / "state")
-        curve = read_json(folder / "curve.json", "curve") if (folder / "curve.json").exists() else []
+        scored = folder / "scored.json"
+        found = read_json(scored, "result") if scored.exists() else {"archs": self.truth.archs, "curve": []}
+        if list(map(tuple, found["archs"])) != self.truth.archs:
+            raise InputError(f"{scored} is of other architectures: name another folder or remove it")
+        curve = found["curve"]
         with progress(name, run.steps * run.per_step) as report:
             for step in sorted(run.steps >> halvings for halvings in range(POINTS))[len(curve) :]:
                 run.go_on(step, folder / "state", report)
                 curve.append(self.point(run, final=step == run.steps))
-                write_json(folder / "curve.json", curve)
+                write_json(scored, found)
                 print(f"{name}, seed {seed}: {json.dumps(curve[-1])}", flush=True)
-        write_json(result, {"way": name, "seed": seed, **asdict(run.way), "curve": curve})
-        return read_json(result, "result")
+        return {"way": name, "seed": seed, **asdict(run.way), "curve": curve}
 
     def point(self, run: Run, final: bool) -> dict[str, Any]:
         """How `run` ranks by now; at its end also with intervals, and with statistics that all children share."""
@@ -139,9 +142,7 @@ class Bench:
             found["interval"] = {name: self.truth.interval(score) for name, score in own.items()}
             found["over_layers"] = {name: self.truth.interval(score, layers) for name, score in own.items()}
             shared = run.scores(self.truth.archs, self.held, own=False)
-            found["tau_without_recalibration"] = {
-                name: round(self.truth.tau(score), 4) for name, score in shared.items()
-            }
+            found["tau_without_recalibration"] = self.truth.taus(shared)
         return found
 
 
@@ -162,7 +163,7 @@ def summary(results: list[dict[str, Any]], truth: Truth) -> dict[str, Any]:
             what: {score: round(float(np.mean([end[what][score] for end in ends])), 4) for score in ends[0][what]}
             for what in ("tau", "tau_without_recalibration")
         }
-    return {"ways": ways, "rivals": {name: round(truth.tau(score), 4) for name, score in truth.rivals.items()}}
+    return {"ways": ways, "rivals": truth.taus(truth.rivals)}
 
 
 def options() -> argparse.Namespace:
@@ -194,8 +195,7 @@ def main() -> None:
     bench = Bench(space, dataset, train, held, truth, asked.images, asked.runs)
     results = [bench.run(name, seed) for seed in asked.seeds for name in asked.ways]
     figures = summary(results, truth)
-    figures["held_out"] = len(held)
-    figures["calibration"] = CALIBRATION
+    figures |= {"images": asked.images, "held_out": len(held), "calibration": CALIBRATION}
     arguments = {name: value for name, value in vars(asked).items() if not isinstance(value, Path)}
     record(figures, asked.save, {"arguments": arguments, "runs": results})
 
