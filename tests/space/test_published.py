@@ -91,6 +91,12 @@ def test_a_first_convolution_that_widens_nothing_is_kept():
     assert published.from_config(config).blocks[1].op == "fbconv"
 
 
+def test_a_shortcut_that_is_zero_adds_nothing():
+    config = deepcopy(OFA)
+    config["blocks"][0]["shortcut"] = {"name": "ZeroLayer", "stride": 1}
+    assert not published.from_config(config).blocks[1].residual
+
+
 def test_files_are_told_apart_by_what_is_in_them(tmp_path):
     ours, theirs = tmp_path / "net.json", tmp_path / "flops-595M" / "net.config"
     net = zoo.get("mobilenet_v2", resolution=96)

@@ -70,8 +70,8 @@ def test_ratios_inside_a_block_are_kept():
     assert scale(hard, 4).blocks[1].se == 72
     third = chain(bottleneck(24, expansion=6, se=32, hard=True))
     assert scale(third, 2).blocks[1].se == 64
-    conv = chain(("conv", 32, {"kernel": 3, "act": "relu", "se": 8, "hard": True}))
-    assert scale(conv, 2).blocks[1].se == 16
+    conv = chain(("conv", 64, {"kernel": 3, "act": "relu", "se": 16, "hard": True}), bottleneck(24))
+    assert scale(conv, 2).blocks[1].se == 32
 
 
 def test_blocks_of_every_kind_can_be_scaled():
