@@ -1,6 +1,6 @@
 """Blocks, nets and search spaces as torch modules.
 
-`hwnas.nn.build(net)` is the function; its file is found by the import system all the same.
+`hwnas.nn.build(net)` is the function; `from hwnas.nn.build import Network` finds its file all the same.
 """
 
 from .build import build
