@@ -1,32 +1,48 @@
-"""What a search step costs beside a training step of the extracted child: time and kept activations, as ratios.
+"""What a step of the supernet costs beside a training step of the extracted child: time and memory, as ratios.
 
-    python benchmarks/supernet_step.py [--rounds 40] [--batch 64] [--save benchmarks/results/supernet_step.json]
+    python benchmarks/supernet_step.py [--space all] [--seconds 22] [--save benchmarks/results/supernet_step.json]
 
-Every round draws an architecture and times the three steps once, in random order; the figures are medians over the
-rounds. A step of the child is: clear gradients, forward, backward, optimiser. Kept activations are the bytes of all
-distinct tensors that autograd saves for backward, other than parameters; a two-path step is held against the child of
-its active path.
+Every round draws an architecture and times, once each and in random order: a training step of its network, extracted
+(clear gradients, forward, backward, optimiser); the same through the supernet (one path); and architecture steps, the
+gradient by the weights of gates: of two paths, of all paths recomputed in the backward pass, and of all paths in a
+weighted sum. The figures are medians over the rounds of the ratio to the child's step. Of slots that decide on a
+position together one is gated, so that its paths are that slot's options; a slot that changes shapes never is. Images
+are as many as make about as much work for every space, and of the resolution that the architecture is for.
+
+Memory is of the first rounds: `kept`, the bytes of all distinct tensors that autograd saves for the backward pass,
+parameters left out; and `peak`, the most bytes that torch's CPU allocator held at once during the step beyond what it
+held before, which has gradients and all transient tensors, but not what oneDNN allocates for itself.
 """
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import product
+from itertools import accumulate, product
 from pathlib import Path
+
+os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # or torch tells of each profile
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from record import record
+from torch.autograd.profiler import profile
 
-from hwnas.nn.supernet import Supernet, one_hot
-from hwnas.space import layerwise, mobile
+from hwnas.nn.gates import Gate, gate_at
+from hwnas.nn.optimizer import sgd
+from hwnas.nn.supernet import Supernet, one_hot, resized
+from hwnas.space import mobile
 from hwnas.space.net import Block
-from hwnas.space.space import SearchSpace, Slot
-from hwnas.strategies.proxyless import ProxylessGradient
+from hwnas.space.space import Arch, SearchSpace, Slot
 from hwnas.training.memory import keep_freed_memory
+
+MODES = ("one_path", "two_paths", "recomputed", "weighted")
+MEMORY_ROUNDS = 2
+WORK = 1.5e9
+"""MACs of the forward pass of one step, about."""
 
 
 def widened(space: SearchSpace) -> SearchSpace:
@@ -36,23 +52,33 @@ def widened(space: SearchSpace) -> SearchSpace:
         if isinstance(part, Block):
             return part
         first = part.candidates[0]
-        more = (replace(first, kernel=k, expansion=e) for k, e in product(layerwise.KERNELS, (1, 2, 4, 5)))
+        more = (replace(first, kernel=k, expansion=e) for k, e in product((3, 5, 7), (1, 2, 4, 5)))
         return Slot((*part.candidates[:6], *more))
 
-    return SearchSpace(f"{space.name} with 18 candidates", tuple(map(slot, space.parts)))
+    return SearchSpace(f"{space.name} of 18", tuple(map(slot, space.parts)))
 
 
 def narrowed(space: SearchSpace) -> SearchSpace:
     """`space` with only the six MBConvs in each slot: no skip."""
     parts = (part if isinstance(part, Block) else Slot(part.candidates[:6]) for part in space.parts)
-    return SearchSpace(f"{space.name} with 6 candidates", tuple(parts))
+    return SearchSpace(f"{space.name} of 6", tuple(parts))
 
 
-def seconds_of(step: Callable[[], object]) -> float:
-    """Seconds of one run."""
-    start = time.perf_counter()
-    step()
-    return time.perf_counter() - start
+def gated(space: SearchSpace) -> list[int]:
+    """Slots with several options that change no shape, no two of which decide on one position: those of most first."""
+    found, taken = [], set()
+    for slot in sorted(range(len(space.slots)), key=lambda slot: -space.choices[slot]):
+        places = {n for n, position in enumerate(space.positions) if slot in position.slots}
+        gates = [Gate((0,))] * len(space.slots)
+        gates[slot] = Gate(tuple(range(space.choices[slot])), torch.ones(space.choices[slot]))
+        try:
+            paths = [len(gate_at(space.positions[n], gates, space).indices) for n in places]
+        except ValueError:
+            continue
+        if max(paths) > 1 and not places & taken:
+            found.append(slot)
+            taken |= places
+    return found
 
 
 def kept_bytes(forward: Callable[[], torch.Tensor], parameters: set[int]) -> int:
@@ -72,17 +98,40 @@ def kept_bytes(forward: Callable[[], torch.Tensor], parameters: set[int]) -> int
     return total
 
 
-class Steps:
-    """The three steps on one space, batch and supernet."""
+def peak_bytes(step: Callable[[], object]) -> int:
+    """The most bytes that torch held at once during `step` beyond what it held before."""
+    with profile(profile_memory=True) as profiler:
+        step()
+    events = [event for event in profiler.kineto_results.events() if event.name() == "[memory]"]
+    events.sort(key=lambda event: event.start_ns())
+    return max(accumulate(event.nbytes() for event in events))
 
-    def __init__(self, space: SearchSpace, batch: int) -> None:
-        self.supernet = Supernet(space, seed=0).train()
-        self.strategy = ProxylessGradient(space)
-        self.optimizer = torch.optim.SGD(self.supernet.parameters(), 0.05, 0.9, nesterov=True)
-        self.cost = torch.rand(len(space.slots), max(space.choices))
-        self.images = torch.randn(batch, 3, space.resolution, space.resolution)
-        self.images = self.images.contiguous(memory_format=torch.channels_last)
-        self.labels = torch.randint(space.classes, (batch,))
+
+class Steps:
+    """The steps on one space with one kind of sharing."""
+
+    def __init__(self, space: SearchSpace, sharing: str, rng: np.random.Generator) -> None:
+        self.space, self.rng, self.gated = space, rng, gated(space)
+        self.supernet = Supernet(space, 0, sharing).train()
+        self.optimizer = sgd([{"params": list(self.supernet.parameters())}], 0.05)
+        macs = np.mean([space.derive(space.sample(rng)).macs for _ in range(20)])
+        self.batch = int(np.clip(WORK / macs, 2, 64))
+        images = torch.randn(self.batch, 3, space.resolution, space.resolution)
+        self.images = images.contiguous(memory_format=torch.channels_last)
+        self.labels = torch.randint(space.classes, (self.batch,))
+
+    def gates(self, arch: Arch, mode: str) -> tuple[Gate, ...]:
+        """Gates whose active path is `arch`."""
+        gates = list(one_hot(arch))
+        for slot in () if mode == "one_path" else self.gated:
+            count = self.space.choices[slot]
+            others = self.rng.permutation([index for index in range(count) if index != arch[slot]]).tolist()
+            indices = (arch[slot], *(others[:1] if mode == "two_paths" else others))
+            soft = mode == "weighted"
+            weights = torch.full((len(indices),), 1 / len(indices)) if soft else torch.eye(len(indices))[0]
+            form = ("weighted" if soft else "binary", mode == "recomputed")
+            gates[slot] = Gate(indices, weights.requires_grad_(), *form)
+        return tuple(gates)
 
     def train(self, forward: Callable[[], torch.Tensor], optimizer: torch.optim.Optimizer) -> None:
         """Clear, forward, backward, update."""
@@ -90,77 +139,83 @@ class Steps:
         F.cross_entropy(forward(), self.labels).backward()
         optimizer.step()
 
-    def two_path(self, gates: tuple) -> None:
-        """The architecture step, expected latency included."""
-        loss = F.cross_entropy(self.supernet(self.images, gates), self.labels)
-        self.strategy.step(loss + (self.strategy.probs() * self.cost).sum())
+    def arch_step(self, images: torch.Tensor, gates: tuple[Gate, ...]) -> None:
+        """The gradient by the weights of `gates`."""
+        loss = F.cross_entropy(self.supernet(images, gates), self.labels)
+        torch.autograd.grad(loss, [gate.weights for gate in gates if gate.weights is not None])
 
-    def one_round(self, rng: np.random.Generator) -> dict[str, float]:
-        """Ratios to the child's step, all on the path that the two-path step has active."""
-        gates = self.strategy.gates()
-        arch = tuple(gate.indices[0] for gate in gates)
+    def one_round(self, memory: bool) -> dict[str, float]:
+        """Ratios to the child's step, all on one active path."""
+        arch = self.space.sample(self.rng)
         child = self.supernet.extract(arch).train()
-        child_optimizer = torch.optim.SGD(child.parameters(), 0.05, 0.9, nesterov=True)
-        one_path = partial(self.supernet, self.images, one_hot(arch))
-        parameters = {p.untyped_storage().data_ptr() for p in (*self.supernet.parameters(), *child.parameters())}
-        memory = {
-            "child": kept_bytes(lambda: child(self.images), parameters),
-            "one_path": kept_bytes(one_path, parameters),
-            "two_path": kept_bytes(lambda: self.supernet(self.images, gates), parameters),
+        images = resized(self.images, child.net.resolution)
+        child_optimizer = sgd([{"params": list(child.parameters())}], 0.05)
+        gates = {mode: self.gates(arch, mode) for mode in MODES}
+        forwards = {mode: partial(self.supernet, images, gates[mode]) for mode in MODES}
+        steps: dict[str, Callable[[], None]] = {
+            mode: partial(self.arch_step, images, gates[mode]) for mode in MODES[1:]
         }
-        steps = {
-            "child": lambda: self.train(partial(child, self.images), child_optimizer),
-            "one_path": lambda: self.train(one_path, self.optimizer),
-            "two_path": lambda: self.two_path(gates),
-        }
+        steps["one_path"] = partial(self.train, forwards["one_path"], self.optimizer)
+        steps["child"] = partial(self.train, partial(child, images), child_optimizer)
         steps["child"]()  # allocates the child's momentum, as the supernet's is
         steps["one_path"]()
-        seconds = {name: seconds_of(steps[name]) for name in rng.permutation(list(steps))}
-        return {
-            f"{name}_{what}": values[name] / values["child"]
-            for what, values in (("time", seconds), ("memory", memory))
-            for name in ("one_path", "two_path")
-        }
+        values = {"time": {name: seconds_of(steps[name]) for name in self.rng.permutation(list(steps))}}
+        if memory:
+            parameters = {p.untyped_storage().data_ptr() for p in (*self.supernet.parameters(), *child.parameters())}
+            forwards["child"] = partial(child, images)
+            values["kept"] = {name: kept_bytes(forward, parameters) for name, forward in forwards.items()}
+            for optimizer in (self.optimizer, child_optimizer):
+                optimizer.zero_grad(set_to_none=True)
+            values["peak"] = {name: peak_bytes(partial(self.cleared, steps[name], child)) for name in steps}
+        return {f"{mode}_{what}": found[mode] / found["child"] for what, found in values.items() for mode in MODES}
+
+    def cleared(self, step: Callable[[], None], child: torch.nn.Module) -> None:
+        """Run `step`, and drop the gradients that it leaves."""
+        step()
+        for module in (self.supernet, child):
+            module.zero_grad(set_to_none=True)
 
 
-def growth_with_candidates(space: SearchSpace, batch: int, rng: np.random.Generator) -> dict[str, float]:
-    """Kept bytes at 18 candidates a slot over those at 6, for the same paths."""
-    few, many = narrowed(space), widened(space)
-    gates = ProxylessGradient(few).gates()
-    images = torch.randn(batch, 3, space.resolution, space.resolution)
-    found = {}
-    for name, chosen in (("one_path", one_hot(few.sample(rng))), ("two_path", gates)):
-        kept = []
-        for wide in (few, many):
-            supernet = Supernet(wide, seed=0).train()
-            parameters = {p.untyped_storage().data_ptr() for p in supernet.parameters()}
-            kept.append(kept_bytes(partial(supernet, images, chosen), parameters))
-        found[f"{name}_memory_18_over_6"] = kept[1] / kept[0]
-    return found
+def seconds_of(step: Callable[[], object]) -> float:
+    """Seconds of one run."""
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def measured(space: SearchSpace, sharing: str, seconds: float) -> dict[str, float]:
+    """The medians of as many rounds as `seconds` allow, four at least, and what they are of; printed, too."""
+    steps, start = Steps(space, sharing, np.random.default_rng(0)), time.perf_counter()
+    rounds: list[dict[str, float]] = []
+    while len(rounds) < 4 or time.perf_counter() - start < seconds:
+        rounds.append(steps.one_round(memory=len(rounds) < MEMORY_ROUNDS))
+    figures = {name: round(float(np.median([r[name] for r in rounds if name in r])), 3) for name in rounds[0]}
+    candidates = max(space.choices[slot] for slot in steps.gated)
+    for mode in MODES:
+        shown = "  ".join(f"{what} {figures[f'{mode}_{what}']:5.2f}" for what in ("time", "kept", "peak"))
+        print(f"{space.name:<18} {sharing:<10} {candidates:2d} candidates, batch {steps.batch:2d}  {mode:<11} {shown}")
+    return figures | {"candidates": candidates, "batch": steps.batch, "rounds": len(rounds)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--space", default="proxyless-32", choices=mobile.SPACES)
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--space", default="all", choices=("all", *mobile.SPACES))
+    parser.add_argument("--seconds", type=float, default=22, help="for each space and kind of sharing")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save", type=Path, help="also write the figures there, with their origin")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     keep_freed_memory()
-    space, rng = mobile.get(options.space), np.random.default_rng(0)
-    steps = Steps(space, options.batch)
-    rounds = [steps.one_round(rng) for _ in range(options.rounds)]
-    quantiles = {
-        name: np.quantile([r[name] for r in rounds], (0.25, 0.5, 0.75)).round(4).tolist() for name in rounds[0]
+    spaces = [mobile.get(name) for name in (mobile.SPACES if options.space == "all" else (options.space,))]
+    if options.space in ("all", "proxyless-32"):
+        spaces += [narrowed(mobile.get("proxyless-32")), widened(mobile.get("proxyless-32"))]
+    figures = {
+        f"{space.name} {sharing}": measured(space, sharing, options.seconds)
+        for space in spaces
+        for sharing in ("separate", "collapsed")
     }
-    for name, (low, middle, high) in quantiles.items():
-        print(f"{name:<18} {middle:.3f}  (quartiles {low:.3f} to {high:.3f})")
-    figures = {name: middle for name, (_, middle, _) in quantiles.items()}
-    figures |= growth_with_candidates(space, options.batch, rng)
-    record(figures, options.save, {"arguments": {**vars(options), "save": None}, "quartiles": quantiles})
+    record(figures, options.save, {"arguments": {**vars(options), "save": None}})
 
 
 if __name__ == "__main__":
