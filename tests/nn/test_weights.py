@@ -168,6 +168,7 @@ def renamed(state, old, new):
         (lambda s: {n: t for n, t in s.items() if "features.12.1" not in n}, r"12\.conv_norm has no like in them"),
         (lambda s: {**s, "a.weight": torch.ones(2), "a.running_mean": torch.ones(2)}, r"a has no like in this network"),
         (lambda s: {n: t for n, t in s.items() if n != "classifier.0.weight"}, r"classifier\.0\.weight is missing"),
+        (lambda s: {n: t for n, t in s.items() if n != "features.1.block.1.fc1.bias"}, r"fc1\.bias is missing"),
     ],
 )
 def test_weights_of_another_network_are_refused_naming_the_first(small, change, message):
