@@ -25,7 +25,8 @@ def main() -> None:
         print(f"hwnas: {error}", file=sys.stderr)
         sys.exit(1 if isinstance(error, VerificationError) else 2)
     except (KeyboardInterrupt, typer.Abort):
-        print("\nhwnas: stopped (the same profile, search, train or demo goes on from here)", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # of the processes of a torchrun, which all stop, one says so
+            print("\nhwnas: stopped (the same profile, search, train or demo goes on from here)", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -74,8 +74,12 @@ def search(
     out: Annotated[Path, typer.Option(help="Folder for the result; the same call again goes on there.")] = Path(
         "runs/search"
     ),
-    warmup_steps: Annotated[int, typer.Option(min=0, help="Steps of the weights alone, 32 images each.")] = 3000,
+    warmup_steps: Annotated[int, typer.Option(min=0, help="Steps of the weights alone.")] = 3000,
     steps: Annotated[int, typer.Option(min=1, help="Steps of weights and architecture in turn.")] = 3000,
+    batch_size: Annotated[int, typer.Option(min=2, help="Images of a step, over all processes of a torchrun.")] = 32,
+    sync_norm: Annotated[bool, typer.Option("--sync-norm", help="BatchNorm over all processes of a torchrun.")] = False,
+    bfloat16: Annotated[bool | None, typer.Option(help="Compute in bfloat16.", show_default="on a GPU")] = None,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile each block with torch.compile.")] = False,
     strategy: Annotated[str, typer.Option(help="How to search: proxyless (arXiv 1812.00332).")] = "proxyless",
     finalists: Annotated[int, typer.Option(help="Most probable architectures to rank by accuracy.")] = 16,
     threads: TorchThreads = None,
@@ -88,10 +92,12 @@ def search(
     from ..pipeline.search import search as stage
     from ..strategies.loops import Schedule
 
-    schedule = Schedule(warmup_steps=warmup_steps, steps=steps)
+    schedule = Schedule(warmup_steps=warmup_steps, steps=steps, batch_size=batch_size, synchronised=sync_norm,
+                        bfloat16=bfloat16, compiled=compiled)  # fmt: skip
     found = stage(path, latency, data, out=out, strategy=strategy, finalists=finalists, seed=seed, schedule=schedule,
                   threads=threads, root=root, device=device, measured=measure)  # fmt: skip
-    show({"out": out, **plain(found)}, as_json, "\n".join([f"{out}/net.json: {found.net().name}", *_chosen(found)]))
+    if found is not None:  # this is the first process, or the only one
+        show({"out": out, **plain(found)}, as_json, "\n".join([f"{out}/net.json: {found.net().name}", *_chosen(found)]))
 
 
 def _chosen(found: "SearchRecord") -> list[str]:

@@ -5,6 +5,8 @@ import os
 import torch
 
 from ..errors import InputError
+from .places import SharedBlock
+from .supernet import Supernet
 
 
 def pick() -> torch.device:
@@ -30,3 +32,18 @@ def autocast(device: torch.device, bfloat16: bool | None = None) -> torch.autoca
     if bfloat16 is None:
         bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)
+
+
+def compile_blocks(supernet: Supernet, backend: str = "inductor") -> None:
+    """Have every candidate of `supernet` run as one compiled graph, made when it first runs.
+
+    Then a GPU gets a few kernels for each block instead of one for every small operation. A block and not the network
+    is compiled, because every step runs another network of the same blocks. By default torch would compile the first
+    few and quietly run the others uncompiled: here the limit is all candidates, each with and without gradients.
+    """
+    config, graphs = torch._dynamo.config, 2 * sum(len(place.candidates) for place in supernet.parts)
+    config.recompile_limit = max(config.recompile_limit, graphs)
+    config.accumulated_recompile_limit = max(config.accumulated_recompile_limit, graphs)
+    for block in supernet.modules():
+        if isinstance(block, SharedBlock):
+            block.compile(fullgraph=True, dynamic=False, backend=backend)

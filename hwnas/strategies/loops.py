@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from ..interrupt import deferred_interrupt
-from ..nn.accelerator import autocast
+from ..nn.accelerator import autocast, compile_blocks
 from ..nn.optimizer import sgd
 from ..nn.ranks import Ranks
 from ..nn.state import load_state, save_state
@@ -22,8 +22,8 @@ from .base import Relaxation
 from .objective import SteeredLatency
 
 Batch = Callable[[int], tuple[torch.Tensor, torch.Tensor]]
-"""Step number to (images (N, 3, H, W), labels (N,)); the same step always gives the same batch. Of several ranks each
-has its rows of it, equally many."""
+"""Step number to (images (N, 3, H, W), labels (N,)), on the supernet's device: always the same for a step. Each of
+several ranks has its rows of it, equally many."""
 
 
 class Cost(Protocol):
@@ -43,7 +43,7 @@ class Schedule(BaseModel):
     the weights. `arch_lr` replaces the strategy's own rate.
 
     `batch_size` is of all ranks together; with `synchronised`, so are the statistics of BatchNorm. `bfloat16` is as
-    `autocast` takes it.
+    `autocast` takes it; with `compiled`, blocks are (`compile_blocks`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +59,7 @@ class Schedule(BaseModel):
     checkpoint_seconds: float = Field(default=10.0, ge=0)
     bfloat16: bool | None = None
     synchronised: bool = False
+    compiled: bool = False
 
     @property
     def arch_steps(self) -> int:
@@ -107,6 +108,8 @@ class RelaxationLoop:
         self.ranks.average_before(self.optimizer)
         if schedule.synchronised and self.ranks.size > 1:
             synchronise(supernet, self.ranks)
+        if schedule.compiled:
+            compile_blocks(supernet)
         self.rate = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, schedule.total)
         self.criterion = nn.CrossEntropyLoss(label_smoothing=schedule.label_smoothing)
         self.done = 0
@@ -133,7 +136,7 @@ class RelaxationLoop:
 
     def _loss(self, batch: tuple[torch.Tensor, torch.Tensor], gates: Sequence[Gate]) -> torch.Tensor:
         """The loss on the joined batch, of which this rank has `batch`."""
-        images, labels = (part.to(self.device, non_blocking=True) for part in batch)
+        images, labels = batch
         with autocast(self.device, self.schedule.bfloat16):
             logits = self.supernet(images, gates)
         return self.ranks.averaged(self.criterion(logits.float(), labels))

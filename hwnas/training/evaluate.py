@@ -15,12 +15,12 @@ CHUNK = 250
 
 @torch.inference_mode()
 def logits(module: nn.Module, split: Split, dataset: Dataset) -> torch.Tensor:
-    """The answers of `module` in eval mode to every image of `split`: float32 (N, classes)."""
-    training = module.training
+    """The answers of `module` in eval mode, wherever it is, to every image of `split`: float32 (N, classes)."""
+    training, device = module.training, _device(module)
     module.eval()
-    answers = torch.cat([module(dataset.normalise(images)) for images in split.images.split(CHUNK)])
+    chunks = [module(dataset.normalise(images).to(device)) for images in split.images.split(CHUNK)]
     module.train(training)
-    return answers
+    return torch.cat(chunks).cpu()
 
 
 def accuracy(answers: torch.Tensor, labels: torch.Tensor) -> float:
@@ -47,7 +47,11 @@ def recalibrate(module: nn.Module, batches: Batches, count: int) -> nn.Module:
         norm.momentum = None  # torch's way to ask for the cumulative average
     module.train()
     for step in range(ceil(count / batches.batch_size)):
-        module(batches(step)[0])
+        module(batches(step)[0].to(_device(module)))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return module.eval()
+
+
+def _device(module: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))

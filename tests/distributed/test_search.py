@@ -1,0 +1,85 @@
+"""A search of two processes: one of them writes and prints, Ctrl-C leaves one checkpoint, mistakes are told once."""
+
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+import searching
+
+from hwnas.errors import InputError
+from hwnas.latency.table import load
+from hwnas.nn.state import load_state
+from hwnas.pipeline.search_run import read_record
+from hwnas.space import mobile
+
+
+@pytest.fixture
+def budget(table):
+    fastest, slowest = load(table).predictor(mobile.get("proxyless-32", 3)).range()
+    return fastest + 0.3 * (slowest - fastest)
+
+
+def steps_in(checkpoint):
+    """The steps that the checkpoint has behind it; 0 where there is none yet."""
+    try:
+        return load_state(checkpoint)["done"]
+    except InputError:
+        return 0
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_ctrl_c_stops_two_processes_and_one_goes_on(torchrun, table, budget, images, tmp_path):
+    cut, total = tmp_path / "cut", searching.SCHEDULE.total
+    running = torchrun(2, "searching.py", table, budget, images, cut, stderr=subprocess.DEVNULL)
+    while not steps_in(cut / "search.state"):
+        assert running.poll() is None
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    running.wait()
+    assert names(cut) == ["request.json", "search.state"]
+    assert 0 < steps_in(cut / "search.state") < total
+    resumed = searching.search(table, budget, images, cut)
+    assert resumed == read_record(cut)
+    assert names(cut) == ["net.json", "request.json", "search.json"]
+
+
+@pytest.fixture
+def command(torchrun, table, budget, images, tmp_path):
+    """A function that runs `hwnas search` as two processes with `flags`: exit code, output, errors."""
+
+    def run(*flags):
+        words = ("--table", table, "--latency", budget, "--data", images, "--out", tmp_path / "out", "--finalists", 3)
+        running = torchrun(2, "-m", "hwnas", "search", "--no-measure", "--json", *words, *flags,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+        printed, errors = running.communicate()
+        return running.returncode, printed, errors
+
+    return run
+
+
+def test_of_two_processes_one_writes_and_prints_and_both_judge_finalists(command, tmp_path):
+    code, printed, errors = command("--steps", 2, "--warmup-steps", 1)
+    assert code == 0, errors
+    (line,) = printed.splitlines()
+    found = read_record(tmp_path / "out")
+    assert json.loads(line)["arch"] == list(found.arch)
+    assert names(tmp_path / "out") == ["net.json", "request.json", "search.json"]
+    accuracies = [finalist.accuracy for finalist in found.finalists]
+    assert len(accuracies) >= 3
+    assert None not in accuracies
+    assert accuracies == sorted(accuracies, reverse=True)
+
+
+def test_a_mistake_is_told_once(command, tmp_path):
+    code, printed, errors = command("--batch-size", 33)
+    assert code != 0
+    assert printed == ""
+    assert [line for line in errors.splitlines() if line.startswith("hwnas: ")] == [
+        "hwnas: a batch of 33 images cannot be dealt out evenly to 2 ranks: give a multiple of 2"
+    ]
+    assert not (tmp_path / "out").exists()
