@@ -20,6 +20,7 @@ bench: .venv/installed
 	$(BIN)/python benchmarks/disturbance.py
 	$(BIN)/python benchmarks/ssh.py
 	$(BIN)/python benchmarks/supernet_step.py
+	$(BIN)/python benchmarks/accelerator.py
 	$(BIN)/python benchmarks/input_pipeline.py
 
 clean:
