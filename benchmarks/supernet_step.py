@@ -11,7 +11,8 @@ are as many as make about as much work for every space, and of the resolution th
 
 Memory is of the first rounds: `kept`, the bytes of all distinct tensors that autograd saves for the backward pass,
 parameters left out; and `peak`, the most bytes that torch's CPU allocator held at once during the step beyond what it
-held before, which has gradients and all transient tensors, but not what oneDNN allocates for itself. (What torch's profiler tells of itself is on stderr.)
+held before, which has gradients and all transient tensors, but not what oneDNN allocates for itself. (What torch's
+profiler tells of itself is on stderr.)
 """
 
 import argparse
