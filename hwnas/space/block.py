@@ -52,7 +52,7 @@ class Block:
     multiple (where it is, it is turned into `expansion`, so that a block has one key). `se` is the number of squeezed
     channels of a squeeze-and-excite (1709.01507; 0: none), with `act` inside and a sigmoid, or where it is `hard`,
     with relu inside and a hard sigmoid (1905.02244, §5.2). `residual` adds the input to the output, averaged over
-    3×3 pixels first where it is `pooled` (1807.11626, §4.1).
+    3×3 pixels first where it is `pooled` (1807.11626, §4.1). Raises `ValueError` where these do not go together.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")

@@ -127,10 +127,10 @@ layers, and stride. The others are a quarter away, rounded to another multiple o
 def efficientnet_b0(classes: int = 1000) -> SearchSpace:
     """The surroundings of EfficientNet-B0 at 224 px, 24 · 72^2 · 36^3 · 24 = 1.4 · 10^11 networks, of which B0 is one.
 
-    Ours, of published parts. Each stage has what EfficientNetV2 searches (2104.00298, §3.3): kernel 3 or 5, expansion 4
-    or 6, and MBConv or fused in the first three stages, as in later ones fused is slower (§3.2); and MnasNet's steps
-    (1807.11626, §4.1): a quarter of the channels, and one layer, less or more. The first stage widens nothing and every
-    layer has squeeze-and-excite to a quarter of its input's channels, as in B0.
+    Ours, of published parts. Each stage has what EfficientNetV2 searches (2104.00298, §3.3), but for expansion 1:
+    kernel 3 or 5, expansion 4 or 6, and MBConv or fused in the first three stages, as in later ones fused is slower
+    (§3.2); and MnasNet's steps (1807.11626, §4.1): a quarter of the channels, and one layer, less or more. The first
+    stage widens nothing and every layer has squeeze-and-excite to a quarter of its input's channels, as in B0.
     """
     parts: list[Block | Elastic] = [Block("conv", 3, 32, 224, 224, 3, 2, act="swish")]
     before: Width = 32

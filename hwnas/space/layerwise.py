@@ -130,7 +130,9 @@ def _spos_slot(cin: int, cout: int, size: int, stride: int) -> Slot:
 
 
 def spos(classes: int = 1000) -> SearchSpace:
-    """Single Path One-Shot's blocks of ShuffleNetV2 (1904.00420, table 1) at 224 px: 20 layers, 4^20 networks."""
+    """Single Path One-Shot's blocks of ShuffleNetV2 (1904.00420, table 1) at 224 px: 20 layers, 4^20 networks.
+
+    The published classifier has no bias; this one has."""
     stem = Block("conv", 3, 16, 224, 224, 3, 2, act="relu")
     stages = [(64, 4, 2), (160, 4, 2), (320, 8, 2), (640, 4, 2)]
     return SearchSpace("spos", _parts((stem,), stages, _spos_slot, 1024, classes), "SPOS, arXiv 1904.00420")

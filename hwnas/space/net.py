@@ -24,7 +24,8 @@ SCHEMA = 1
 class Net:
     """A network: blocks in order, each fitting the one before. The name is a label, not part of its identity.
 
-    `eps` is what every BatchNorm adds to the variance. It costs nothing, so no latency key holds it.
+    `eps` is what every BatchNorm adds to the variance. It costs nothing, so no latency key holds it. Raises
+    `ValueError` where there is no block, or one does not fit.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")

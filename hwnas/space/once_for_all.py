@@ -141,8 +141,8 @@ def mobilenetv3(
 ) -> SearchSpace:
     """Once-for-all's MobileNetV3 (1908.09791, §4.1): (9^2 + 9^3 + 9^4)^5 = 2 · 10^19 networks for each width and size.
 
-    The paper publishes one supernet for each of these widths, and latencies at these resolutions; it trains at 128 to
-    224 px in steps of 4. There the classifier's hidden layer has no bias; here it has one, as in MobileNetV3.
+    Its authors' code has one supernet for each of these widths, and latencies at these resolutions; the paper trains
+    at 128 to 224 px in steps of 4. There the classifier's hidden layer has no bias; here it has one, as in MobileNetV3.
     """
     return once_for_all("mobilenetv3", LARGE, classes, (2, 3, 4), widths, resolutions)
 

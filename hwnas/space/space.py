@@ -23,7 +23,9 @@ Arch = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Slot:
-    """A place in the network where one of several blocks goes, chosen for itself; all have the same shape."""
+    """A place in the network where one of several blocks goes, chosen for itself.
+
+    Raises `ValueError` where not all have the same shape."""
 
     candidates: tuple[Block, ...]
 
@@ -45,7 +47,8 @@ class Elastic:
     """A place in the network whose block depends on several choices.
 
     `candidates` has a block for each combination of options, the last choice changing fastest; a `skip` says that the
-    combination has no layer here. Shapes may differ: `SearchSpace.derive` raises where neighbours do not fit.
+    combination has no layer here. Shapes may differ: `SearchSpace.derive` raises where neighbours do not fit. Raises
+    `ValueError` for any other number of candidates.
     """
 
     choices: tuple[Choice, ...]
@@ -82,6 +85,7 @@ class SearchSpace:
 
     `source` is where the space is published, `eps` the BatchNorm epsilon of its networks, and `distinct` the number of
     networks where the publication counts one that several architectures make once (0: it counts architectures).
+    Raises `ValueError` where two choices have one name.
     """
 
     name: str
@@ -89,6 +93,11 @@ class SearchSpace:
     source: str = ""
     eps: float = 1e-5
     distinct: int = 0
+
+    def __post_init__(self) -> None:
+        names = [slot.name for slot in self.slots if isinstance(slot, Choice)]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two choices of {self.name} have the same name and different options")
 
     @cached_property
     def slots(self) -> tuple[Slot | Choice, ...]:

@@ -93,6 +93,9 @@ def test_the_fingerprint_is_of_choices_and_blocks(space):
 def test_impossible_parts_and_architectures_are_refused(space):
     with pytest.raises(ValueError, match="one candidate for each combination"):
         Elastic((WIDTH, KERNEL), (Block("conv", 3, 4, 8, 8),))
+    namesake = Elastic.of((Choice(WIDTH.name, ("8",)),), lambda width: Block("conv", 3, 8, 8, 8))
+    with pytest.raises(ValueError, match="two choices of s have the same name and different options"):
+        SearchSpace("s", (namesake, space.parts[1]))
     with pytest.raises(InputError, match="not an architecture of elastic"):
         space.derive((0, 0, 3, 0))
     with pytest.raises(InputError, match="not architectures of elastic"):
