@@ -11,6 +11,7 @@ from hwnas.space import mobile, zoo
 from hwnas.space.layerwise import fbnet_imagenet
 from hwnas.space.net import Block
 from hwnas.space.once_for_all import Frame, Stage, once_for_all
+from hwnas.space.recognise import making
 from hwnas.space.space import SearchSpace
 
 SIZES = {
@@ -76,24 +77,9 @@ def digits(arch: str) -> tuple[int, ...]:
     return tuple(map(int, arch.replace(" ", "")))
 
 
-def member(space: SearchSpace, blocks: Iterable[Block]) -> tuple[int, ...]:
-    """The architecture of a space of slots that has these blocks, where there is one."""
-    remaining, arch = [*blocks], []
-    for position in space.positions:
-        if not position.slots:
-            assert remaining.pop(0) == position.candidates[0]
-        elif remaining[0] in position.candidates:
-            arch.append(position.candidates.index(remaining.pop(0)))
-        else:
-            arch.append([block.op for block in position.candidates].index("skip"))
-    assert not remaining
-    return tuple(arch)
-
-
 def test_fbnet_c_is_a_member_as_it_was_released():
     space, net = fbnet_imagenet(head=1984), zoo.get("fbnetc_100")
     assert space.derive(digits("0 3800 7673 7677 7776 7777 3")) == net
-    assert space.derive(member(space, net.blocks)) == net
 
 
 def test_fbnet_a_costs_what_the_paper_says():
@@ -109,14 +95,16 @@ def test_proxyless_mobile_is_a_member_but_for_its_first_stage():
     narrow = {16: 16, 32: 24, 40: 40}
     stage = [replace(block, cin=narrow[block.cin], cout=narrow[block.cout]) for block in net.blocks[2:7]]
     blocks = (*net.blocks[:2], *stage, *net.blocks[7:])
-    assert space.derive(member(space, blocks)).blocks == blocks
+    arch = making(space, blocks)
+    assert arch is not None
+    assert space.derive(arch).blocks == blocks
 
 
 def test_the_searched_spos_is_a_member_but_for_its_searched_channels():
     """The paper searches for the middle channels after the blocks (§4); before, they are half of the output's."""
     space = mobile.get("spos")
     blocks = [replace(block, mid=block.cout // 2) if block.mid else block for block in zoo.get("spos").blocks]
-    assert member(space, blocks) == digits("0031 1100 20211020 2132")
+    assert making(space, blocks) == digits("0031 1100 20211020 2132")
 
 
 def test_mnasnet_a1_is_a_member_but_for_112_channels():
