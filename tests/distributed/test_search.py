@@ -7,12 +7,17 @@ import time
 
 import pytest
 import searching
+import torch
 
 from hwnas.errors import InputError
 from hwnas.latency.table import load
+from hwnas.nn.ranks import Ranks
 from hwnas.nn.state import load_state
 from hwnas.pipeline.search_run import read_record
+from hwnas.pipeline.search_state import SearchState
 from hwnas.space import mobile
+from hwnas.strategies.loops import Schedule
+from hwnas.training.data import load as load_images
 
 
 @pytest.fixture
@@ -83,3 +88,16 @@ def test_a_mistake_is_told_once(command, tmp_path):
         "hwnas: a batch of 33 images cannot be dealt out evenly to 2 ranks: give a multiple of 2"
     ]
     assert not (tmp_path / "out").exists()
+
+
+def test_each_rank_makes_its_part_of_a_batch(table, images):
+    found = load(table)
+    dataset = load_images(images, 32, show=False)
+    options = (found, found.predictor(mobile.get("proxyless-32", 3)), 4.0, dataset, "proxyless", 0, Schedule())
+    alone, *parts = (SearchState(*options, ranks) for ranks in (Ranks(), Ranks(0, 2), Ranks(1, 2)))
+    for kind in ("weight_batches", "arch_batches"):
+        whole, labels = getattr(alone, kind)(3)
+        for rank, state in enumerate(parts):
+            part, some = getattr(state, kind)(3)
+            assert torch.equal(part, whole[rank::2])
+            assert torch.equal(some, labels[rank::2])

@@ -145,6 +145,16 @@ def test_an_architecture_step_moves_no_weight_and_no_momentum():
     assert not torch.equal(loop.strategy.alpha, alpha)
 
 
+def test_in_bfloat16_steps_are_nearly_the_same_and_weights_stay_float32():
+    exact, rough = (loop_of(SHORT.model_copy(update={"bfloat16": half})) for half in (False, True))
+    losses = [(loop.weight_step(0), loop.arch_step(0)) for loop in (exact, rough)]
+    assert losses[0][0] != losses[1][0]
+    assert losses[1][0] == pytest.approx(losses[0][0], rel=0.02)
+    assert all(value.dtype == torch.float32 for value in rough.supernet.parameters())
+    gradients = [loop.strategy.alpha.grad for loop in (exact, rough)]
+    assert (gradients[1] - gradients[0]).norm() < 0.1 * gradients[0].norm()
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     return run(loop_of(SHORT), tmp_path_factory.mktemp("whole") / "state")

@@ -1,0 +1,45 @@
+"""A process alone is its own main rank, and what is dealt out is dealt out once."""
+
+import pytest
+import torch
+
+from hwnas.errors import InputError
+from hwnas.nn import ranks
+from hwnas.nn.ranks import Ranks, joined
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 8])
+def test_everything_is_dealt_out_once(size):
+    dealt = [item for rank in range(size) for item in list(range(11))[Ranks(rank, size).rows]]
+    assert sorted(dealt) == list(range(11))
+
+
+def test_one_process_is_alone_and_the_main_rank(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with joined(CPU) as alone:
+        assert (alone.rank, alone.size, alone.main) == (0, 1, True)
+        assert alone.gather("mine") == ["mine"]
+        assert alone.same("mine") == "mine"
+        assert alone.any(True)
+        assert not alone.any(False)
+        alone.agree("anything", object())
+        with pytest.raises(InputError, match=r"^what is wrong$"), alone.together():
+            raise InputError("what is wrong")
+
+
+def test_ranks_without_torchrun_are_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(InputError, match=r"cannot join the 2 ranks .*: start them with torchrun"), joined(CPU):
+        pass
+
+
+def test_buckets_keep_the_order_and_the_limit(monkeypatch):
+    monkeypatch.setattr(ranks, "BUCKET", 40)
+    gradients = [torch.zeros(count) for count in (4, 5, 1, 30, 2, 2)]
+    buckets = list(ranks._buckets(gradients))
+    assert [[len(gradient) for gradient in bucket] for bucket in buckets] == [[4, 5, 1], [30], [2, 2]]
+    assert list(ranks._buckets([])) == []
