@@ -182,17 +182,22 @@ def seconds_of(step: Callable[[], object]) -> float:
 
 
 def measured(space: SearchSpace, sharing: str, seconds: float) -> dict[str, float]:
-    """The medians of as many rounds as `seconds` allow, four at least, and what they are of; printed, too."""
+    """The medians of as many rounds as `seconds` allow, four at least, and what they are of; printed, too.
+
+    Of times, the quartiles as well."""
     steps, start = Steps(space, sharing, np.random.default_rng(0)), time.perf_counter()
     rounds: list[dict[str, float]] = []
     while len(rounds) < 4 or time.perf_counter() - start < seconds:
         rounds.append(steps.one_round(memory=len(rounds) < MEMORY_ROUNDS))
     figures = {name: round(float(np.median([r[name] for r in rounds if name in r])), 3) for name in rounds[0]}
     candidates = max(space.choices[slot] for slot in steps.gated)
+    quartiles = {}
     for mode in MODES:
+        quartiles[mode] = np.quantile([r[f"{mode}_time"] for r in rounds], (0.25, 0.75)).round(3).tolist()
         shown = "  ".join(f"{what} {figures[f'{mode}_{what}']:5.2f}" for what in ("time", "kept", "peak"))
         print(f"{space.name:<18} {sharing:<10} {candidates:2d} candidates, batch {steps.batch:2d}  {mode:<11} {shown}")
-    return figures | {"candidates": candidates, "batch": steps.batch, "rounds": len(rounds)}
+    about = {"candidates": candidates, "batch": steps.batch, "rounds": len(rounds), "quartiles_of_time": quartiles}
+    return figures | about
 
 
 def main() -> None:
