@@ -39,6 +39,17 @@ def test_parameters_and_macs_are_the_published_ones(arch):
     assert (net.params, net.macs) == PUBLISHED[arch]
 
 
+def test_a_digit_is_one_of_three_blocks():
+    """Neither the order nor an activation shows in every count. The convolution in place of an identity has none."""
+    changing, same = ([block.key for block in slot.candidates] for slot in mobile.get("nas-bench-macro").slots[:2])
+    assert changing == [
+        "conv_32-64_32x32_s2",
+        "mbconv_32-64_32x32_k3_s2_e3_relu",
+        "mbconv_32-64_32x32_k5_s2_e6_relu",
+    ]
+    assert same == ["skip_64-64_16x16", "mbconv_64-64_16x16_k3_e3_relu_res", "mbconv_64-64_16x16_k5_e6_relu_res"]
+
+
 def test_a_thinner_and_smaller_form_has_as_many_networks():
     thin, full = mobile.nas_bench_macro(width=0.25, resolution=16), mobile.get("nas-bench-macro")
     assert thin.choices == full.choices
