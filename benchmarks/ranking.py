@@ -8,6 +8,7 @@ architecture that it trains. 200 fixed random architectures then inherit its wei
 that it never saw; Kendall's tau-b is taken of the score and of the published mean test accuracy of each trained alone.
 The same is done on the way there, at half of the images, a quarter and so on, where the learning rate is still high.
 Intervals are of 95%, over architectures. Two rivals need no training: the layers that are no identity, and FLOPs.
+Seconds are of training alone, on the machine as busy as it was.
 
 The supernet can be thinner, and its images smaller, than those of the networks that it ranks. All that was chosen by
 trying, such as rates, was chosen on other architectures (`--archs-seed 1`) than those reported (0). A run that was cut
@@ -44,6 +45,7 @@ WAYS = {
     "sandwich, distilled": Way("sandwich", lr=0.025, distil=True),
     "uniform, collapsed": Way("uniform", lr=0.1, sharing="collapsed"),
     "fair, collapsed": Way("fair", lr=0.03, sharing="collapsed"),
+    "sandwich, collapsed": Way("sandwich", lr=0.025, sharing="collapsed"),
     "sandwich, distilled, collapsed": Way("sandwich", lr=0.025, distil=True, sharing="collapsed"),
 }
 """What is compared; the first is the supernet as the library makes it, with one path a step."""
