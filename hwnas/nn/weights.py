@@ -1,6 +1,6 @@
 """Weights that were trained elsewhere: published files of them, and how they come into a module of ours."""
 
-import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,25 +16,42 @@ Group = dict[str, torch.Tensor]
 
 def read(path: str | Path) -> dict[str, torch.Tensor]:
     """The state dict in a file of `torch.save`, or under "state_dict" in it, as ProxylessNAS (1812.00332) and
-    Once-for-All (1908.09791) publish theirs. Nothing but tensors is unpickled. Raises `InputError` for another file."""
+    Once-for-All (1908.09791) publish theirs. Nothing but tensors is unpickled. Raises `InputError` for another file,
+    or a damaged one."""
     try:
         value = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
+        whole = _whole(path)
+    except OSError as error:
+        raise InputError(f"cannot read weights {path}: {error.strerror or error}") from None
+    except Exception:  # a damaged pickle raises anything; and torch advises to unpickle all, which may run any code
+        reason = "it is damaged, or holds other things, which are not unpickled as they may run any code"
         raise InputError(f"{path} is no file of weights alone, as torch saves them: {reason}") from None
+    if not whole:
+        raise InputError(f"{path} is damaged: its checksums are of other weights")
     state = value.get("state_dict", value) if isinstance(value, dict) else None
-    tensors = list(state.values()) if isinstance(state, dict) else []
-    if not tensors or not all(isinstance(tensor, torch.Tensor) for tensor in tensors):
+    if not isinstance(state, dict) or not state or not all(map(_is_weight, state, state.values())):
         raise InputError(f"{path} holds no state dict, that is names of weights and tensors")
     return state
+
+
+def _whole(path: str | Path) -> bool:
+    """Whether the checksums in the file are right, which torch does not look at. Its old form, no archive, has none."""
+    if not zipfile.is_zipfile(path):
+        return True
+    with zipfile.ZipFile(path) as archive:
+        return archive.testzip() is None
+
+
+def _is_weight(name: object, value: object) -> bool:
+    return isinstance(name, str) and isinstance(value, torch.Tensor)
 
 
 def load(net: Net, path: str | Path) -> Network:
     """The module of `net` with the weights in the file `path`, in eval mode. Raises `InputError` where they are of
     another network."""
-    module = build(net, seed=0)
+    state, module = read(path), build(net, seed=0)
     try:
-        adopt(module, read(path))
+        adopt(module, state)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     return module.eval()
@@ -74,13 +91,17 @@ def _groups(state: Mapping[str, torch.Tensor]) -> tuple[dict[str, Group], dict[s
 
 
 def _pairs(ours: Group, theirs: Group, name: str, other: str) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """What of `theirs` goes where in `ours`. Raises `InputError` where a shape differs, or one has more."""
+    """What of `theirs` goes where in `ours`. Raises `InputError` where a shape differs, one has more, or theirs are no
+    plain numbers, such as quantized ones."""
     if ours["weight"].ndim == 2 and "bias" not in theirs:
         theirs = {**theirs, "bias": torch.zeros_like(ours["bias"])}
     for weight in sorted(ours.keys() | theirs.keys()):
         shapes = [_shape(group[weight]) if weight in group else "missing" for group in (ours, theirs)]
         if shapes[0] != shapes[1]:
             raise InputError(f"{other}.{weight} is {shapes[1]}, where {name}.{weight} is {shapes[0]}")
+        tensor = theirs[weight]
+        if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
+            raise InputError(f"{other}.{weight} is {tensor.dtype}, {tensor.layout}: give plain floating-point weights")
     return [(ours[weight], theirs[weight]) for weight in ours]
 
 

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -129,14 +130,42 @@ def test_nothing_but_weights_is_read(tmp_path):
         torch.save(value, file)
         with pytest.raises(InputError, match="holds no state dict"):
             weights.read(file)
-    for content in (b"", b"no weights", bytes(range(256))):
+    for content in (b"", b"no weights", bytes(range(256)), b"\x80", b"\x80\x02."):
         file.write_bytes(content)
         with pytest.raises(InputError, match="no file of weights alone"):
             weights.read(file)
+    torch.save({0: torch.zeros(1)}, file)
+    with pytest.raises(InputError, match="holds no state dict"):
+        weights.read(file)
     with pytest.raises(InputError, match=r"absent.*No such file"):
         weights.read(tmp_path / "absent")
     with pytest.raises(InputError, match="Is a directory"):
         weights.read(tmp_path)
+
+
+def test_code_in_a_file_is_not_run(tmp_path):
+    class Code:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "ran",)
+
+    for archive in (True, False):
+        torch.save({"state_dict": Code()}, tmp_path / "weights.pth", _use_new_zipfile_serialization=archive)
+        with pytest.raises(InputError, match="not unpickled as they may run any code") as refusal:
+            weights.read(tmp_path / "weights.pth")
+        assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_damaged_weight_is_noticed(tmp_path):
+    file, marks = tmp_path / "weights.pth", torch.arange(64.0)
+    torch.save({"a.weight": marks}, file)
+    content = file.read_bytes()
+    start = content.index(marks.numpy().tobytes())
+    file.write_bytes(content[:start] + b"\1" + content[start + 1 :])
+    with pytest.raises(InputError, match="is damaged"):
+        weights.read(file)
+    torch.save({"a.weight": marks}, file, _use_new_zipfile_serialization=False)  # an old file, without checksums
+    assert torch.equal(weights.read(file)["a.weight"], marks)
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +192,9 @@ def renamed(state, old, new):
             r"features\.0\.0\.bias is \(16,\), where .* is missing",
         ),
         (lambda s: {**s, "more.weight": torch.zeros(3, 3)}, r"more has no like in this network"),
+        (lambda s: {**s, "classifier.3.bias": s["classifier.3.bias"].long()}, r"classifier\.3\.bias is torch\.int64"),
+        (lambda s: {**s, "classifier.3.bias": s["classifier.3.bias"].to_sparse()}, "torch.sparse_coo: give plain"),
+        (lambda s: {**s, "classifier.3.bias": s["classifier.3.bias"].to("meta")}, "give plain"),
         (lambda s: renamed(s, "features.0.1.weight", "features.0.1.gamma"), r"features\.0\.1\.gamma is \(16,\)"),
         (lambda s: {n: t for n, t in s.items() if "classifier.3" not in n}, r"13\.linear has no like in them"),
         (lambda s: {n: t for n, t in s.items() if "features.12.1" not in n}, r"12\.conv_norm has no like in them"),
