@@ -1,6 +1,6 @@
 """Compound scaling (EfficientNet, 1905.11946): a network at another width, depth and resolution."""
 
-from math import ceil
+from math import ceil, inf
 from typing import Any, NamedTuple
 
 from ..errors import InputError
@@ -50,7 +50,7 @@ def scale(net: Net, width: float = 1.0, depth: float = 1.0, resolution: int | No
     ones where the gate is hard. The number of classes stays. Raises `InputError` for a scale that makes no network.
     """
     resolution = net.resolution if resolution is None else resolution
-    if min(width, depth, resolution) <= 0:
+    if not all(0 < factor < inf for factor in (width, depth, resolution)):
         raise InputError(
             f"no network is {width:g} and {depth:g} times another at {resolution} px: give numbers above 0"
         )
@@ -90,7 +90,8 @@ def stages(blocks: tuple[Block, ...]) -> list[list[Block]]:
 
 
 def _add(chain: Chain, block: Block, width: float, stride: int | None = None) -> None:
-    """Append `block` with `width` times its channels, after what `chain` has, and with `stride` in place of its own."""
+    """Append `block` with `width` times its channels, after what `chain` has, and with `stride` in place of its own.
+    Raises `InputError` naming a block that cannot have so many."""
     cin, stride = chain.channels, stride or block.stride
     cout = block.cout if block.op == "classifier" else _wider(block.cout, width)
     changes: dict[str, Any] = {"cout": cout, "stride": stride}
@@ -104,7 +105,10 @@ def _add(chain: Chain, block: Block, width: float, stride: int | None = None) ->
     if stride == 1 and cin == cout:
         keeps_shape = block.stride == 1 and block.cin == block.cout
         changes["residual"] = block.residual if keeps_shape else block.op in BOTTLENECKS
-    chain.add_like(block, **changes)
+    try:
+        chain.add_like(block, **changes)
+    except ValueError as error:
+        raise InputError(f"{block.key} cannot be {width:g} times as wide: {error}") from None
 
 
 def _wider(channels: int, width: float) -> int:

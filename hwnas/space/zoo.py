@@ -13,7 +13,7 @@ from .net import Net
 from .scaling import RELEASED, scale
 from .strings import Definition, read
 
-__all__ = ["ZOO", "Entry", "get", "mobilenet_v2", "names", "round_channels", "spos"]
+__all__ = ["ZOO", "Entry", "get", "mobilenet_v2", "names", "spos"]
 
 
 def mobilenet_v2(
@@ -76,7 +76,7 @@ def _strings(source: str, *stages: str, **others: Any) -> Entry:
 
 
 def _efficientnet(index: int) -> Entry:
-    """EfficientNet-B`index`: B0 scaled. The larger ones were released with another epsilon."""
+    """EfficientNet-B`index`: B0 scaled. As in torchvision, it has the authors' epsilon only from B5 on."""
     scaled = RELEASED[index]
     base = replace(_B0, eps=1e-3 if index >= 5 else 1e-5)
 
@@ -234,7 +234,8 @@ def get(name: str, classes: int = 1000, resolution: int | None = None) -> Net:
     or a number that makes no network."""
     if name not in ZOO:
         raise InputError(f"no network {name!r} in the zoo: there are {', '.join(ZOO)}")
-    if min(classes, 1 if resolution is None else resolution) < 1:
-        raise InputError(f"no network has {classes} classes at {resolution} pixels: give whole numbers above 0")
     entry = ZOO[name]
-    return replace(entry.make(classes, entry.resolution if resolution is None else resolution), name=name)
+    resolution = entry.resolution if resolution is None else resolution
+    if min(classes, resolution) < 1:
+        raise InputError(f"no network has {classes} classes at {resolution} pixels: give whole numbers above 0")
+    return replace(entry.make(classes, resolution), name=name)

@@ -1,3 +1,5 @@
+from math import inf, nan
+
 import pytest
 
 from hwnas.errors import InputError
@@ -101,7 +103,14 @@ def test_released_and_compound_coefficients():
     assert growth == pytest.approx([2, 8], rel=0.3)  # channels and layers are rounded
 
 
-@pytest.mark.parametrize("wrong", [{"width": 0}, {"depth": -1.0}, {"resolution": 0}])
+@pytest.mark.parametrize("wrong", [{"width": 0}, {"depth": -1.0}, {"resolution": 0}, {"width": nan}, {"depth": inf}])
 def test_a_scale_that_makes_no_network_is_refused(wrong):
     with pytest.raises(InputError, match="give numbers above 0"):
         scale(zoo.get("mobilenet_v2"), **wrong)
+
+
+def test_a_block_that_cannot_be_so_narrow_is_named():
+    with pytest.raises(
+        InputError, match=r"^shuffle_16-64_.* cannot be 0\.1 times as wide: shuffle passes 8 channels on"
+    ):
+        scale(zoo.get("spos"), 0.1)

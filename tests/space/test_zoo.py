@@ -39,6 +39,6 @@ def test_fbnet_c_is_made_of_the_blocks_of_its_space():
 def test_what_is_not_in_the_zoo_is_refused():
     with pytest.raises(InputError, match=r"no network 'resnet' in the zoo: there are mobilenet_v2, .*, spos"):
         zoo.get("resnet")
-    for numbers in ({"classes": 0}, {"resolution": 0}):
-        with pytest.raises(InputError, match="give whole numbers above 0"):
+    for numbers, told in (({"classes": 0}, "0 classes at 224"), ({"resolution": 0}, "1000 classes at 0")):
+        with pytest.raises(InputError, match=f"no network has {told} pixels: give whole numbers above 0"):
             zoo.get("spos", **numbers)
