@@ -65,11 +65,15 @@ class _Bottleneck(BaseModel):
     out_channels: _Size
     kernel_size: _Size
     stride: _Size
-    expand_ratio: Annotated[float, Field(gt=0)] | None = None
+    expand_ratio: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     mid_channels: _Size | None = None
     act_func: _ActName = "relu6"
     use_se: bool = False
     groups: None = None
+
+
+class _Zero(BaseModel):
+    name: Literal["ZeroLayer"]
 
 
 class _Path(BaseModel):
@@ -79,7 +83,7 @@ class _Path(BaseModel):
 class _Residual(BaseModel):
     """A bottleneck, and what goes past it. Without a bottleneck the input goes on as it is."""
 
-    conv: Annotated[_Bottleneck | _Path, Field(discriminator="name")] | None = Field(
+    conv: Annotated[_Bottleneck | _Zero, Field(discriminator="name")] | None = Field(
         validation_alias=AliasChoices("mobile_inverted_conv", "conv")
     )
     shortcut: _Path | None
@@ -191,6 +195,8 @@ def _add_bottleneck(chain: Chain, layer: _Bottleneck, residual: bool, where: str
     _require(chain.channels, layer.in_channels, where)
     with _naming(where):
         mid = layer.mid_channels or round(layer.in_channels * (layer.expand_ratio or 1))
+        if mid < 1:
+            raise InputError(f"its expand_ratio of {layer.expand_ratio:g} leaves it no channels")
         widens = layer.expand_ratio != 1
         if not widens and mid != layer.in_channels:
             raise InputError("its expand_ratio is 1, and its mid_channels are others than its in_channels")

@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from math import inf
 
 import pytest
 
@@ -133,6 +134,9 @@ def test_files_are_told_apart_by_what_is_in_them(tmp_path):
         (("blocks", 1, "mobile_inverted_conv", "name"), "DynamicConvLayer", r"blocks\.1\.mobile_inverted_conv"),
         (("blocks", 1, "mobile_inverted_conv", "groups"), 4, r"blocks\.1\.mobile_inverted_conv\.MBInv.*groups"),
         (("blocks", 1, "mobile_inverted_conv", "in_channels"), 24, r"blocks\.1 is for 24 channels, and gets 16"),
+        (("blocks", 1, "mobile_inverted_conv", "expand_ratio"), inf, r"expand_ratio: Input should be a finite number"),
+        (("blocks", 1, "mobile_inverted_conv", "expand_ratio"), 0.01, r"blocks\.1: its expand_ratio of 0\.01 leaves"),
+        (("blocks", 1, "mobile_inverted_conv"), {"name": "IdentityLayer"}, r"blocks\.1\.mobile_inverted_conv"),
         (("blocks", 1, "mobile_inverted_conv", "kernel_size"), 4, r"blocks\.1: an even kernel has no centre"),
         (("blocks", 1, "shortcut"), {"name": "IdentityLayer"}, r"blocks\.1: an identity needs stride 1"),
         (("blocks", 0, "mobile_inverted_conv", "mid_channels"), 32, r"blocks\.0: its expand_ratio is 1"),
