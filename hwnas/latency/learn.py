@@ -9,7 +9,7 @@ from ..space.space import SearchSpace
 from .predictor import LatencyPredictor, Model
 from .quality import Quality, noise_of
 from .stats import Estimate
-from .table import Networks, columns_of
+from .table import LatencyTable, Networks, columns_of
 
 
 def learn(
@@ -22,3 +22,12 @@ def learn(
         return predictor.model, predictor.quality
     noise, ceiling = noise_of(np.array(networks.halves))
     return predictor.model, replace(predictor.quality, noise=noise, ceiling=ceiling)
+
+
+def doubts(table: LatencyTable, space: SearchSpace) -> tuple[str, ...]:
+    """What the predictions of `table` for `space` have that no latency can have, as flags; none for a good table."""
+    fastest, _ = table.predictor(space).range()
+    if fastest > 0:
+        return ()
+    reason = "what was measured contradicts itself, or is too little"
+    return (f"predictions: they begin at {fastest:.3g} ms, not above 0: {reason}: profile again",)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from ..errors import InputError
 from ..space.space import SearchSpace
 from .compare import require_one_space
-from .learn import learn
+from .learn import doubts, learn
 from .stats import Estimate
 from .table import LatencyTable, Networks
 
@@ -23,7 +23,7 @@ def merged(first: LatencyTable, second: LatencyTable, space: SearchSpace) -> Lat
     networks = _networks(first.networks, second.networks, factor)
     overhead = min(first.overhead, _told(second.overhead, factor), key=lambda estimate: estimate.precision)
     model, quality = learn(space, networks, rows, overhead)
-    return replace(
+    table = replace(
         first,
         date=max(first.date, second.date),
         networks=networks,
@@ -33,8 +33,8 @@ def merged(first: LatencyTable, second: LatencyTable, space: SearchSpace) -> Lat
         overhead=overhead,
         precision=max(first.precision, second.precision),
         seconds=first.seconds + second.seconds,
-        flags=tuple(dict.fromkeys((*first.flags, *second.flags))),
     )
+    return replace(table, flags=tuple(dict.fromkeys((*first.flags, *second.flags, *doubts(table, space)))))
 
 
 def _require_alike(first: LatencyTable, second: LatencyTable) -> None:

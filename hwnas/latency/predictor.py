@@ -48,11 +48,11 @@ class Model:
 class LatencyPredictor:
     """latency = `fixed` + the sum of `costs` of the chosen options + the sum of `shared` tables at the chosen options.
 
-    All are in ms, and 0 or more: no network is faster than `fixed`, and where slots are independent the fastest is as
-    fast. `costs`, of shape (slots, widest slot), are what a slot decides on alone: NaN where a slot is narrower. Each
-    of `shared` has an axis for each of several slots that decide together; there are none where slots are independent.
-    `candidate_costs` are the costs of all `Candidates`, less the mean of each position: a column for another device's
-    predictor.
+    All are in ms. Costs are 0 or more: no network is faster than `fixed`, and where slots are independent the fastest
+    is as fast. Only labels that contradict each other put `fixed` below 0. `costs`, of shape (slots, widest slot), are
+    what a slot decides on alone: NaN where a slot is narrower. Each of `shared` has an axis for each of several slots
+    that decide together; there are none where slots are independent. `candidate_costs` are the costs of all
+    `Candidates`, less the mean of each position: a column for another device's predictor.
     """
 
     def __init__(
@@ -181,13 +181,14 @@ class LatencyPredictor:
     def deviation(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
         """The standard deviation, in ms, that the model gives a measurement of each of `archs`: (N, slots) to (N,)."""
         unknown, noise = self.unknown(archs)
-        return self.cost(archs) * np.sqrt((unknown**2).sum(axis=1) + noise**2)
+        return np.abs(self.cost(archs)) * np.sqrt((unknown**2).sum(axis=1) + noise**2)
 
     def interval(self, archs: Sequence[Arch] | np.ndarray, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-        """Where a measurement of each of `archs` falls in `level` of cases, in ms: calibrated on held-out labels."""
+        """Where a measurement of each of `archs` falls in `level` of cases, in ms: calibrated on held-out labels, and
+        never below 0, as no measurement is."""
         half = conformal(np.array(self.model.scores), level) * self.deviation(archs)
         cost = self.cost(archs)
-        return cost - half, cost + half
+        return np.maximum(cost - half, 0.0), np.maximum(cost + half, 0.0)
 
     def range(self) -> tuple[float, float]:
         """Predicted ms of the fastest and of the slowest network of the space; exact."""

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..latency.active import draw, least_sure
 from ..latency.checkpoint import Checkpoint
 from ..latency.graph import empty, save
-from ..latency.learn import learn
+from ..latency.learn import doubts, learn
 from ..latency.measure import Measurement, measure
 from ..latency.table import LatencyTable, Networks, read_arch, write_arch
 from ..progress import progress
@@ -175,7 +175,7 @@ class _Profile:
         rows = {block.key: estimates[block.key] for block in self.blocks}
         networks = self._networks()
         model, quality = learn(self.space, networks, rows, estimates[EMPTY])
-        return LatencyTable(
+        table = LatencyTable(
             space=self.space.name,
             classes=self.space.classes,
             fingerprint=self.space.fingerprint,
@@ -191,6 +191,7 @@ class _Profile:
             seconds=self.samples.elapsed,
             flags=(*self.found.flags, *self._doubts(quality.within_10)),
         )
+        return replace(table, flags=(*table.flags, *doubts(table, self.space)))
 
     def _networks(self) -> Networks:
         """The whole networks as columns."""

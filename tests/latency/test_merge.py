@@ -1,5 +1,6 @@
 """Two tables as one: every figure at one pace, and of two the one that is known better."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -85,3 +86,11 @@ def test_others_are_refused(table, space, change, complaint):
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=complaint):
         merged(table, change(table), space)
+
+
+def test_predictions_that_are_not_above_0_are_flagged(table, space):
+    ms = np.exp(np.random.default_rng(2).normal(0, 3, len(table.networks.ms)))
+    bad = replace(table, rows={}, networks=replace(table.networks, ms=tuple(ms.tolist())))
+    assert merged(table, table, space).flags == ()
+    (flag,) = merged(bad, bad, space).flags
+    assert re.match(r"predictions: they begin at -.* ms, not above 0", flag)

@@ -220,3 +220,15 @@ def test_three_labels_of_a_large_space_teach_their_mean():
 
     archs, asked = (np.random.default_rng(seed).integers(0, 9, (count, 22)) for seed, count in ((0, 3), (9, 200)))
     assert np.abs(LatencyPredictor(space, archs, sums(archs)).cost(asked) / sums(asked) - 1).mean() < 0.05
+
+
+def test_intervals_of_labels_that_contradict_each_other_are_not_below_0():
+    """The widest latencies at the lightest networks and none at most others put some predictions below 0."""
+    archs = drawn(24)
+    found = LatencyPredictor(SPACE, archs, np.exp(np.random.default_rng(0).normal(0, 2, len(archs))))
+    asked = drawn(500, 1)
+    assert found.cost(asked).min() < 0
+    low, high = found.interval(asked)
+    assert found.deviation(asked).min() > 0
+    assert low.min() == 0 <= high.min()
+    assert (low <= high).all()
