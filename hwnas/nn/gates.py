@@ -104,11 +104,14 @@ def mixed(runs: Sequence[Run], gate: Gate, x: torch.Tensor) -> torch.Tensor:
             return sum(_recomputed(run, weight, x) for run, weight in zip(runs, weights, strict=True))
         return sum(weight * run(x) for run, weight in zip(runs, weights, strict=True))
     active, *others = runs
+    output = active(
+        x
+    )  # first: autocast keeps its copies of shared weights, and those made under no_grad have no gradient
     if gate.recompute:
-        return _RecomputedGate.apply(gate.weights, active(x), x.detach(), others)
+        return _RecomputedGate.apply(gate.weights, output, x.detach(), others)
     with torch.no_grad():
         inactive = [run(x) for run in others]
-    return _BinaryGate.apply(gate.weights, active(x), *inactive)
+    return _BinaryGate.apply(gate.weights, output, *inactive)
 
 
 def _recomputed(run: Run, weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
