@@ -5,6 +5,8 @@ from math import ceil
 import torch
 from torch import nn
 
+from ..nn.build import Network
+from ..nn.supernet import resized
 from .batches import Batches
 from .data import Dataset
 from .splits import Split
@@ -15,10 +17,13 @@ CHUNK = 250
 
 @torch.inference_mode()
 def logits(module: nn.Module, split: Split, dataset: Dataset) -> torch.Tensor:
-    """The answers of `module` in eval mode, wherever it is, to every image of `split`: float32 (N, classes)."""
-    training, device = module.training, _device(module)
+    """The answers of `module` in eval mode, wherever it is, to every image of `split`: float32 (N, classes).
+
+    A `Network` is shown them at its own resolution.
+    """
+    training = module.training
     module.eval()
-    chunks = [module(dataset.normalise(images).to(device)) for images in split.images.split(CHUNK)]
+    chunks = [module(_shown(dataset.normalise(images), module)) for images in split.images.split(CHUNK)]
     module.train(training)
     return torch.cat(chunks).cpu()
 
@@ -38,7 +43,8 @@ def recalibrate(module: nn.Module, batches: Batches, count: int) -> nn.Module:
     """`module` in eval mode with the BatchNorm statistics of its present weights over at least `count` images.
 
     Averaged or inherited weights have statistics of none of the networks that they came from. They are forgotten, and
-    each norm takes the plain mean over the batches instead of a moving one.
+    each norm takes the plain mean over the batches instead of a moving one. A `Network` is shown them at its own
+    resolution.
     """
     norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
@@ -47,11 +53,15 @@ def recalibrate(module: nn.Module, batches: Batches, count: int) -> nn.Module:
         norm.momentum = None  # torch's way to ask for the cumulative average
     module.train()
     for step in range(ceil(count / batches.batch_size)):
-        module(batches(step)[0].to(_device(module)))
+        module(_shown(batches(step)[0], module))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return module.eval()
 
 
-def _device(module: nn.Module) -> torch.device:
-    return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+def _shown(images: torch.Tensor, module: nn.Module) -> torch.Tensor:
+    """`images` (N, 3, H, W) as `module` takes them: where it is, and at the resolution that it is for, if it has one.
+
+    Convolutions take any size: a network of a space whose resolution is a choice would be judged at another's."""
+    images = images.to(next((parameter.device for parameter in module.parameters()), "cpu"))
+    return resized(images, module.net.resolution) if isinstance(module, Network) else images

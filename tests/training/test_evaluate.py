@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import torch
 from torch import nn
 
 from hwnas.nn.build import build
+from hwnas.nn.supernet import resized
 from hwnas.training.batches import Batches
 from hwnas.training.evaluate import logits, recalibrate, top1
 
@@ -38,6 +41,18 @@ def test_logits_are_of_eval_mode_and_leave_the_mode_as_it_was(dataset, net):
         module.train(training)
         torch.testing.assert_close(logits(module, dataset.test, dataset), expected)
         assert module.training is training
+
+
+def test_a_network_is_judged_at_its_own_resolution(dataset, net):
+    blocks = tuple(replace(block, height=4, width=4) for block in net.blocks)
+    batches = Batches(dataset.train, dataset, 16, seed=0, augment=False)
+    module = recalibrate(build(replace(net, blocks=blocks), 0), batches, 48)
+    stem, norm, *_ = module[0]
+    with torch.no_grad():
+        means = [stem(resized(batches(step)[0], 4)).mean((0, 2, 3)) for step in range(3)]
+        expected = module(resized(dataset.normalise(dataset.test.images), 4))
+    torch.testing.assert_close(norm.running_mean, torch.stack(means).mean(0))
+    torch.testing.assert_close(logits(module, dataset.test, dataset), expected)
 
 
 def test_top1_is_the_share_of_right_answers(dataset):
