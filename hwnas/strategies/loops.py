@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
+from ..errors import InputError
 from ..interrupt import deferred_interrupt
 from ..nn.accelerator import autocast, compile_blocks
 from ..nn.optimizer import sgd
@@ -156,11 +157,9 @@ class RelaxationLoop:
 
     def run(self, checkpoint: Path, report: Report = silent) -> None:
         """Go on from `checkpoint` if it exists, to the end. Ctrl-C, on any rank, saves one more checkpoint and is
-        raised again on all of them. Only the main rank reads and writes the file."""
-        with self.ranks.together():
-            state = load_state(checkpoint) if self.ranks.main and checkpoint.exists() else None
-        if (state := self.ranks.same(state)) is not None:
-            self.load_state_dict(state)
+        raised again on all of them. Only the main rank reads and writes the file. Raises `InputError` where that is of
+        another search."""
+        self._resume(checkpoint)
         saved, stop = time.monotonic(), False
         with deferred_interrupt() as interrupted:
             while self.done < self.schedule.total and not stop:
@@ -172,6 +171,18 @@ class RelaxationLoop:
             self._save(checkpoint)
             if stop:
                 raise KeyboardInterrupt
+
+    def _resume(self, checkpoint: Path) -> None:
+        """Go on from `checkpoint`, if it exists."""
+        with self.ranks.together():
+            state = load_state(checkpoint) if self.ranks.main and checkpoint.exists() else None
+        if (state := self.ranks.same(state)) is None:
+            return
+        with self.ranks.together():
+            try:
+                self.load_state_dict(state)
+            except (KeyError, RuntimeError, TypeError, ValueError):  # torch's words are a list of all its names
+                raise InputError(f"{checkpoint} is of another search or version: remove it to start again") from None
 
     def _save(self, checkpoint: Path) -> None:
         if self.ranks.main:

@@ -6,6 +6,8 @@ from itertools import chain
 import pytest
 import torch
 
+from hwnas.errors import InputError
+from hwnas.nn.state import save_state
 from hwnas.nn.supernet import Supernet
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
@@ -200,6 +202,27 @@ def test_a_run_that_died_in_any_step_ends_as_an_undisturbed_one(undisturbed, tmp
     log = []
     require_same(run(loop_of(SHORT, seed=9, log=log), tmp_path / "state"), undisturbed)
     assert log[0] == f"training {cut - 1}"  # the step that was lost, and none before it
+
+
+def renamed(state):
+    state["supernet"] = {f"old.{name}": value for name, value in state["supernet"].items()}
+
+
+def shortened(state):
+    del state["rate"]
+
+
+def regrouped(state):
+    del state["optimizer"]["param_groups"][0]
+
+
+@pytest.mark.parametrize("change", [renamed, shortened, regrouped])
+def test_a_checkpoint_of_another_version_is_refused_in_one_line(tmp_path, change):
+    state = loop_of(SHORT).state_dict()
+    change(state)
+    save_state(tmp_path / "state", state)
+    with pytest.raises(InputError, match=r"^\S*state is of another search or version: remove it to start again$"):
+        run(loop_of(SHORT), tmp_path / "state")
 
 
 @pytest.mark.parametrize("target_ms", [0.6, 1.6])
