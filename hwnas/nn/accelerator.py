@@ -38,8 +38,9 @@ def compile_blocks(supernet: Supernet, backend: str = "inductor") -> None:
     """Have every candidate of `supernet` run as one compiled graph, made when it first runs.
 
     Then a GPU gets a few kernels for each block instead of one for every small operation. A block and not the network
-    is compiled, because every step runs another network of the same blocks. By default torch would compile the first
-    few and quietly run the others uncompiled: here the limit is all candidates, each with and without gradients.
+    is compiled, because every step runs another network of the same blocks. By default torch makes 8 graphs of one
+    function and refuses the next: here the limit is all candidates, each with and without gradients. That limit is
+    torch's for the whole process; it is only ever raised.
     """
     config, graphs = torch._dynamo.config, 2 * sum(len(place.candidates) for place in supernet.parts)
     config.recompile_limit = max(config.recompile_limit, graphs)
