@@ -1,9 +1,12 @@
 """The program, its groups of commands, and the options that several commands take."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from ..errors import InputError
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -17,6 +20,16 @@ app = typer.Typer(
 
 UsageError = typer.BadParameter.__base__
 """Of the click that this typer runs on: older ones import it, newer ones bring their own."""
+
+
+@app.callback()
+def _start(context: typer.Context) -> None:
+    """Refuse what several processes would do over each other, where torchrun started them."""
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and context.invoked_subcommand != "search":
+        if os.environ.get("RANK", "0") != "0":
+            raise SystemExit(2)  # told once
+        raise InputError(f"only search runs as several processes: start {context.invoked_subcommand} without torchrun")
+
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C: 128 and the signal's number, as in a shell."""

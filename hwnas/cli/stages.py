@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -81,6 +81,10 @@ def search(
     bfloat16: Annotated[bool | None, typer.Option(help="Compute in bfloat16.", show_default="on a GPU")] = None,
     compiled: Annotated[bool, typer.Option("--compile", help="Compile each block with torch.compile.")] = False,
     strategy: Annotated[str, typer.Option(help="How to search: proxyless (arXiv 1812.00332).")] = "proxyless",
+    sharing: Annotated[
+        Literal["separate", "collapsed"],
+        typer.Option(help="Of weights: each candidate has its own, or all of an operation have slices of the same."),
+    ] = "separate",
     finalists: Annotated[int, typer.Option(help="Most probable architectures to rank by accuracy.")] = 16,
     threads: TorchThreads = None,
     root: Root = None,
@@ -94,8 +98,8 @@ def search(
 
     schedule = Schedule(warmup_steps=warmup_steps, steps=steps, batch_size=batch_size, synchronised=sync_norm,
                         bfloat16=bfloat16, compiled=compiled)  # fmt: skip
-    found = stage(path, latency, data, out=out, strategy=strategy, finalists=finalists, seed=seed, schedule=schedule,
-                  threads=threads, root=root, device=device, measured=measure)  # fmt: skip
+    found = stage(path, latency, data, out=out, strategy=strategy, sharing=sharing, finalists=finalists, seed=seed,
+                  schedule=schedule, threads=threads, root=root, device=device, measured=measure)  # fmt: skip
     if found is not None:  # this is the first process, or the only one
         show({"out": out, **plain(found)}, as_json, "\n".join([f"{out}/net.json: {found.net().name}", *_chosen(found)]))
 

@@ -5,11 +5,13 @@ architecture parameters and the random state.
 """
 
 from collections.abc import Sequence
+from typing import get_args
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..errors import InputError
 from ..space.space import Arch, SearchSpace, Slot
 from .build import Network
 from .gates import Gate, gate_at, one_hot
@@ -31,7 +33,8 @@ class Supernet(nn.Module):
     """The weights of every candidate of `space`: images (N, 3, H, W) and gates to logits (N, classes).
 
     `sharing` says which candidates share weights, and `kernels` how shared kernels of several sizes relate. Where the
-    resolution is a choice, images of another one are `resized` at the entry.
+    resolution is a choice, images of another one are `resized` at the entry. Raises `InputError` for a kind of sharing
+    or of kernels that there is not.
 
     In training mode BatchNorm uses the statistics of the batch and keeps no running ones: averages over whatever
     paths happened to run describe no network. A child that is to be evaluated gets its own (`recalibrate`); until then
@@ -42,6 +45,9 @@ class Supernet(nn.Module):
         self, space: SearchSpace, seed: int | None = None, sharing: Sharing = "separate", kernels: Kernels = "crop"
     ) -> None:
         super().__init__()
+        for given, kinds in ((sharing, get_args(Sharing)), (kernels, get_args(Kernels))):
+            if given not in kinds:
+                raise InputError(f"a supernet has no {given!r} weights: give one of {', '.join(kinds)}")
         self.space = space
         apart = [isinstance(slot, Slot) for slot in space.slots]
         with torch.random.fork_rng(devices=[], enabled=seed is not None):

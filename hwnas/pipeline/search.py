@@ -14,6 +14,7 @@ from ..latency.predictor import LatencyPredictor
 from ..latency.table import LatencyTable
 from ..latency.table import load as load_table
 from ..nn import accelerator
+from ..nn.places import Sharing
 from ..nn.ranks import joined
 from ..progress import progress
 from ..space import mobile
@@ -31,6 +32,7 @@ def search(
     *,
     out: str | Path = "runs/search",
     strategy: str = "proxyless",
+    sharing: Sharing = "separate",
     finalists: int = 16,
     seed: int = 0,
     schedule: Schedule | None = None,
@@ -42,12 +44,12 @@ def search(
 ) -> SearchRecord | None:
     """Search the space of `table` for the most accurate network that runs in `latency_ms` on the table's device.
 
-    The strategy, on a shared supernet, ends with a probability for every candidate; the `finalists` most probable
-    architectures predicted within the budget (and as many that use most of it) are ranked by accuracy on held-out
-    training images, and the best are measured on the device until one is within the budget. That is `device`, a name
-    or a device file, by default the one of the table's name; it runs the table's number of threads. With
-    `measured=False`, which is the default for a published table, whose device is not here, no device is needed: the
-    most accurate is chosen as predicted.
+    The strategy, on a supernet whose candidates share weights as `sharing` says (see `Supernet`), ends with a
+    probability for every candidate; the `finalists` most probable architectures predicted within the budget (and as
+    many that use most of it) are ranked by accuracy on held-out training images, and the best are measured on the
+    device until one is within the budget. That is `device`, a name or a device file, by default the one of the table's
+    name; it runs the table's number of threads. With `measured=False`, which is the default for a published table,
+    whose device is not here, no device is needed: the most accurate is chosen as predicted.
 
     `out` gets `net.json` and `search.json`. `threads` is torch's; `data` and `root` are as `load` takes them. The same
     call again goes on where an interrupted one stopped, to the same probabilities, or returns the record of the
@@ -67,8 +69,8 @@ def search(
                 running = lasting.enter_context(_started(latencies, device)) if measured and ranks.main else None
                 dataset = load(data, predictor.space.resolution, root, show=ranks.main)
                 _check_classes(dataset, latencies)
-                state = SearchState(latencies, predictor, latency_ms, dataset, strategy, seed, schedule, ranks)
-            request = {"strategy": strategy, "table": latencies.identity, "budget_ms": latency_ms,
+                state = SearchState(latencies, predictor, latency_ms, dataset, strategy, sharing, seed, schedule, ranks)
+            request = {"strategy": strategy, "sharing": sharing, "table": latencies.identity, "budget_ms": latency_ms,
                        "finalists": finalists, "seed": seed, "schedule": schedule.model_dump(), "measured": measured,
                        "data": dataset.fingerprint}  # fmt: skip
             ranks.agree("the search asked for", request)

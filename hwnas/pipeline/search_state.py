@@ -9,6 +9,7 @@ from ..devices.base import Device
 from ..errors import InputError
 from ..latency.predictor import LatencyPredictor
 from ..latency.table import LatencyTable
+from ..nn.places import Sharing
 from ..nn.ranks import Ranks
 from ..nn.supernet import Supernet
 from ..progress import progress
@@ -41,6 +42,7 @@ class SearchState:
         budget_ms: float,
         dataset: Dataset,
         strategy: str,
+        sharing: Sharing,
         seed: int,
         schedule: Schedule,
         ranks: Ranks,
@@ -62,7 +64,7 @@ class SearchState:
         self.weight_batches = Prefetched(Batches(self.weights, dataset, batch, seed, rows=ranks.rows), ranks.device)
         self.arch_batches = Prefetched(Batches(self.held, dataset, batch, seed + 1, rows=ranks.rows), ranks.device)
         self.loop = RelaxationLoop(
-            Supernet(self.space, seed).to(ranks.device),
+            Supernet(self.space, seed, sharing).to(ranks.device),
             self.strategy,
             SteeredLatency(self.aim_ms),
             predictor,

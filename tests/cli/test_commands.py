@@ -133,3 +133,11 @@ def test_a_bundle_with_a_changed_byte_is_one_line_naming_the_file(hwnas, made_up
     assert errors.startswith(f"hwnas: {name} was changed")
     assert len(errors.splitlines()) == 1
     assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_what_several_processes_would_do_over_each_other_is_refused_once(refused, hwnas, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "start train without torchrun" in refused("train", "net.json")
+    assert "--table" in refused("search", "--latency", 1)
+    monkeypatch.setenv("RANK", "1")
+    assert hwnas("train", "net.json") == (2, "", "")

@@ -68,6 +68,7 @@ def searching(refused, made_up_table, images, tmp_path):
         ({"table": published, "more": ["--measure"]}, "published data"),
         ({"table": published, "more": ["--device", "cpu"]}, "leave out the device cpu"),
         ({"more": ["--device", "toaster"]}, "no device 'toaster'"),
+        ({"more": ["--sharing", "tied"]}, "'tied' is not one of 'separate', 'collapsed'"),
         ({"more": ["--space", "fbnet"]}, "by --table, or by --space and --device"),
         ({"text": lambda text: text[: len(text) // 2]}, "t.json is not a whole latency table"),
         ({"text": lambda text: text.replace("0.15", "0.14", 1)}, "t.json was changed after it was measured"),

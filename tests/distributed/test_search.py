@@ -93,7 +93,8 @@ def test_a_mistake_is_told_once(command, tmp_path):
 def test_each_rank_makes_its_part_of_a_batch(table, images):
     found = load(table)
     dataset = load_images(images, 32, show=False)
-    options = (found, found.predictor(mobile.get("proxyless-32", 3)), 4.0, dataset, "proxyless", 0, Schedule())
+    predictor = found.predictor(mobile.get("proxyless-32", 3))
+    options = (found, predictor, 4.0, dataset, "proxyless", "separate", 0, Schedule())
     alone, *parts = (SearchState(*options, ranks) for ranks in (Ranks(), Ranks(0, 2), Ranks(1, 2)))
     for kind in ("weight_batches", "arch_batches"):
         whole, labels = getattr(alone, kind)(3)

@@ -128,6 +128,21 @@ def test_a_folder_of_another_search_is_refused_naming_what_differs(table, images
         quick(table, budget(table), images, tmp_path / "out", seed=1)
 
 
+def test_weights_are_shared_as_asked(table, images, tmp_path, monkeypatch):
+    class MadeError(Exception):
+        pass
+
+    def supernet(space, seed, sharing):
+        raise MadeError(sharing)
+
+    with pytest.raises(InputError, match="no 'tied' weights: give one of separate, collapsed"):
+        quick(table, budget(table), images, tmp_path / "out", sharing="tied")
+    monkeypatch.setattr("hwnas.pipeline.search_state.Supernet", supernet)
+    for options, sharing in (({}, "separate"), ({"sharing": "collapsed"}, "collapsed")):
+        with pytest.raises(MadeError, match=sharing):
+            quick(table, budget(table), images, tmp_path / "out", **options)
+
+
 def test_what_the_table_flatters_is_not_chosen(made_up_table, images, tmp_path):
     """Predictions a thousand times too low: no finalist measures within, and the search says so."""
     made_up_table(2e-5, reference=made_up_table().reference).save(tmp_path / "t.json")
