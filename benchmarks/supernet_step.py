@@ -7,7 +7,9 @@ Every round draws an architecture and times, once each and in random order: a tr
 gradient by the weights of gates: of two paths, of all paths recomputed in the backward pass, and of all paths in a
 weighted sum. The figures are medians over the rounds of the ratio to the child's step. Of slots that decide on a
 position together one is gated, so that its paths are that slot's options; a slot that changes shapes never is. Images
-are as many as make about as much work for every space, and of the resolution that the architecture is for.
+are as many as make about as much work for every space (`--work`), and of the resolution that the architecture is for.
+Where they are few, what does not grow with them shows: gradients of shared weights are as large as the largest
+candidate's, and so is their update.
 
 Memory is of the first rounds: `kept`, the bytes of all distinct tensors that autograd saves for the backward pass,
 parameters left out; and `peak`, the most bytes that torch's CPU allocator held at once during the step beyond what it
@@ -17,7 +19,7 @@ profiler tells of itself is on stderr.)
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, product
@@ -39,8 +41,6 @@ from hwnas.training.memory import keep_freed_memory
 
 MODES = ("one_path", "two_paths", "recomputed", "weighted")
 MEMORY_ROUNDS = 2
-WORK = 1.5e9
-"""MACs of the forward pass of one step, about."""
 
 
 def widened(space: SearchSpace) -> SearchSpace:
@@ -108,12 +108,12 @@ def peak_bytes(step: Callable[[], object]) -> int:
 class Steps:
     """The steps on one space with one kind of sharing."""
 
-    def __init__(self, space: SearchSpace, sharing: str, rng: np.random.Generator) -> None:
-        self.space, self.rng, self.gated = space, rng, gated(space)
+    def __init__(self, space: SearchSpace, sharing: str, modes: Sequence[str], work: float) -> None:
+        self.space, self.rng, self.gated, self.modes = space, np.random.default_rng(0), gated(space), modes
         self.supernet = Supernet(space, 0, sharing).train()
         self.optimizer = sgd([{"params": list(self.supernet.parameters())}], 0.05)
-        macs = np.mean([space.derive(space.sample(rng)).macs for _ in range(20)])
-        self.batch = int(np.clip(WORK / macs, 2, 64))
+        macs = np.mean([space.derive(space.sample(self.rng)).macs for _ in range(20)])
+        self.batch = int(np.clip(work / macs, 2, 64))
         images = torch.randn(self.batch, 3, space.resolution, space.resolution)
         self.images = images.contiguous(memory_format=torch.channels_last)
         self.labels = torch.randint(space.classes, (self.batch,))
@@ -148,10 +148,10 @@ class Steps:
         child = self.supernet.extract(arch).train()
         images = resized(self.images, child.net.resolution)
         child_optimizer = sgd([{"params": list(child.parameters())}], 0.05)
-        gates = {mode: self.gates(arch, mode) for mode in MODES}
-        forwards = {mode: partial(self.supernet, images, gates[mode]) for mode in MODES}
+        gates = {mode: self.gates(arch, mode) for mode in self.modes}
+        forwards = {mode: partial(self.supernet, images, gates[mode]) for mode in self.modes}
         steps: dict[str, Callable[[], None]] = {
-            mode: partial(self.arch_step, images, gates[mode]) for mode in MODES[1:]
+            mode: partial(self.arch_step, images, gates[mode]) for mode in self.modes if mode != "one_path"
         }
         steps["one_path"] = partial(self.train, forwards["one_path"], self.optimizer)
         steps["child"] = partial(self.train, partial(child, images), child_optimizer)
@@ -165,7 +165,7 @@ class Steps:
             for optimizer in (self.optimizer, child_optimizer):
                 optimizer.zero_grad(set_to_none=True)
             values["peak"] = {name: peak_bytes(partial(self.cleared, steps[name], child)) for name in steps}
-        return {f"{mode}_{what}": found[mode] / found["child"] for what, found in values.items() for mode in MODES}
+        return {f"{mode}_{what}": found[mode] / found["child"] for what, found in values.items() for mode in self.modes}
 
     def cleared(self, step: Callable[[], None], child: torch.nn.Module) -> None:
         """Run `step`, and drop the gradients that it leaves."""
@@ -181,18 +181,19 @@ def seconds_of(step: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def measured(space: SearchSpace, sharing: str, seconds: float) -> dict[str, float]:
-    """The medians of as many rounds as `seconds` allow, four at least, and what they are of; printed, too.
+def measured(space: SearchSpace, sharing: str, options: argparse.Namespace) -> dict[str, float]:
+    """The medians of as many rounds as `options.seconds` allow, four at least, and what they are of; printed, too.
 
     Of times, the quartiles as well."""
-    steps, start = Steps(space, sharing, np.random.default_rng(0)), time.perf_counter()
+    modes = ("one_path", *(mode for mode in MODES[1:] if mode in options.modes))
+    steps, start = Steps(space, sharing, modes, options.work), time.perf_counter()
     rounds: list[dict[str, float]] = []
-    while len(rounds) < 4 or time.perf_counter() - start < seconds:
+    while len(rounds) < 4 or time.perf_counter() - start < options.seconds:
         rounds.append(steps.one_round(memory=len(rounds) < MEMORY_ROUNDS))
     figures = {name: round(float(np.median([r[name] for r in rounds if name in r])), 3) for name in rounds[0]}
     candidates = max(space.choices[slot] for slot in steps.gated)
     quartiles = {}
-    for mode in MODES:
+    for mode in modes:
         quartiles[mode] = np.quantile([r[f"{mode}_time"] for r in rounds], (0.25, 0.75)).round(3).tolist()
         shown = "  ".join(f"{what} {figures[f'{mode}_{what}']:5.2f}" for what in ("time", "kept", "peak"))
         print(f"{space.name:<18} {sharing:<10} {candidates:2d} candidates, batch {steps.batch:2d}  {mode:<11} {shown}")
@@ -204,6 +205,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--space", default="all", choices=("all", *mobile.SPACES))
     parser.add_argument("--seconds", type=float, default=22, help="for each space and kind of sharing")
+    parser.add_argument("--work", type=float, default=6e8, help="MACs of the forward pass of one step, about")
+    parser.add_argument("--modes", nargs="+", default=MODES[1:], choices=MODES[1:], help="beside one path")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save", type=Path, help="also write the figures there, with their origin")
     options = parser.parse_args()
@@ -214,7 +217,7 @@ def main() -> None:
     if options.space in ("all", "proxyless-32"):
         spaces += [narrowed(mobile.get("proxyless-32")), widened(mobile.get("proxyless-32"))]
     figures = {
-        f"{space.name} {sharing}": measured(space, sharing, options.seconds)
+        f"{space.name} {sharing}": measured(space, sharing, options)
         for space in spaces
         for sharing in ("separate", "collapsed")
     }
