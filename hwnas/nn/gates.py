@@ -104,9 +104,8 @@ def mixed(runs: Sequence[Run], gate: Gate, x: torch.Tensor) -> torch.Tensor:
             return sum(_recomputed(run, weight, x) for run, weight in zip(runs, weights, strict=True))
         return sum(weight * run(x) for run, weight in zip(runs, weights, strict=True))
     active, *others = runs
-    output = active(
-        x
-    )  # first: autocast keeps its copies of shared weights, and those made under no_grad have no gradient
+    # The active one first: autocast keeps its copies of weights that are shared, and one of no_grad has no gradient.
+    output = active(x)
     if gate.recompute:
         return _RecomputedGate.apply(gate.weights, output, x.detach(), others)
     with torch.no_grad():
