@@ -64,11 +64,12 @@ class Plan:
 
     @property
     def hours(self) -> float:
-        """Hours of the search. An architecture step runs two paths forward and one backward: 4/3 of a weight step."""
+        """Hours of the search. An architecture step runs two paths forward, and backward one without the gradients of
+        its weights: as much as a weight step."""
         steps = (WARMUP_EPOCHS + EPOCHS) * EPOCH_IMAGES / self.batch
         arch_steps = EPOCHS * EPOCH_IMAGES / self.batch / WEIGHT_STEPS_PER_ARCH_STEP
         gates = 4 * 2 * len(mobile.get("proxyless").slots)
-        arch_step = 4 / 3 * self.compute + self.message(16) + self.message(4) + self.message(gates)
+        arch_step = self.compute + self.message(16) + self.message(4) + self.message(gates)
         return (steps * (self.compute + self.messages) + arch_steps * arch_step) / 3600
 
     def row(self) -> str:
