@@ -104,13 +104,11 @@ def mixed(runs: Sequence[Run], gate: Gate, x: torch.Tensor) -> torch.Tensor:
             return sum(_recomputed(run, weight, x) for run, weight in zip(runs, weights, strict=True))
         return sum(weight * run(x) for run, weight in zip(runs, weights, strict=True))
     active, *others = runs
-    # The active one first: autocast keeps its copies of weights that are shared, and one of no_grad has no gradient.
-    output = active(x)
     if gate.recompute:
-        return _RecomputedGate.apply(gate.weights, output, x.detach(), others)
+        return _RecomputedGate.apply(gate.weights, active(x), x.detach(), others)
     with torch.no_grad():
         inactive = [run(x) for run in others]
-    return _BinaryGate.apply(gate.weights, output, *inactive)
+    return _BinaryGate.apply(gate.weights, active(x), *inactive)
 
 
 def _recomputed(run: Run, weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

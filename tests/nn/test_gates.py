@@ -150,20 +150,6 @@ def test_outputs_are_recomputed_under_the_autocast_they_belong_to(awake):
     torch.testing.assert_close(*found, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("recompute", [False, True])
-def test_weights_shared_with_inactive_candidates_keep_their_gradient_under_autocast(recompute, awake):
-    """Autocast keeps a copy of each weight; one made where no gradients are would cut the active path's off."""
-    supernet = awake(Supernet(small_space(), 0, "collapsed"))
-    found = []
-    for indices in ((2,), (2, 0)):
-        weights = [None if len(indices) == 1 else torch.eye(2)[0].requires_grad_() for _ in range(3)]
-        gates = [Gate(indices, row, recompute=recompute) for row in weights]
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = F.cross_entropy(supernet(IMAGES, gates), LABELS)
-        found.append(gradients(loss, supernet, []))
-    require_same(*found, dict(supernet.named_parameters()))
-
-
 def kept_bytes(forward, parameters):
     """Bytes of the distinct storages that `forward` keeps for its backward pass, other than parameters."""
     kept = {}
