@@ -190,15 +190,28 @@ def test_jobs_that_cannot_be_done_together_are_refused(images, jobs, complaint):
 
 
 SCRIPT = """
+import faulthandler
 import sys
 from pathlib import Path
 from hwnas.pipeline.train import Job, train_many
 from hwnas.training.recipe import Recipe
 
 if __name__ == "__main__":
+    faulthandler.enable()  # where it stands is told if it does not end
     net, images, out = map(Path, sys.argv[1:])
     train_many([Job(net, out)], images, recipe=Recipe(epochs=10000, batch_size=16))
 """
+
+
+def ended(parent):
+    """What `parent` says on stderr until it ends; fails with the stacks of its threads where it does not."""
+    try:
+        return parent.communicate(timeout=30)[1]
+    except subprocess.TimeoutExpired:
+        parent.send_signal(signal.SIGABRT)
+        time.sleep(1)
+        os.killpg(parent.pid, signal.SIGKILL)
+        return pytest.fail(f"it does not end: {parent.communicate()[1]}")
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no POSIX signals")
@@ -216,7 +229,7 @@ def test_the_workers_end_with_their_parent_and_without_a_word(images, tmp_path, 
         time.sleep(0.1)
     # a terminal sends Ctrl-C to the whole group
     os.killpg(parent.pid, end) if end == signal.SIGINT else parent.kill()
-    told = parent.communicate(timeout=30)[1]
+    told = ended(parent)
     assert told.count("Traceback") == (end == signal.SIGINT)  # the script's own KeyboardInterrupt
     for _ in range(100):
         try:
