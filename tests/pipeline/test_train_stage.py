@@ -191,12 +191,14 @@ def test_jobs_that_cannot_be_done_together_are_refused(images, jobs, complaint):
 
 SCRIPT = """
 import faulthandler
+import signal
 import sys
 from pathlib import Path
 from hwnas.pipeline.train import Job, train_many
 from hwnas.training.recipe import Recipe
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started without
     faulthandler.enable()  # where it stands is told if it does not end
     net, images, out = map(Path, sys.argv[1:])
     train_many([Job(net, out)], images, recipe=Recipe(epochs=10000, batch_size=16))
