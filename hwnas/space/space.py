@@ -136,6 +136,17 @@ class SearchSpace:
         """Whether every slot decides on one position alone, so that any sum over blocks is a sum over slots."""
         return not any(isinstance(part, Elastic) for part in self.parts)
 
+    @cached_property
+    def mixable(self) -> tuple[bool, ...]:
+        """Whether the outputs of the options of each slot can be added up: changing it alone changes no shape."""
+        found = [n > 1 for n in self.choices]
+        for position in self.positions:
+            shapes = [(c.cin, c.height, c.width, c.cout, *c.out) for c in position.candidates]
+            table = np.array(shapes).reshape(*(self.choices[slot] for slot in position.slots), -1)
+            for axis, slot in enumerate(position.slots):
+                found[slot] &= bool((table == table.take([0], axis)).all())
+        return tuple(found)
+
     @property
     def size(self) -> int:
         """Number of networks, as the publication counts them."""

@@ -1,0 +1,1 @@
+"""How the shared weights are trained before architectures are judged by them: one-shot methods, one a file."""

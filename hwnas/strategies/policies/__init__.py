@@ -1,0 +1,1 @@
+"""Search by policy gradient, one method a file: samplers that can also learn while shared weights do."""

@@ -1,0 +1,1 @@
+"""Search by the gradient of a loss through the gates of a supernet, one method a file."""

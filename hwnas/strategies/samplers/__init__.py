@@ -1,0 +1,1 @@
+"""Black-box search, one method a file: ask, evaluate in any way, tell."""
