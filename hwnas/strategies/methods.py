@@ -178,6 +178,7 @@ METHODS: dict[str, Method] = {
         "samplers.generational:Generational",
         lessons="lessons.shrinking:ProgressiveShrinking",
         sharing="collapsed",
+        constants={"full_population": 100, "parents": 0.25},
     ),
     "bignas": Method(
         "one-shot",

@@ -1,0 +1,102 @@
+"""NSGA-II (Deb et al. 2002), with the operators that NSGA-Net's code has for architectures (arXiv 1810.03522)."""
+
+import numpy as np
+
+from ...space.space import Arch, SearchSpace
+from ..base import State
+from ..limit import Limit
+from .memory import Memory
+from .ranges import counts, shares
+from .variation import redrawn, spliced
+
+
+def fronts(costs: np.ndarray) -> np.ndarray:
+    """The front of each of `costs` (N, objectives), the smaller the better, (N,): 0 where nothing dominates it, 1 where
+    only those of front 0 do, and so on (Deb et al. 2002, §III.A)."""
+    one, other = costs[:, None], costs[None]
+    dominates = (one <= other).all(2) & (one < other).any(2)
+    found = np.full(len(costs), -1)
+    for front in range(len(costs)):
+        left = found < 0
+        found[left & ~dominates[left].any(0)] = front
+    return found
+
+
+def crowding(costs: np.ndarray) -> np.ndarray:
+    """How far apart the neighbours of each of `costs` (N, objectives) of one front are, (N,): the sum over objectives,
+    each in units of its range, and infinite at the ends (Deb et al. 2002, §III.B)."""
+    distance = np.zeros(len(costs))
+    for column in costs.T:
+        order = np.argsort(column, kind="stable")
+        distance[order[[0, -1]]] = np.inf
+        span = np.ptp(column)
+        if span:
+            distance[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / span
+    return distance
+
+
+class Nsga2(Memory):
+    """Generations of architectures that trade score against the limit's cost, all of them within the limit.
+
+    Of the parents and as many children those of the first fronts survive, and of the last front that has room the
+    least crowded. A child has the winners of two tournaments between two as parents; it is their two-point crossover
+    by the probability `crossover` (0.9), and each slot is then drawn anew by 1 / slots.
+
+    - `population`, published: 40. By default that, or a fifth of the budget where that is less.
+
+    What tells it apart from NSGA-Net's code: options of a slot have no order here, so a mutation draws any of them.
+    Where all costs are the same it is an elitist search for the score. Raises `InputError` for a constant out of range.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        limit: Limit,
+        *,
+        seed: int,
+        budget: int,
+        population: int = 0,
+        crossover: float = 0.9,
+    ) -> None:
+        super().__init__(space, limit, seed=seed)
+        counts(population=population)
+        shares(crossover=crossover)
+        self.population, self.crossover = population or max(4, min(40, budget // 5)), crossover
+        self.parents: list[Arch] = []
+        self.born: list[Arch] = []
+
+    def ask(self) -> Arch:
+        """A random architecture of the first generation, or a child."""
+        return self.fresh(self._child if self.parents else None)
+
+    def tell(self, arch: Arch, score: float) -> None:
+        """Remember that `arch` scores `score`; where that ends a generation, the fittest survive."""
+        super().tell(arch, score)
+        self.born.append(arch)
+        if len(self.born) >= self.population:
+            self.parents, self.born = self._fittest([*self.parents, *self.born]), []
+
+    def _fittest(self, archs: list[Arch]) -> list[Arch]:
+        """The up to `population` fittest of `archs`, each once, the fittest first."""
+        archs = list(dict.fromkeys(archs))
+        costs = np.stack([[-self.scores[arch] for arch in archs], self.limit.cost(archs)], axis=1)
+        front, apart = fronts(costs), np.zeros(len(archs))
+        for index in range(front.max() + 1):
+            apart[front == index] = crowding(costs[front == index])
+        return [archs[index] for index in np.lexsort((-apart, front))[: self.population]]
+
+    def _child(self) -> Arch:
+        """Of parents in order of fitness, so that the lower of two indices wins a tournament."""
+        mother, father = (self.parents[index] for index in self.rng.integers(0, len(self.parents), (2, 2)).min(1))
+        child = spliced(mother, father, self.rng) if self.rng.random() < self.crossover else mother
+        return redrawn(child, 1 / len(child), self.space, self.rng)
+
+    def state_dict(self) -> State:
+        """All that was told, the parents and their children so far, and the state of the generator."""
+        alive = {name: [list(arch) for arch in getattr(self, name)] for name in ("parents", "born")}
+        return super().state_dict() | alive
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from `state`."""
+        super().load_state_dict(state)
+        self.parents, self.born = ([tuple(arch) for arch in state[name]] for name in ("parents", "born"))

@@ -1,0 +1,32 @@
+"""How one architecture, or two, become another."""
+
+import numpy as np
+
+from ...space.space import Arch, SearchSpace
+
+
+def changed(arch: Arch, space: SearchSpace, rng: np.random.Generator) -> Arch:
+    """`arch` with one slot, each equally likely, at another of its options; itself where no slot has several."""
+    several = [slot for slot, n in enumerate(space.choices) if n > 1]
+    if not several:
+        return arch
+    slot = several[rng.integers(len(several))]
+    other = (arch[slot] + 1 + int(rng.integers(space.choices[slot] - 1))) % space.choices[slot]
+    return (*arch[:slot], other, *arch[slot + 1 :])
+
+
+def redrawn(arch: Arch, probability: float, space: SearchSpace, rng: np.random.Generator) -> Arch:
+    """`arch` with each slot, by `probability`, drawn anew: uniformly, so that it may become what it was."""
+    anew = rng.random(len(arch)) < probability
+    return tuple(np.where(anew, rng.integers(0, space.choices), arch).tolist())
+
+
+def crossed(one: Arch, other: Arch, rng: np.random.Generator) -> Arch:
+    """Every slot as in `one` or as in `other`, equally likely (uniform crossover)."""
+    return tuple(np.where(rng.random(len(one)) < 0.5, one, other).tolist())
+
+
+def spliced(one: Arch, other: Arch, rng: np.random.Generator) -> Arch:
+    """`one`, with the slots between two points drawn uniformly as in `other` (two-point crossover)."""
+    start, end = sorted(rng.integers(0, len(one) + 1, 2).tolist())
+    return (*one[:start], *other[start:end], *one[end:])
