@@ -1,69 +1,49 @@
-"""The most probable architectures within a budget, exactly."""
+"""The most probable architectures within a limit: exactly where every slot costs for itself."""
 
-import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from ..space.space import Arch
+from .best_first import by_probability
+from .drawn import drawn
+from .limit import Limit
+
+CHECKED = 64
+"""Random architectures that show whether costs add up."""
 
 
-def most_probable(
-    probs: Sequence[np.ndarray], costs: Sequence[np.ndarray], budget: float, limit: int, floor: float = -np.inf
-) -> list[Arch]:
-    """The `limit` (or all, if fewer) most probable architectures that cost `floor` to `budget`, the best first.
+def most_probable_within(probs: np.ndarray, limit: Limit, count: int, seed: int = 0) -> list[Arch]:
+    """Up to `count` different architectures within `limit`, the most probable under `probs` (slots, widest slot) first.
 
-    `probs` and `costs` hold one row per slot, of that slot's length; the cost of an architecture is the sum. This is
-    best-first search over prefixes, A*. The bound on what a prefix can still reach is Lagrangian: the rest costs at
-    most `high`, what the prefix leaves of the budget, so for any μ ≥ 0 its log-probability is at most
-    Σ max_i(log p_i − μ·cost_i) + μ·high; it costs at least `low`, so for μ < 0 the same holds with `low`. The best μ
-    makes the bound nearly tight, so that few prefixes are opened even where all that is probable costs too much.
+    This is exact where everything is allowed, and where the slots are independent and cost a sum over them. Else it is
+    a search with random draws of `seed` (`drawn`): what it finds is within the limit, and most often the best.
     """
-    return list(islice(_by_probability(probs, costs, budget, floor), limit))
+    rows = [row[:n] for row, n in zip(np.asarray(probs, float), limit.space.choices, strict=True)]
+    costs = [np.zeros(len(row)) for row in rows] if limit.free else _alone(limit, seed)
+    if costs is None:
+        return drawn(rows, limit, count, np.random.default_rng(seed))
+    found = by_probability(rows, costs, limit.high, limit.low)
+    return list(islice(_allowed(found, limit), count))
 
 
-def _by_probability(
-    probs: Sequence[np.ndarray], costs: Sequence[np.ndarray], budget: float, floor: float
-) -> Iterator[Arch]:
-    logs = [np.log(np.maximum(row, 1e-30)) for row in probs]
-    least, most = (_suffix_sums([pick(row) for row in costs]) for pick in (np.min, np.max))
-    rounding = 1e-9 * abs(most[0])  # the caller may have added up the very same costs in another order
-    floor, budget = floor - rounding, budget + rounding
-    low, high = max(floor, least[0]), min(budget, most[0])
-    if low > high:
-        return
-
-    def slack(mu: float, low: float, high: float) -> float:
-        return mu * (high if mu > 0 else low)
-
-    def bound(mu: float) -> float:
-        return sum(float((log - mu * cost).max()) for log, cost in zip(logs, costs, strict=True)) + slack(mu, low, high)
-
-    widest = max(float(np.ptp(cost)) for cost in costs) or 1.0
-    steepest = max(float(np.ptp(log)) for log in logs) / widest * 100 + 1e-9
-    found = minimize_scalar(bound, bounds=(-steepest, steepest), method="bounded", options={"xatol": 1e-9 * steepest})
-    mu = min(0.0, float(found.x), key=bound)
-    rest = _suffix_sums([(log - mu * cost).max() for log, cost in zip(logs, costs, strict=True)])
-    heap: list[tuple[float, int, Arch, float, float]] = [(0.0, 0, (), 0.0, 0.0)]
-    while heap:
-        _, _, prefix, log, spent = heapq.heappop(heap)
-        slot = len(prefix)
-        if slot == len(logs):
-            yield prefix
-            continue
-        for index, (more_log, more_cost) in enumerate(zip(logs[slot], costs[slot], strict=True)):
-            reached, paid = log + float(more_log), spent + float(more_cost)
-            if paid + least[slot + 1] > budget or paid + most[slot + 1] < floor:
-                continue
-            # A whole architecture has no rest to bound: its priority is its log-probability itself.
-            whole = slot + 1 == len(logs)
-            upper = reached if whole else reached + rest[slot + 1] + slack(mu, low - paid, high - paid)
-            # Rounded, so that equals tie and the deeper one is opened first: flat probabilities would else open all.
-            heapq.heappush(heap, (-round(upper, 9), -slot, (*prefix, index), reached, paid))
+def _allowed(archs: Iterable[Arch], limit: Limit) -> Iterator[Arch]:
+    """Those of `archs` that the limit itself allows: costs may have been rounded otherwise, or hardly not add up."""
+    return (arch for arch in archs if limit.allows([arch])[0])
 
 
-def _suffix_sums(values: Sequence[float]) -> np.ndarray:
-    """Element i is the sum of `values` from i on; one more than there are values."""
-    return np.cumsum([0.0, *values[::-1]])[::-1]
+def _alone(limit: Limit, seed: int) -> list[np.ndarray] | None:
+    """What each option of each slot costs, a row for each slot, if architectures cost the sum of that; else None."""
+    space = limit.space
+    if not space.independent:
+        return None
+    start = (0,) * len(space.choices)
+    first, *others = np.asarray(limit.cost([start, *space.neighbours(start)]), float)
+    ends = np.cumsum([n - 1 for n in space.choices])[:-1]
+    rows = [np.array([0.0, *(part - first)]) for part in np.split(np.array(others), ends)]
+    rows[0] += first
+    rng = np.random.default_rng(seed)
+    some = [space.sample(rng) for _ in range(CHECKED)]
+    sums = [sum(row[i] for row, i in zip(rows, arch, strict=True)) for arch in some]
+    return rows if np.allclose(sums, limit.cost(some), rtol=1e-6, atol=0) else None
