@@ -110,17 +110,23 @@ def fbnet_imagenet(classes: int = 1000, head: int = 1504) -> SearchSpace:
     return _fbnet("fbnet-imagenet", 224, (2, 1, 2, 2, 2, 1, 2, 1), head, classes)
 
 
-def nas_bench_macro(classes: int = 10, width: float = 1.0, resolution: int = 32) -> SearchSpace:
+def nas_bench_macro(classes: int = 10, width: float = 1.0, resolution: int = 32, name: str = "") -> SearchSpace:
     """NAS-Bench-Macro (2103.11922): 8 layers of 3 candidates for CIFAR-10, 3^8 networks that were all trained.
 
     At width 1 and 32 px the parameters and MACs are the published ones. `width` multiplies all channels, rounded to
-    multiples of 8, and `resolution` is of the images: for networks as many but cheaper to train.
+    multiples of 8, and `resolution` is of the images: for networks as many but cheaper to train, under a `name` of
+    their own.
     """
     stem, *widths, head = (round_channels(width * channels) for channels in (32, 64, 128, 256, 1280))
     stages = [(cout, layers, 2) for cout, layers in zip(widths, (2, 3, 3), strict=True)]
     conv = Block("conv", 3, stem, resolution, resolution, 3, act="relu")
     parts = _parts((conv,), stages, _macro_slot, head, classes)
-    return SearchSpace("nas-bench-macro", parts, "NAS-Bench-Macro, arXiv 2103.11922")
+    return SearchSpace(name or "nas-bench-macro", parts, "NAS-Bench-Macro, arXiv 2103.11922")
+
+
+def nas_bench_macro_16(classes: int = 10) -> SearchSpace:
+    """NAS-Bench-Macro at a quarter of the width for images of 16 px: small enough to compare searches on a CPU."""
+    return nas_bench_macro(classes, width=0.25, resolution=16, name="nas-bench-macro-16")
 
 
 def _spos_slot(cin: int, cout: int, size: int, stride: int) -> Slot:

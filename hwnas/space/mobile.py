@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ..errors import InputError
 from .blockwise import efficientnet_b0, mnasnet
-from .layerwise import fbnet, fbnet_imagenet, nas_bench_macro, proxyless, proxyless_32, spos
+from .layerwise import fbnet, fbnet_imagenet, nas_bench_macro, nas_bench_macro_16, proxyless, proxyless_32, spos
 from .once_for_all import mobilenetv3, mobilenetv3_32
 from .space import SearchSpace
 
@@ -14,6 +14,7 @@ SPACES: dict[str, Callable[..., SearchSpace]] = {
     "fbnet": fbnet,
     "fbnet-imagenet": fbnet_imagenet,
     "nas-bench-macro": nas_bench_macro,
+    "nas-bench-macro-16": nas_bench_macro_16,
     "spos": spos,
     "mnasnet": mnasnet,
     "efficientnet-b0": efficientnet_b0,

@@ -17,6 +17,7 @@ from hwnas.space.space import SearchSpace
 SIZES = {
     "proxyless": 6**6 * 7**15,
     "proxyless-32": 6**3 * 7**6,
+    "nas-bench-macro-16": 3**8,
     "fbnet": 9**22,  # 1812.03443, §3.1
     "fbnet-imagenet": 9**22,
     "nas-bench-macro": 3**8,
