@@ -1,210 +1,199 @@
-"""Run a strategy: shared weights and architecture parameters in turn, resumable at any step."""
+"""Train shared weights, and a strategy while they learn, resumable at any step."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from ..errors import InputError
-from ..interrupt import deferred_interrupt
-from ..nn.accelerator import autocast, compile_blocks
+from ..nn.accelerator import compile_blocks
 from ..nn.optimizer import sgd
 from ..nn.ranks import Ranks
-from ..nn.state import load_state, save_state
-from ..nn.supernet import Gate, Supernet, one_hot
+from ..nn.supernet import Supernet
 from ..nn.sync_norm import synchronise
 from ..progress import Report, silent
-from .base import Relaxation
-from .objective import SteeredLatency
+from ..space.space import Arch
+from .base import Learner, Lesson
+from .held import Cost, SharedHeld
+from .lessons.base import Lessons
+from .objective import Loss, Reward
+from .resumable import Resumable
+from .schedule import Schedule
+from .stopwatch import Stopwatch
+from .weights import Batch, SharedWeights, weight_step
 
-Batch = Callable[[int], tuple[torch.Tensor, torch.Tensor]]
-"""Step number to (images (N, 3, H, W), labels (N,)), on the supernet's device: always the same for a step. Each of
-several ranks has its rows of it, equally many."""
+__all__ = ["Batches", "History", "Schedule", "SharedLoop", "forget"]
 
+Batches = Callable[[int], Batch]
+"""Step number to this rank's rows of the batch of that step: always the same."""
 
-class Cost(Protocol):
-    """What an architecture costs on the device."""
-
-    def expected(self, probs: torch.Tensor) -> torch.Tensor:
-        """Expected latency in ms under `probs`, shape (slots, widest slot); differentiable."""
-        ...
-
-
-class Schedule(BaseModel):
-    """How long to search and how fast to learn, in steps of one batch.
-
-    Published (1812.00332, appendix, for ImageNet): 40 epochs of warm-up and then 120, an architecture step every 5
-    weight steps, Adam at 1e-3, SGD with Nesterov momentum at 0.025, decay 4e-5, label smoothing 0.1. A search of
-    minutes has a hundredth of the steps: it takes an architecture step after every weight step, and a larger rate for
-    the weights. `arch_lr` replaces the strategy's own rate.
-
-    `batch_size` is of all ranks together; with `synchronised`, so are the statistics of BatchNorm. `bfloat16` is as
-    `autocast` takes it; with `compiled`, blocks are (`compile_blocks`).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    warmup_steps: int = Field(default=3000, ge=0)
-    steps: int = Field(default=3000, ge=1)
-    batch_size: int = Field(default=32, ge=2)
-    weight_steps_per_arch_step: int = Field(default=1, ge=1)
-    lr: float = Field(default=0.1, gt=0)
-    arch_lr: float | None = Field(default=None, gt=0)
-    weight_decay: float = Field(default=4e-5, ge=0)
-    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
-    checkpoint_seconds: float = Field(default=10.0, ge=0)
-    bfloat16: bool | None = None
-    synchronised: bool = False
-    compiled: bool = False
-
-    @property
-    def arch_steps(self) -> int:
-        """Number of steps of the architecture."""
-        return max(1, self.steps // self.weight_steps_per_arch_step)
-
-    @property
-    def total(self) -> int:
-        """Number of steps of the shared weights."""
-        return self.warmup_steps + self.steps
+History = Callable[[int, Arch, float], None]
+"""Called with the number of the architecture step, counted from 1, an architecture that it looked at, and what that was
+worth."""
 
 
-class RelaxationLoop:
-    """The alternation of 1812.00332, §3.2: weights on training images, architecture on held-out ones.
+def forget(step: int, arch: Arch, score: float) -> None:
+    """A `History` that keeps nothing."""
 
-    A step of the weights runs and updates one sampled path; the warm-up draws its paths from the initial
-    probabilities, which are uniform but for their initial noise. Everything that a step depends on is in
-    `state_dict`, so a run that was cut off and resumed ends exactly as an undisturbed one.
 
-    Several `ranks` take every step together, on the joined batch: they draw the same architectures, and the gradients
-    of what they ran are averaged. Any number of ranks can go on from the checkpoint of any other. What is moved is on
-    the device of `supernet`; the strategy, which is small, stays on the CPU.
+class SharedLoop(Resumable):
+    """Steps of the shared weights, and after the warm-up steps of a `learner` between them (1812.00332, §3.2).
+
+    What a step of the weights trains is said by `lessons` or else by the learner. The architecture learns on the
+    batches of `arch_batch`; a single-level learner in the very steps of the weights. Without a learner, as one-shot
+    methods are, neither `objective` nor `cost` nor `arch_batch` is used. A `Loss` is steered after every architecture
+    step by the expected latency that it led to.
+
+    Everything that a step depends on is in `state_dict`, so a run that was cut off and resumed ends exactly as an
+    undisturbed one; also under a longer schedule than it began with, for all that depends on the schedule is a
+    function of the step. Several `ranks` take every step together, on the joined batch: they draw the same
+    architectures, and gradients are averaged. Any number of ranks can go on from the checkpoint of any other. What is
+    moved is on the device of `supernet`; the learner, which is small, stays on the CPU.
+
+    Raises `InputError` for a schedule that a single-level learner cannot follow.
     """
 
     def __init__(
         self,
         supernet: Supernet,
-        strategy: Relaxation,
-        objective: SteeredLatency,
-        cost: Cost,
+        lessons: Lessons | None,
+        learner: Learner | None,
+        objective: Loss | Reward | None,
+        cost: Cost | None,
         schedule: Schedule,
-        weight_batch: Batch,
-        arch_batch: Batch,
+        weight_batch: Batches,
+        arch_batch: Batches | None,
         ranks: Ranks | None = None,
+        history: History = forget,
     ) -> None:
-        self.ranks, self.device = ranks or Ranks(), next(supernet.parameters()).device
-        self.supernet, self.strategy, self.objective = supernet.train(), strategy, objective
-        self.cost, self.schedule = cost, schedule
+        self.ranks, self.schedule, self.history = ranks or Ranks(), schedule, history
+        self.supernet, self.lessons, self.learner = supernet.train(), lessons, learner
+        self.objective, self.cost = objective, cost
         self.weight_batch, self.arch_batch = weight_batch, arch_batch
-        norms = {id(p) for m in supernet.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()}
-        groups = [
-            {"params": [p for p in supernet.parameters() if id(p) not in norms], "weight_decay": schedule.weight_decay},
-            {"params": [p for p in supernet.parameters() if id(p) in norms], "weight_decay": 0.0},
-        ]
-        self.optimizer = sgd(groups, schedule.lr)
+        self.single_level = learner is not None and learner.single_level
+        if self.single_level and schedule.weight_steps_per_arch_step > 1:
+            raise InputError("this strategy learns in every step of the weights: leave weight_steps_per_arch_step at 1")
+        criterion = nn.CrossEntropyLoss(label_smoothing=schedule.label_smoothing)
+        self.shared = SharedWeights(supernet, criterion, self.ranks, schedule.bfloat16)
+        self.optimizer = sgd(_groups(supernet, schedule.weight_decay), schedule.lr)
         self.ranks.average_before(self.optimizer)
         if schedule.synchronised and self.ranks.size > 1:
             synchronise(supernet, self.ranks)
         if schedule.compiled:
             compile_blocks(supernet)
-        self.rate = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, schedule.total)
-        self.criterion = nn.CrossEntropyLoss(label_smoothing=schedule.label_smoothing)
-        self.done = 0
+        self.done, self.seconds, self.own = 0, 0.0, 0.0
+        self._expected: float | None = None
 
-    def weight_step(self, step: int) -> float:
-        """Train the weights of one sampled path; the rest keep no gradient, so the optimiser does not touch them."""
-        path = self.strategy.path()
-        self.ranks.agree("the path drawn", path)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = self._loss(self.weight_batch(step), one_hot(path))
-        loss.backward()
-        self.optimizer.step()
-        self.rate.step()
-        return float(loss.detach())
-
-    def arch_step(self, step: int) -> None:
-        """Move the architecture parameters by held-out loss and latency, and steer the latency's multiplier."""
-        gates = self.strategy.gates()
-        drawn = [(gate.indices, gate.weights.tolist() if gate.weights is not None else None) for gate in gates]
-        self.ranks.agree("what the gates open", drawn)
-        accuracy_loss = self._loss(self.arch_batch(step), self._spread(gates))
-        self.strategy.step(accuracy_loss + self.objective.loss(self.cost.expected(self.strategy.probs())))
-        self.objective.steer(self.expected_ms())
-
-    def _loss(self, batch: tuple[torch.Tensor, torch.Tensor], gates: Sequence[Gate]) -> torch.Tensor:
-        """The loss on the joined batch, of which this rank has `batch`."""
-        images, labels = batch
-        with autocast(self.device, self.schedule.bfloat16):
-            logits = self.supernet(images, gates)
-        return self.ranks.averaged(self.criterion(logits.float(), labels))
-
-    def _spread(self, gates: Sequence[Gate]) -> tuple[Gate, ...]:
-        """`gates` on this rank's device, with the gradient of the joined batch: one message for all of them."""
-        sizes = [0 if gate.weights is None else len(gate.weights) for gate in gates]
-        weights = torch.cat([gate.weights for gate in gates if gate.weights is not None])
-        parts = self.ranks.spread(weights.to(self.device)).split(sizes)
-        return tuple(
-            replace(gate, weights=part) if len(part) else gate for gate, part in zip(gates, parts, strict=True)
-        )
+    @property
+    def overhead(self) -> float:
+        """Share of the time that went into the strategy itself: not the supernet, nor what latencies are."""
+        return self.own / self.seconds if self.seconds else 0.0
 
     def expected_ms(self) -> float:
-        """Expected latency under the present probabilities."""
-        return float(self.cost.expected(self.strategy.distribution()))
+        """Expected latency under the learner's present probabilities."""
+        if self._expected is None:
+            self._expected = float(self.cost.expected(self.learner.distribution()))
+        return self._expected
+
+    @property
+    def total(self) -> int:
+        """Number of steps of the shared weights."""
+        return self.schedule.total
 
     def run(self, checkpoint: Path, report: Report = silent) -> None:
-        """Go on from `checkpoint` if it exists, to the end. Ctrl-C, on any rank, saves one more checkpoint and is
-        raised again on all of them. Only the main rank reads and writes the file. Raises `InputError` where that is of
-        another search."""
-        self._resume(checkpoint)
-        saved, stop = time.monotonic(), False
-        with deferred_interrupt() as interrupted:
-            while self.done < self.schedule.total and not stop:
-                self.step(report)
-                stop = self.ranks.any(interrupted())
-                if time.monotonic() - saved > self.schedule.checkpoint_seconds:
-                    self._save(checkpoint)
-                    saved = time.monotonic()
-            self._save(checkpoint)
-            if stop:
-                raise KeyboardInterrupt
+        """Go on from `checkpoint` if it exists, to the end; see `Resumable`."""
+        super().run(checkpoint, report, self.schedule.checkpoint_seconds)
 
-    def _resume(self, checkpoint: Path) -> None:
-        """Go on from `checkpoint`, if it exists."""
-        with self.ranks.together():
-            state = load_state(checkpoint) if self.ranks.main and checkpoint.exists() else None
-        if (state := self.ranks.same(state)) is None:
-            return
-        with self.ranks.together():
-            try:
-                self.load_state_dict(state)
-            except (KeyError, RuntimeError, TypeError, ValueError):  # torch's words are a list of all its names
-                raise InputError(f"{checkpoint} is of another search or version: remove it to start again") from None
-
-    def _save(self, checkpoint: Path) -> None:
-        if self.ranks.main:
-            save_state(checkpoint, self.state_dict())
-
-    def step(self, report: Report) -> None:
+    def step(self, report: Report = silent) -> None:
         """One step of the weights and, past the warm-up and where it is due, one of the architecture."""
-        loss = self.weight_step(self.done)
+        started = time.perf_counter()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.schedule.rate(self.done)
+        searching = self.learner is not None and self.done >= self.schedule.warmup_steps
+        loss = self.joint_step(self.done) if searching and self.single_level else self.weight_step(self.done)
         self.done += 1
-        searched = self.done - self.schedule.warmup_steps
-        if searched > 0 and searched % self.schedule.weight_steps_per_arch_step == 0:
-            self.arch_step(searched // self.schedule.weight_steps_per_arch_step - 1)
-        phase = "search" if searched > 0 else "warm-up"
-        report(self.done, f"{phase}: loss {loss:.2f}, expected {self.expected_ms():.3f} ms")
+        searched, every = self.done - self.schedule.warmup_steps, self.schedule.weight_steps_per_arch_step
+        if searching and not self.single_level and searched % every == 0:
+            self.arch_step(searched // every - 1)
+        self.seconds += time.perf_counter() - started
+        report(self.done, self._told(loss, searching))
+
+    def weight_step(self, step: int) -> float:
+        """Train the weights by the lesson of `step`; the loss of its first path before that."""
+        return weight_step(self.shared, self.optimizer, self._lesson(step), self.weight_batch(step))
+
+    def arch_step(self, step: int) -> None:
+        """Step `step` of the architecture, by held-out images."""
+        self._learn(step, self.arch_batch(step), lambda: self.weight_batch(self.done))
+
+    def joint_step(self, step: int) -> float:
+        """Step `step` of the weights, by the gradients that a single-level learner leaves in them; its last loss."""
+        batch = self.weight_batch(step)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self._learn(step - self.schedule.warmup_steps, batch, lambda: batch)
+        self.optimizer.step()
+        return loss
+
+    def _lesson(self, step: int) -> Lesson:
+        part, started = step / self.schedule.total, time.perf_counter()
+        if self.lessons is None:
+            lesson = self.learner.lesson(part)
+        else:
+            self.lessons.prepare(self.supernet, part)
+            lesson = self.lessons.lesson(part, step)
+        self.own += time.perf_counter() - started
+        return lesson
+
+    def _learn(self, step: int, batch: Batch, training: Callable[[], Batch]) -> float:
+        """Step `step` of the learner; the last loss that it saw."""
+        part, rate = step / self.schedule.arch_steps, self.schedule.rate(self.done)
+        held = SharedHeld(self.shared, self.objective, self.cost, batch, training, part, rate)
+        watch = Stopwatch(self.shared.device)
+        with watch.running():
+            found = self.learner.learn(held)
+        self.own += watch.seconds - held.watch.seconds
+        self._expected = None
+        if self._remembers:
+            self.objective.steer(self.expected_ms())
+        for arch, score in found:
+            self.history(step + 1, arch, score)
+        return held.last
+
+    def _told(self, loss: float, searching: bool) -> str:
+        if self.learner is None:
+            return f"weights: loss {loss:.2f}"
+        return f"{'search' if searching else 'warm-up'}: loss {loss:.2f}, expected {self.expected_ms():.3f} ms"
+
+    @property
+    def _remembers(self) -> bool:
+        """Whether the objective is a `Loss`: a reward is a function, and remembers nothing."""
+        return self.objective is not None and not callable(self.objective)
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        parts = {"supernet": self.supernet, "optimizer": self.optimizer, "learner": self.learner}
+        parts["objective"] = self.objective if self._remembers else None
+        return {name: part for name, part in parts.items() if part is not None}
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next step depends on."""
-        parts = ("supernet", "strategy", "objective", "optimizer", "rate")
-        return {"done": self.done, **{name: getattr(self, name).state_dict() for name in parts}}
+        """All that the next step depends on, and how long it took up to here."""
+        parts = {name: part.state_dict() for name, part in self._parts.items()}
+        return {"done": self.done, "seconds": self.seconds, "own": self.own, **parts}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
-        self.done = state["done"]
-        for name in ("supernet", "strategy", "objective", "optimizer", "rate"):
-            getattr(self, name).load_state_dict(state[name])
+        self.done, self.seconds, self.own = state["done"], state["seconds"], state["own"]
+        for name, part in self._parts.items():
+            part.load_state_dict(state[name])
+        self._expected = None
+
+
+def _groups(supernet: Supernet, decay: float) -> list[dict[str, Any]]:
+    """The parameters in two groups: BatchNorm's are not decayed."""
+    norms = {id(p) for m in supernet.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()}
+    return [
+        {"params": [p for p in supernet.parameters() if id(p) not in norms], "weight_decay": decay},
+        {"params": [p for p in supernet.parameters() if id(p) in norms], "weight_decay": 0.0},
+    ]

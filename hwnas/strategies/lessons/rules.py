@@ -1,17 +1,14 @@
-"""Which architectures one step of the shared weights trains: the sampling rules of one-shot methods.
+"""Which architectures one step of the shared weights trains: the sampling rules of one-shot methods."""
 
-A rule gives the architectures of one step, drawn with the caller's generator; `weights.weight_step` trains them.
-"""
-
-from collections.abc import Callable
 from math import ceil
 
 import numpy as np
 
-from ..space.space import Arch, SearchSpace
-
-Rule = Callable[[SearchSpace, np.random.Generator], list[Arch]]
-"""(space, generator) to the architectures of one step, none of them required to differ."""
+from ...errors import InputError
+from ...nn.gates import one_hot
+from ...space.space import Arch, SearchSpace
+from ..base import Lesson
+from .base import Lessons
 
 
 def uniform(space: SearchSpace, rng: np.random.Generator, count: int = 1) -> list[Arch]:
@@ -42,5 +39,40 @@ def sandwich(space: SearchSpace, rng: np.random.Generator, count: int = 2) -> li
     return [space.largest, space.smallest, *uniform(space, rng, count)]
 
 
-RULES: dict[str, Rule] = {"uniform": uniform, "fair": fair, "sandwich": sandwich}
-"""Every rule by name, with its own number of architectures a step."""
+class Uniform(Lessons):
+    """One `uniform` path a step (single path one-shot, 1904.00420, §3)."""
+
+    def lesson(self, part: float, step: int) -> Lesson:
+        """One path."""
+        return _lesson(uniform(self.space, self.rng(step)))
+
+
+class Fair(Lessons):
+    """`fair` paths, each candidate of the widest slots once a step (FairNAS, 1907.01845)."""
+
+    def lesson(self, part: float, step: int) -> Lesson:
+        """As many paths as the widest slot has candidates."""
+        return _lesson(fair(self.space, self.rng(step)))
+
+
+class Sandwich(Lessons):
+    """`sandwich` paths (BigNAS, 2003.11142, §3.1): the largest teaches the others with `distil`, and is alone
+    regularised with `decay_first`. Raises `InputError` for a negative `count` of random paths."""
+
+    def __init__(
+        self, space: SearchSpace, *, seed: int, distil: bool = True, decay_first: bool = True, count: int = 2
+    ) -> None:
+        super().__init__(space, seed=seed)
+        if count < 0:
+            raise InputError(
+                f"count, of random architectures beside the largest and smallest, is {count}: give 0 or more"
+            )
+        self.distil, self.decay_first, self.count = distil, decay_first, count
+
+    def lesson(self, part: float, step: int) -> Lesson:
+        """The largest, the smallest, and random paths."""
+        return _lesson(sandwich(self.space, self.rng(step), self.count), self.distil, self.decay_first)
+
+
+def _lesson(archs: list[Arch], distil: bool = False, decay_first: bool = False) -> Lesson:
+    return Lesson(tuple(map(one_hot, archs)), distil, decay_first)

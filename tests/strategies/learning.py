@@ -1,0 +1,108 @@
+"""Shared weights of moments: a space, images, latencies, and learners that are as simple as can be."""
+
+import numpy as np
+import torch
+
+from hwnas.nn.supernet import Gate, Supernet, one_hot
+from hwnas.space.net import Block
+from hwnas.space.space import SearchSpace, Slot
+from hwnas.strategies.base import Lesson
+from hwnas.strategies.loops import SharedLoop
+from hwnas.strategies.objective import loss
+
+COSTS = torch.tensor([[0.3, 0.5, 0.9, 0.0], [0.2, 0.6, 0.7, 0.0], [0.4, 0.5, 1.0, 0.0]])
+
+
+def small_space() -> SearchSpace:
+    """Three slots of three MBConvs and a skip, on 8×8 images."""
+    convs = [Block("mbconv", 8, 8, 8, 8, k, 1, e, act="relu6", residual=True) for k, e in ((3, 2), (5, 3), (7, 1))]
+    slot = Slot((*convs, Block("skip", 8, 8, 8, 8)))
+    return SearchSpace(
+        "small", (Block("conv", 3, 8, 8, 8, 3, act="relu6"), *[slot] * 3, Block("classifier", 8, 5, 8, 8))
+    )
+
+
+def small_supernet(seed: int = 0) -> Supernet:
+    """Of `small_space`; residual blocks begin as the identity, with gradients of 0, and here they do not."""
+    supernet = Supernet(small_space(), seed)
+    for name, value in supernet.named_parameters():
+        if "project.norm" in name:
+            value.data.fill_(1.0)
+    return supernet
+
+
+class LinearCost:
+    """0.1 ms and the cost of each candidate."""
+
+    def expected(self, probs):
+        return 0.1 + (probs * COSTS).sum()
+
+    def cost(self, archs):
+        return np.array([0.1 + sum(float(COSTS[slot, index]) for slot, index in enumerate(arch)) for arch in archs])
+
+
+def batches(kind, log=None):
+    """Four random images for each step, another four for each kind; what is asked for is noted in `log`."""
+
+    def batch(step):
+        if log is not None:
+            log.append(f"{kind} {step}")
+        generator = torch.Generator().manual_seed(2 * step + (kind == "held-out"))
+        return torch.randn(4, 3, 8, 8, generator=generator), torch.randint(5, (4,), generator=generator)
+
+    return batch
+
+
+class Softmax:
+    """The mean of all paths, weighted by a softmax of one parameter each; `look` sees what every step is given."""
+
+    def __init__(self, seed=0, lr=0.2, single_level=False, look=lambda held: None):
+        self.single_level, self.look = single_level, look
+        self.generator = torch.Generator().manual_seed(seed)
+        self.alpha = (1e-3 * torch.randn(3, 4, generator=self.generator)).requires_grad_()
+        self.optimizer = torch.optim.Adam([self.alpha], lr)
+
+    def distribution(self):
+        return self.alpha.detach().softmax(1)
+
+    def path(self):
+        return tuple(torch.multinomial(self.distribution(), 1, generator=self.generator)[:, 0].tolist())
+
+    def lesson(self, part):
+        return Lesson((one_hot(self.path()),))
+
+    def learn(self, held):
+        self.look(held)
+        probs = self.alpha.softmax(1)
+        joined = held.joined(held.loss([Gate((0, 1, 2, 3), row, "weighted") for row in probs.unbind()]), probs)
+        self.optimizer.zero_grad()
+        joined.backward() if self.single_level else joined.backward(inputs=[self.alpha])
+        self.optimizer.step()
+        return []
+
+    def state_dict(self):
+        return {"alpha": self.alpha.detach(), "optimizer": self.optimizer.state_dict(),
+                "generator": self.generator.get_state()}  # fmt: skip
+
+    def load_state_dict(self, state):
+        self.alpha.data.copy_(state["alpha"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+
+
+class Drawn(Softmax):
+    """Three paths judged by their rewards, and nothing learnt but which was the best."""
+
+    def learn(self, held):
+        self.look(held)
+        found = [(arch, held.reward(arch)) for arch in (self.path() for _ in range(3))]
+        arch, _ = max(found, key=lambda pair: pair[1])
+        with torch.no_grad():
+            self.alpha[torch.arange(3), list(arch)] += 0.1
+        return found
+
+
+def loop_of(schedule, *, learner=None, seed=0, target_ms=1.0, log=None, objective=None, **options):
+    """A loop of the small space; by default of `Softmax`, steered to `target_ms`."""
+    given = (learner or Softmax(seed), objective or loss("steered", target_ms), LinearCost(), schedule)
+    return SharedLoop(small_supernet(seed), None, *given, batches("training", log), batches("held-out", log), **options)
