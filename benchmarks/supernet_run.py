@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from children import answers, norms, shared_blocks
+from shared_norms import answers, norms, shared_blocks
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -17,10 +17,11 @@ from hwnas.nn.state import load_state, save_state
 from hwnas.nn.supernet import Supernet
 from hwnas.progress import Report
 from hwnas.space.space import Arch, SearchSpace
-from hwnas.strategies.sampling import RULES
+from hwnas.strategies.lessons.rules import RULES
 from hwnas.strategies.weights import weight_step
 from hwnas.training.batches import Batches
 from hwnas.training.data import Dataset, Split
+from hwnas.training.inherited import Inherited
 
 CALIBRATION = 1000
 """Training images that a child's own BatchNorm statistics are taken over."""
@@ -69,7 +70,7 @@ class Run:
                 nn.init.ones_(norm.weight)
         self.batches = Batches(train, dataset, way.batch_size, seed)
         self.plain = Batches(train, dataset, way.batch_size, seed, augment=False)
-        self.calibration = Batches(train, dataset, CALIBRATION, seed, augment=False)
+        self.calibrating = np.random.default_rng((seed, 0, 0)).permutation(len(train))[:CALIBRATION]
         self.optimizer = torch.optim.SGD(
             self.supernet.parameters(), way.lr, way.momentum, weight_decay=way.weight_decay, nesterov=True
         )
@@ -126,13 +127,15 @@ class Run:
 
         With `own`, each has its own BatchNorm statistics; else all share those of random ones.
         """
-        blocks = None
-        if not own:
+        if own:
+            calibration = self.train.images[self.calibrating]
+            children = Inherited(self.supernet, calibration, held, self.dataset).logits(archs)
+        else:
             batches = [self.plain(step)[0] for step in range(SHARED_CALIBRATION)]
             blocks = shared_blocks(self.supernet, batches, np.random.default_rng(self.seed))
-        images, (calibration, _) = self.dataset.normalise(held.images), self.calibration(0)
+            children = answers(self.supernet, archs, self.dataset.normalise(held.images), blocks)
         found: Scores = {"accuracy": [], "probability": [], "loss": []}
-        for logits in answers(self.supernet, archs, images, calibration, blocks):
+        for logits in children:
             right = logits.softmax(1).gather(1, held.labels[:, None])
             found["accuracy"].append((logits.argmax(1) == held.labels).double().mean().item())
             found["probability"].append(right.double().mean().item())

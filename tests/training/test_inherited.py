@@ -1,0 +1,155 @@
+"""Children of a supernet judged by what they inherit: the same as one by one, and with less work."""
+
+from itertools import product
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from hwnas.errors import InputError
+from hwnas.nn.supernet import Supernet
+from hwnas.space.net import Block
+from hwnas.space.space import Choice, Elastic, SearchSpace, Slot
+from hwnas.training.batches import Batches
+from hwnas.training.evaluate import logits, recalibrate, top1
+from hwnas.training.inherited import Features, Inherited
+
+SIZES = (6, 8)
+
+
+def plain_space():
+    """Three slots of two MBConvs and a skip on 8 px."""
+    convs = [Block("mbconv", 8, 8, 8, 8, k, 1, 2, act="relu6", residual=True) for k in (3, 5)]
+    slot = Slot((*convs, Block("skip", 8, 8, 8, 8)))
+    return SearchSpace("s", (Block("conv", 3, 8, 8, 8, 3, act="relu6"), *[slot] * 3, Block("classifier", 8, 3, 8, 8)))
+
+
+def elastic_space():
+    """Resolution, and the kernel and the presence of one layer, are choices."""
+    size, kernel, depth = Choice("resolution", ("6", "8")), Choice("kernel", ("3", "5")), Choice("depth", ("1", "2"))
+
+    def layer(d, s, k):
+        return Block("mbconv", 8, 8, s, s, k, 1, 2, act="relu", residual=True) if d else Block("skip", 8, 8, s, s)
+
+    stem = Elastic.of((size,), lambda s: Block("conv", 3, 8, SIZES[s], SIZES[s], 3, act="hswish"))
+    middle = Elastic.of((depth, size, kernel), lambda d, s, k: layer(d, SIZES[s], (3, 5)[k]))
+    return SearchSpace(
+        "e", (stem, middle, Elastic.of((size,), lambda s: Block("classifier", 8, 3, SIZES[s], SIZES[s])))
+    )
+
+
+SPACES = [plain_space(), elastic_space()]
+
+
+def every(space):
+    return list(product(*map(range, space.choices)))
+
+
+@pytest.fixture
+def made(dataset, awake):
+    """A function of a space to a supernet of it and its children's judge."""
+
+    def make(space, **options):
+        torch.manual_seed(0)
+        supernet = awake(Supernet(space, seed=1, sharing="collapsed"))
+        return supernet, Inherited(supernet, dataset.train.images, dataset.test, dataset, **options)
+
+    return make
+
+
+@pytest.mark.parametrize("space", SPACES, ids=["independent", "elastic"])
+def test_children_answer_as_each_does_when_it_is_recalibrated_alone(space, made, dataset):
+    supernet, judge = made(space)
+    archs = every(space)[::-1]
+    batches = Batches(dataset.train, dataset, len(dataset.train), seed=0, augment=False)
+    children = [recalibrate(supernet.extract(arch), batches, len(dataset.train)) for arch in archs]
+    for answers, child in zip(judge.logits(archs), children, strict=True):
+        torch.testing.assert_close(answers, logits(child, dataset.test, dataset), atol=1e-5, rtol=1e-5)
+    assert judge(archs) == [top1(child, dataset.test, dataset) for child in children]
+    assert len({tuple(answers.flatten().tolist()) for answers in judge.logits(archs)}) >= 6, "they differ"
+
+
+def test_by_loss_is_minus_the_cross_entropy(made, dataset):
+    _, judge = made(plain_space(), by="loss")
+    (answers,) = judge.logits([(0, 1, 2)])
+    assert judge([(0, 1, 2)]) == pytest.approx([-float(cross_entropy(answers, dataset.test.labels))])
+    with pytest.raises(InputError, match="by accuracy or loss, not by 'luck'"):
+        made(plain_space(), by="luck")
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """The blocks that are run, in order."""
+    found, through = [], Features.through
+
+    def noted(features, block):
+        found.append(block.block)
+        return through(features, block)
+
+    monkeypatch.setattr(Features, "through", noted)
+    return found
+
+
+def test_what_children_begin_with_in_common_runs_once_also_in_another_call(made, runs):
+    _, judge = made(plain_space())
+    judge([(0, 1, 1), (1, 0, 0), (0, 1, 0)])
+    assert len(runs) == 5 + 2 + 4, "stem, three layers and classifier; two; all but the stem"
+    judge([(0, 1, 0), (0, 0, 1)])
+    assert len(runs) == 11 + 3
+    judge([(2, 0, 1)])
+    assert len(runs) == 14 + 3, "the stem is kept; a skip is nothing"
+
+
+@pytest.mark.parametrize("memory", [0, 5 * 10**4, 3 * 10**5])
+def test_no_more_than_the_memory_is_kept_and_scores_do_not_depend_on_it(memory, made):
+    _, judge = made(plain_space(), by="loss", memory=memory)
+    _, plenty = made(plain_space(), by="loss")
+    archs = every(plain_space())
+    assert judge(archs) == plenty(archs)
+    kept = judge.prefixes.kept.values()
+    assert judge.prefixes.size == sum(features.size for features in kept) <= memory
+    assert bool(kept) == (memory > 0)
+
+
+def test_memory_goes_to_what_was_used_last_and_first_of_all_to_what_most_share(made, runs):
+    """A layer's features of 72 images are 147,456 bytes, so 3 · 10^5 hold those after the stem and one more layer."""
+    _, judge = made(plain_space(), memory=3 * 10**5)
+    judge([(0, 0, 0)])
+    judge([(1, 1, 1)])
+    runs.clear()
+    judge([(1, 0, 0)])
+    assert len(runs) == 3, "after the stem and the first layer"
+    runs.clear()
+    judge([(0, 0, 1)])
+    assert len(runs) == 4, "after the stem"
+
+
+def test_a_supernet_that_is_trained_on_is_judged_anew(made, dataset):
+    supernet, judge = made(plain_space(), by="loss")
+    before = judge([(0, 1, 0), (1, 1, 1)])
+    with torch.no_grad():
+        for weight in supernet.parts[2].parameters():
+            weight.add_(0.1)
+    after = judge([(0, 1, 0), (1, 1, 1)])
+    assert after == Inherited(supernet, dataset.train.images, dataset.test, dataset, by="loss")([(0, 1, 0), (1, 1, 1)])
+    assert before[0] != after[0]
+
+
+def test_several_supernets_behind_one_are_told_apart(made, awake, dataset):
+    """As a few-shot supernet, whose first slot says which of its parts an architecture is of."""
+
+    class Split(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.space = plain_space()
+            self.parts = nn.ModuleList(awake(Supernet(self.space, seed=seed)) for seed in range(3))
+
+        def extract(self, arch):
+            return self.parts[arch[2]].extract(arch)
+
+    split = Split()
+    judge = Inherited(split, dataset.train.images, dataset.test, dataset, by="loss")
+    for arch, score in zip(every(split.space), judge(every(split.space)), strict=True):
+        alone = Inherited(split.parts[arch[2]], dataset.train.images, dataset.test, dataset, by="loss")
+        assert alone([arch]) == [score]
