@@ -1,14 +1,15 @@
 """Hardware-aware neural architecture search: profile a device, search under its latency, export a verified model.
 
 Every stage is a function of the same name as its command: `hwnas.profile`, `hwnas.search`, `hwnas.train`,
-`hwnas.export`, `hwnas.verify`, `hwnas.demo`, `hwnas.measure` and `hwnas.predict`. They are imported when first used, so
-that `import hwnas` loads neither torch nor onnxruntime.
+`hwnas.export`, `hwnas.verify`, `hwnas.demo`, `hwnas.measure`, `hwnas.predict` and `hwnas.compare`. They are imported
+when first used, so that `import hwnas` loads neither torch nor onnxruntime.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .pipeline.compare import compare
     from .pipeline.demo import demo
     from .pipeline.export import export
     from .pipeline.measure import measure
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .pipeline.train import train
     from .pipeline.verify import verify
 
-__all__ = ["demo", "export", "measure", "predict", "profile", "search", "train", "verify"]
+__all__ = ["compare", "demo", "export", "measure", "predict", "profile", "search", "train", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,10 +1,12 @@
 """One torch thread: the networks here are small, and tests must not depend on how many cores there are.
 
-And what a search takes: images that are learnt at once, and a latency table of this machine's CPU whose figures are
-made up.
+And what a search takes: images that are learnt at once, and a latency table of this machine's CPU and accuracies of
+NAS-Bench-Macro whose figures are made up.
 """
 
+import json
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -69,12 +71,13 @@ def images(make_images):
 
 @pytest.fixture(scope="session")
 def made_up_table():
-    """A function of ms per million MACs to a table of proxyless-32 for three classes on this CPU; networks are sums."""
+    """A function of ms per million MACs to a table of a space, by default proxyless-32 for three classes, on this CPU;
+    networks are sums."""
     with devices.get("cpu") as device:
         info = device.info
 
-    def make(ms_per_million_macs=1.0, classes=3, **changes):
-        space = mobile.get("proxyless-32", classes)
+    def make(ms_per_million_macs=1.0, classes=3, name="proxyless-32", **changes):
+        space = mobile.get(name, classes)
         rows = {block.key: exactly(0.01 + ms_per_million_macs * block.macs / 1e6) for block in space.blocks()}
         archs = draw(space, 12, seed=0)
         ms = [0.005 + sum(rows[block.key].ms - 0.005 for block in space.derive(arch).blocks) for arch in archs]
@@ -104,4 +107,18 @@ def table(made_up_table, tmp_path):
     """The path of such a table; real networks are far faster than it says."""
     path = tmp_path / "cpu.proxyless-32.json"
     made_up_table().save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def accuracies(tmp_path_factory):
+    """The path of a file like NAS-Bench-Macro's: every layer is worth something of its own, and trainings differ."""
+    rng = np.random.default_rng(0)
+    worth = rng.uniform(0, 6, (8, 3)).cumsum(axis=1)
+    rows = {}
+    for arch in product(range(3), repeat=8):
+        trials = 50 + worth[range(8), arch].sum() / 4 + rng.normal(0, 0.3, 3)
+        rows["".join(map(str, arch))] = {"test_acc": trials.tolist(), "mean_acc": trials.mean()}
+    path = tmp_path_factory.mktemp("accuracies") / "macro.json"
+    path.write_text(json.dumps(rows))
     return path

@@ -1,0 +1,99 @@
+"""A space of which the accuracy and the cost of every network is known, and what is allowed of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..latency.candidates import Candidates
+from ..latency.table import load
+from ..space.space import Arch, SearchSpace
+from ..strategies.limit import Limit
+from .published import PublishedAccuracies
+from .tables import find
+
+
+@dataclass(frozen=True)
+class Bench:
+    """All figures of `space`, as arrays with an axis for each slot that are indexed by an architecture.
+
+    `accuracy` is the mean over trainings, 0 to 1, and `trials` has an axis more for the single ones. `cost` is in
+    `unit`, "ms" or "MACs"; no more than `high` of it is allowed. A strategy is told the mean or, with `single`, one of
+    the trainings. `identity`, of JSON values, tells all this from anything else.
+    """
+
+    space: SearchSpace
+    accuracy: np.ndarray
+    trials: np.ndarray
+    cost: np.ndarray
+    unit: str
+    high: float
+    single: bool
+    identity: dict[str, Any]
+
+    @staticmethod
+    def load(
+        table: str | Path, latency: str | Path | None, limit_ms: float | None, limit_macs: float | None, single: bool
+    ) -> "Bench":
+        """Read the accuracies of `table`. The cost is the ms that the `latency` table predicts, or without one MACs.
+
+        Raises `InputError` for a file of another kind or space, and for a limit on what is not the cost.
+        """
+        if limit_ms is not None and latency is None:
+            raise InputError("a limit in ms needs a latency table to predict with")
+        if limit_macs is not None and latency is not None:
+            raise InputError("with a latency table the limit is in ms, not in MACs")
+        published = PublishedAccuracies.load(table)
+        space, high = published.space, limit_macs if latency is None else limit_ms
+        archs = np.array(list(np.ndindex(space.choices)))
+        trials = np.array([published.trials(arch) for arch in archs])
+        cost, told = (_macs(space, archs), "MACs") if latency is None else _ms(space, archs, latency)
+        return Bench(
+            space=space,
+            accuracy=trials.mean(axis=1).reshape(space.choices),
+            trials=trials.reshape(*space.choices, -1),
+            cost=cost.reshape(space.choices),
+            unit="MACs" if latency is None else "ms",
+            high=inf if high is None else high,
+            single=single,
+            identity={"table": published.digest, "cost": told, "limit": high, "single": single},
+        )
+
+    @cached_property
+    def limit(self) -> Limit:
+        """What a strategy may ask."""
+        return Limit(self.space, self.costs, self.high)
+
+    def costs(self, archs: Sequence[Arch]) -> np.ndarray:
+        """The cost of each of `archs`, (N, slots) to (N,)."""
+        return self.cost[self.places(archs)]
+
+    def places(self, archs: Sequence[Arch]) -> tuple[np.ndarray, ...]:
+        """Where `archs` (N, slots) are in the arrays: an index array (N,) for each slot."""
+        return tuple(np.reshape(archs, (-1, self.cost.ndim)).T.astype(int))
+
+    def observed(self, seed: int) -> np.ndarray:
+        """What a strategy is told of every architecture in the run of `seed`, the same whenever it asks again."""
+        if not self.single:
+            return self.accuracy
+        rng = np.random.default_rng((1, seed))  # a strategy has a generator of `seed` itself
+        drawn = rng.integers(self.trials.shape[-1], size=self.accuracy.shape)
+        return np.take_along_axis(self.trials, drawn[..., None], axis=-1)[..., 0]
+
+
+def _macs(space: SearchSpace, archs: np.ndarray) -> np.ndarray:
+    """The MACs of each of `archs` (N, slots): (N,)."""
+    places = Candidates.of(space)
+    fixed = sum(position.candidates[0].macs for position in space.positions if not position.slots)
+    return fixed + places.sums(np.array([float(block.macs) for block in places.blocks]), archs)
+
+
+def _ms(space: SearchSpace, archs: np.ndarray, latency: str | Path) -> tuple[np.ndarray, str]:
+    """The predicted ms of each of `archs` (N, slots), (N,), and the identity of the table that predicts them."""
+    table = load(find(latency))
+    return table.predictor(space).cost(archs), table.identity
