@@ -9,7 +9,7 @@ from ..errors import InputError, VerificationError
 from . import stages  # noqa: F401  each file adds its commands to `app`, the stages first
 
 # isort: split
-from . import devices, figures, spaces, tables, zoo  # noqa: F401
+from . import compare, devices, figures, spaces, strategies, tables, zoo  # noqa: F401
 from .app import INTERRUPTED, UsageError, app
 
 
@@ -26,7 +26,9 @@ def main() -> None:
         sys.exit(1 if isinstance(error, VerificationError) else 2)
     except (KeyboardInterrupt, typer.Abort):
         if os.environ.get("RANK", "0") == "0":  # of the processes of a torchrun, which all stop, one says so
-            print("\nhwnas: stopped (the same profile, search, train or demo goes on from here)", file=sys.stderr)
+            print(
+                "\nhwnas: stopped (the same profile, search, train, compare or demo goes on from here)", file=sys.stderr
+            )
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

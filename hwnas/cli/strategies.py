@@ -1,0 +1,54 @@
+"""The search strategies: listed and shown."""
+
+from inspect import getdoc
+from typing import Annotated, Any
+
+import typer
+
+from ..output import listing, show, table_text
+from ..strategies import methods
+from .app import AsJson, alone, group
+
+commands = group("strategies", "List the search strategies, or show one with its constants.")
+
+
+@commands.callback(epilog="Example: hwnas strategies --json")
+def strategies(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the published search strategies, and what each needs."""
+    if not alone(context, **{"--json": as_json}):
+        return
+    listing([{"name": name, **_row(method)} for name, method in methods.METHODS.items()], as_json)
+
+
+@commands.command("show", epilog="Example: hwnas strategies show regularised-evolution")
+def show_(
+    name: Annotated[str, typer.Argument(help="One of the list.")],
+    as_json: AsJson = False,
+) -> None:
+    """What a strategy is, and every constant that --set can change, with its value."""
+    method = methods.get(name)
+    found = {
+        "name": name,
+        **_row(method),
+        "objective": method.objective,
+        "sharing": method.sharing,
+        "constants": method.defaults,
+        "parts": [getdoc(part) for part in method.parts],
+    }
+    show(found, as_json, "\n".join(_told(found)))
+
+
+def _row(method: methods.Method) -> dict[str, str]:
+    return {"kind": method.kind, "line": method.line, "needs": method.needs, "paper": method.paper}
+
+
+def _told(found: dict[str, Any]) -> list[str]:
+    """The description of a strategy as lines for a person."""
+    values = [{"constant": name, "value": str(value)} for name, value in found["constants"].items()]
+    return [
+        f"{found['name']}: {found['line']} ({found['paper']})",
+        f"kind: {found['kind']}; needs {found['needs']}; objective: {found['objective']}; weights: {found['sharing']}",
+        *[f"\n{part}" for part in found["parts"]],
+        "",
+        table_text(values) if values else "no constants",
+    ]
