@@ -1,0 +1,109 @@
+"""Few-shot search: several supernets, each of a part of the space (Zhao et al. 2020, arXiv 2006.06863)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...errors import InputError
+from ...nn.build import Network
+from ...nn.gates import Gate, one_hot
+from ...nn.places import Sharing
+from ...nn.shared import Kernels
+from ...nn.supernet import Supernet
+from ...space.space import Arch, SearchSpace
+from ..base import Lesson
+from .base import Lessons
+from .rules import uniform
+
+
+class FewShotSupernet(Supernet):
+    """One supernet until it is divided, and then one for each group of the options of `slot`.
+
+    `groups` has the number of each option's group. All weights are there from the start, `others` being those of the
+    groups after the first, so that one optimiser has them all; those that nothing runs yet stay as they are.
+    """
+
+    def __init__(
+        self, space: SearchSpace, slot: int, groups: Sequence[int], seed: int, sharing: Sharing, kernels: Kernels
+    ) -> None:
+        super().__init__(space, seed, sharing, kernels)
+        self.slot, self.groups, self.divided = slot, tuple(groups), False
+        self.others = nn.ModuleList(Supernet(space, seed, sharing, kernels) for _ in range(max(groups)))
+
+    def divide(self) -> None:
+        """Give every group the weights that they had in common so far. They keep no running momentum of them, but for
+        the first group's, whose parameters are the same."""
+        self.divided = True
+        for other in self.others:
+            other.parts.load_state_dict(self.parts.state_dict())
+
+    def forward(self, x: torch.Tensor, gates: Sequence[Gate]) -> torch.Tensor:
+        """As `Supernet`. Raises `ValueError` for a gate that mixes options of several groups."""
+        number = self._group(gates[self.slot].indices)
+        return self.others[number - 1](x, gates) if number else super().forward(x, gates)
+
+    def extract(self, arch: Arch) -> Network:
+        """As `Supernet`: the weights are those of the group of `arch`."""
+        number = self._group(arch[self.slot : self.slot + 1])
+        return self.others[number - 1].extract(arch) if number else super().extract(arch)
+
+    def _group(self, options: Sequence[int]) -> int:
+        first, *others = {self.groups[option] for option in options} if self.divided else {0}
+        if others:
+            raise ValueError(f"options {options} of slot {self.slot} are in several supernets: open one of them")
+        return first
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """What is no tensor in the `state_dict`."""
+        return {"divided": self.divided}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.divided = state["divided"]
+
+
+class FewShot(Lessons):
+    """Uniform single paths through one supernet, which is divided when `split_at` of all steps is over.
+
+    It is divided by the options of `slot` (counted from 0; -1: the first of those with most options whose outputs have
+    one shape) into `supernets` of as many options each as can be (0: one for each option, as published). Every one
+    inherits the weights, and each path then trains that of its option: where the paper trains each as long as it takes,
+    the rest of the steps is shared by all. Raises `InputError` for a slot, number or part that cannot be.
+    """
+
+    def __init__(
+        self, space: SearchSpace, *, seed: int, slot: int = -1, supernets: int = 0, split_at: float = 0.5
+    ) -> None:
+        super().__init__(space, seed=seed)
+        if not -1 <= slot < len(space.slots):
+            raise InputError(f"slot {slot} to divide the supernet by: {space.name} has {len(space.slots)}, from 0")
+        self.slot = _widest(space) if slot == -1 else slot
+        options = space.choices[self.slot]
+        if supernets and not 2 <= supernets <= options:
+            raise InputError(f"{supernets} supernets by slot {self.slot} of {options} options: give 2 to {options}")
+        if not 0 < split_at < 1:
+            raise InputError(f"split_at, the part of the steps before the split, is {split_at:g}: give 0 to 1")
+        groups = np.array_split(np.arange(options), supernets or options)
+        self.groups = tuple(number for number, group in enumerate(groups) for _ in group)
+        self.split_at = split_at
+
+    def supernet(self, sharing: Sharing = "separate", kernels: Kernels = "crop") -> FewShotSupernet:
+        """The weights to train, not divided yet."""
+        return FewShotSupernet(self.space, self.slot, self.groups, self.seed, sharing, kernels)
+
+    def prepare(self, supernet: FewShotSupernet, part: float) -> None:
+        """Divide `supernet` once its time has come."""
+        if part >= self.split_at and not supernet.divided:
+            supernet.divide()
+
+    def lesson(self, part: float, step: int) -> Lesson:
+        """One path."""
+        return Lesson(tuple(map(one_hot, uniform(self.space, self.rng(step)))))
+
+
+def _widest(space: SearchSpace) -> int:
+    """The first slot of those with most options, of the mixable ones if there are any."""
+    return max(range(len(space.slots)), key=lambda slot: (space.mixable[slot], space.choices[slot], -slot))

@@ -1,0 +1,96 @@
+"""Progressive shrinking (Once-for-all: Cai et al. 2019, arXiv 1908.09791, §3.3)."""
+
+from bisect import bisect_right
+from itertools import accumulate
+
+import numpy as np
+
+from ...nn.gates import one_hot
+from ...space.net import Block
+from ...space.space import Arch, SearchSpace
+from ..base import Lesson
+from .base import Lessons
+
+EPOCHS = (180, 125, 25, 125, 25, 125)
+"""How long each stage is: the largest network alone; elastic kernels; elastic depth, at first only to the next less
+deep; elastic widths likewise (1908.09791, §4.1, and its code)."""
+STARTS = tuple(total / sum(EPOCHS) for total in accumulate(EPOCHS[:-1], initial=0))
+"""The part of all steps that is over when each stage begins."""
+PATHS = (0, 1, 2, 2, 4, 4)
+"""Architectures drawn for each step of each stage, in the authors' code."""
+LARGEST, KERNEL, DEPTH, WIDTH = 0, 1, 2, 4
+
+
+class ProgressiveShrinking(Lessons):
+    """The largest architecture alone, and then smaller kernels, fewer layers and narrower ones, released in turn.
+
+    What an option changes is read off the blocks, as those of the largest architecture with that option alone: a
+    kernel, an operation (which is what a skip is; this counts as depth), or anything else but the size of the images
+    (which counts as width, as the paper calls the channels inside a block). An option of several such changes is
+    released with the last of them. The size of the images is free from the start, and one for all paths of a step.
+
+    With `distil`, as published, the drawn architectures learn the answers of the largest one. There that is a copy from
+    the end of the first stage; here it is the largest as it is, which goes on learning the labels. Without, they learn
+    the labels.
+    """
+
+    def __init__(self, space: SearchSpace, *, seed: int, distil: bool = True) -> None:
+        super().__init__(space, seed=seed)
+        self.distil = distil
+        self.released = tuple(_released(space, slot) for slot in range(len(space.slots)))
+        self.sizes = tuple(slot for slot, stages in enumerate(self.released) if max(stages) == LARGEST)
+
+    @staticmethod
+    def stage(part: float) -> int:
+        """Which of `EPOCHS` it is when `part` of all steps is over."""
+        return bisect_right(STARTS, part) - 1
+
+    def options(self, slot: int, stage: int) -> list[int]:
+        """The options of `slot` that are released in `stage`."""
+        return [option for option, since in enumerate(self.released[slot]) if since <= stage]
+
+    def lesson(self, part: float, step: int) -> Lesson:
+        """The largest architecture and those drawn."""
+        rng, stage = self.rng(step), self.stage(part)
+        first = tuple(
+            int(rng.integers(self.space.choices[slot])) if slot in self.sizes else largest
+            for slot, largest in enumerate(self.space.largest)
+        )
+        drawn = [self._drawn(first, stage, rng) for _ in range(PATHS[stage])]
+        archs = [first, *drawn] if self.distil or not drawn else drawn
+        return Lesson(tuple(map(one_hot, archs)), self.distil)
+
+    def _drawn(self, first: Arch, stage: int, rng: np.random.Generator) -> Arch:
+        """An architecture of what is released, for images of the size of those of `first`."""
+        return tuple(
+            index if slot in self.sizes else int(rng.choice(self.options(slot, stage)))
+            for slot, index in enumerate(first)
+        )
+
+
+def _released(space: SearchSpace, slot: int) -> tuple[int, ...]:
+    """The stage in which each option of `slot` is released."""
+    largest = space.largest
+    usual = list(space.chosen(largest))
+    found = [space.chosen((*largest[:slot], i, *largest[slot + 1 :])) for i in range(space.choices[slot])]
+    changes = np.array([[_change(*pair) for pair in zip(usual, blocks, strict=True)] for blocks in found]).sum(1)
+    kernels, depths, widths = changes.T
+    return tuple(np.maximum.reduce([KERNEL * (kernels > 0), _stages(depths, DEPTH), _stages(widths, WIDTH)]).tolist())
+
+
+def _stages(changes: np.ndarray, first: int) -> np.ndarray:
+    """The stage by how large a change is: `first` for the least of those that there are, and the next for larger."""
+    least = min(changes[changes > 0], default=0)
+    return np.where(changes > least, first + 1, np.where(changes > 0, first, LARGEST))
+
+
+def _change(usual: Block, block: Block) -> tuple[int, int, int]:
+    """How much smaller the kernel, whether another operation, and how else `block` differs."""
+    if block.op != usual.op:
+        return 0, 1, 0
+    others = zip(_channels(usual), _channels(block), strict=True)
+    return abs(usual.kernel - block.kernel), 0, sum(abs(a - b) for a, b in others) + (usual.act != block.act)
+
+
+def _channels(block: Block) -> tuple[int, ...]:
+    return block.cin, block.cout, block.expanded, block.groups, block.se, block.residual, block.pooled, block.hard
