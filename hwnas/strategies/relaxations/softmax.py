@@ -1,0 +1,170 @@
+"""What all relaxations have in common: one real parameter for each option, a softmax over each slot, and Adam."""
+
+from collections.abc import Iterator
+
+import torch
+
+from ...errors import InputError
+from ...nn.gates import Gate, one_hot
+from ...space.space import Arch, SearchSpace
+from ..base import Held, Lesson, State
+from ..finalists import most_probable_within
+from ..limit import Limit
+
+REMEMBERED = 0.95
+"""Part of the baseline that a new loss leaves as it was."""
+
+
+def rate(lr: float, published: float, steps: int, budget: int) -> float:
+    """`lr`, or for 0 the published rate; in fewer than the published `steps`, one that goes as far in `budget` steps.
+
+    Steps of Adam are at most about as long as its rate. Raises `InputError` for a rate under 0, and for no step.
+    """
+    at_least("lr", lr)
+    at_least("budget", budget, 1)
+    return lr or published * max(1.0, steps / budget)
+
+
+def at_least(name: str, value: float, least: float = 0.0) -> None:
+    """Raises `InputError` where the constant `name` is under `least`, or no number."""
+    if not value >= least:
+        raise InputError(f"{name} must be at least {least:g}, not {value:g}")
+
+
+class Softmax:
+    """A learner with parameters α (slots, widest slot), and p = softmax(α) of each slot; 0 beyond narrow slots.
+
+    A subclass makes `gates`, and notes in `behind` the probabilities that made them. It gives weights to several
+    options of each of the `open` slots. The others are those of one option, and those whose options change shapes, so
+    that their outputs cannot be added up (`SearchSpace.mixable`). Of these one option is drawn by p, and α follows the
+    policy gradient (loss − baseline)·∇log p (REINFORCE), where the baseline is a moving average of the loss; no
+    publication searches such slots by gradient. The expected latency is differentiable in both.
+
+    Raises `InputError` for an `init_std` (of the normal distribution of the first α) or a `weight_decay` under 0.
+    """
+
+    single_level = False
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        limit: Limit,
+        *,
+        seed: int,
+        lr: float,
+        betas: tuple[float, float],
+        init_std: float,
+        weight_decay: float = 0.0,
+    ) -> None:
+        at_least("init_std", init_std)
+        at_least("weight_decay", weight_decay)
+        self.space, self.limit = space, limit
+        self.generator = torch.Generator().manual_seed(seed)
+        self.choices = torch.tensor(space.choices)
+        self.present = torch.arange(int(self.choices.max())) < self.choices[:, None]
+        mixable = torch.tensor(space.mixable)
+        self.open, self.closed = mixable.nonzero()[:, 0], (~mixable).nonzero()[:, 0]
+        alpha = init_std * torch.randn(self.present.shape, generator=self.generator)
+        self.alpha = alpha.where(self.present, 0.0).requires_grad_()  # weight decay makes no number of an infinity
+        self.optimizer = torch.optim.Adam([self.alpha], lr=lr, betas=betas, weight_decay=weight_decay)
+        self.baseline: float | None = None
+        self.behind: torch.Tensor | None = None
+
+    def logits(self) -> torch.Tensor:
+        """α, −∞ beyond narrow slots; (slots, widest slot)."""
+        return self.alpha.where(self.present, -torch.inf)
+
+    def draw(self) -> torch.Tensor:
+        """One index per slot, drawn by p. Until the next draw, `mixed` gates have it in slots that are not open."""
+        self.drawn = torch.multinomial(self.distribution(), 1, generator=self.generator)[:, 0]
+        return self.drawn
+
+    def gumbel(self, like: torch.Tensor) -> torch.Tensor:
+        """Standard Gumbel noise, shaped like `like`; never infinite, as an exponential of 0 would make it."""
+        noise = torch.empty_like(like).exponential_(generator=self.generator)
+        return -noise.clamp_(min=torch.finfo(noise.dtype).tiny).log_()
+
+    def path(self) -> Arch:
+        """One index per slot, drawn by p."""
+        return tuple(self.draw().tolist())
+
+    def lesson(self, part: float) -> Lesson:
+        """One path drawn by p: before the first architecture step, uniformly but for the noise of the first α."""
+        return Lesson((one_hot(self.path()),))
+
+    def gates(self) -> tuple[Gate, ...]:
+        """What runs in the next architecture step; newly drawn where the method draws."""
+        raise NotImplementedError
+
+    def mixed(self, weights: torch.Tensor) -> tuple[Gate, ...]:
+        """All options of the open slots, summed with `weights` (slots, widest slot); of the others those drawn."""
+        sizes = self.choices[self.open].tolist()
+        rows = weights[self.open][self.present[self.open]].split(sizes)
+        return self.placed(Gate(tuple(range(n)), row, "weighted") for n, row in zip(sizes, rows, strict=True))
+
+    def placed(self, gates: Iterator[Gate]) -> tuple[Gate, ...]:
+        """`gates`, one for each open slot, and the drawn option of all other slots."""
+        found = [Gate((index,)) for index in self.drawn.tolist()]
+        for slot, gate in zip(self.open.tolist(), gates, strict=True):
+            found[slot] = gate
+        return tuple(found)
+
+    def probs(self) -> torch.Tensor:
+        """The probabilities behind the last gates (slots, widest slot), for the expected latency; differentiable."""
+        return self.behind
+
+    def credited(self, loss: torch.Tensor) -> torch.Tensor:
+        """`loss` as it is, with the policy gradient of the slots that are not open; the baseline takes note of it."""
+        value = float(loss.detach())
+        baseline = value if self.baseline is None else self.baseline
+        self.baseline = REMEMBERED * baseline + (1 - REMEMBERED) * value
+        logs = self.logits()[self.closed].log_softmax(1).gather(1, self.drawn[self.closed, None])
+        return loss + (value - baseline) * (logs - logs.detach()).sum()
+
+    def learn(self, held: Held) -> list[tuple[Arch, float]]:
+        """One architecture step. It names no architecture: a loss under gates is not what one would be worth."""
+        gates = self.gates()
+        self.step(held.joined(self.credited(held.loss(gates)), self.probs()))
+        return []
+
+    def step(self, loss: torch.Tensor) -> None:
+        """One Adam update of α; if `single_level`, the shared weights are left their gradients of `loss`."""
+        if self.single_level:
+            self.optimizer.zero_grad()
+            loss.backward()
+        else:
+            (self.alpha.grad,) = torch.autograd.grad(loss, self.alpha)
+        self.optimizer.step()
+
+    def distribution(self) -> torch.Tensor:
+        """p, (slots, widest slot), detached."""
+        return self.logits().detach().softmax(1)
+
+    def finalists(self, count: int, limit: Limit) -> list[Arch]:
+        """Up to `count` different architectures within `limit`, the most probable first."""
+        return most_probable_within(self.distribution().double().numpy(), limit, count)
+
+    def best(self) -> Arch:
+        """The most probable architecture within the limit. Raises `InputError` where none is known."""
+        found = self.finalists(1, self.limit)
+        if not found:
+            low, high = self.limit.low, self.limit.high
+            raise InputError(f"found no architecture of {self.space.name} that costs {low:g} to {high:g}: allow more")
+        return found[0]
+
+    def state_dict(self) -> State:
+        """α, Adam's state, the baseline and the random state."""
+        return {
+            "alpha": self.alpha.detach(),
+            "optimizer": self.optimizer.state_dict(),
+            "baseline": self.baseline,
+            "generator": self.generator.get_state(),
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from `state`."""
+        with torch.no_grad():
+            self.alpha.copy_(state["alpha"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.baseline = state["baseline"]
+        self.generator.set_state(state["generator"])
