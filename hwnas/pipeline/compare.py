@@ -17,7 +17,7 @@ from ..strategies import methods
 from .compare_bench import Bench
 from .compare_figures import Result, Truth
 from .compare_plot import page
-from .compare_run import Run, Task, run
+from .compare_run import Run, Task, made, run
 from .parallel import run_all
 from .tables import find
 
@@ -89,6 +89,8 @@ def compare(
     truth = Truth.of(bench)
     keys = [(name, seed) for name in own for seed in range(seeds)]
     tasks = [Task(*key, budget, own[key[0]], Path(out) / RUNS / f"{key[0]}-{key[1]}.json") for key in keys]
+    for task in tasks[::seeds]:
+        made(task, bench)  # a constant out of range is refused before anything runs
     with progress("compare", budget * len(tasks)) as report:
         runs = dict(zip(keys, _all(tasks, bench, workers, report), strict=True))
     results = [Result.of(name, own[name], [runs[name, seed] for seed in range(seeds)], bench, truth) for name in own]

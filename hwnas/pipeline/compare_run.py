@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..progress import Report
 from ..space.space import Arch
 from ..strategies import methods
+from ..strategies.base import Sampler
 from .compare_bench import Bench
 
 SCHEMA = 1
@@ -62,10 +63,14 @@ def run(task: Task, bench: Bench, report: Report) -> Run:
     return files.parse(_RUN, kept.get("run"), task.path)
 
 
+def made(task: Task, bench: Bench) -> Sampler:
+    """The strategy of `task`, which has asked for nothing yet. Raises `InputError` for a constant out of range."""
+    kind = methods.get(task.strategy).parts[0]
+    return kind(bench.space, bench.limit, seed=task.seed, budget=task.budget, **task.constants)
+
+
 def _done(task: Task, bench: Bench, report: Report) -> Run:
-    method = methods.get(task.strategy)
-    kind = method.parts[0]
-    strategy = kind(bench.space, bench.limit, seed=task.seed, budget=task.budget, **task.constants)
+    strategy = made(task, bench)
     observed, asked, told, seconds = bench.observed(task.seed), [], [], 0.0
     for count in range(task.budget):
         started = perf_counter()
