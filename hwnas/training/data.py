@@ -5,7 +5,7 @@ training split.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -54,6 +54,12 @@ class Dataset:
             digest.update(part.labels.numpy())
         return digest.hexdigest()[:16]
 
+    def at(self, resolution: int) -> "Dataset":
+        """The same data set with images of `resolution` pixels a side."""
+        if resolution == self.resolution:
+            return self
+        return replace(self, train=self.train.at(resolution), test=self.test.at(resolution))
+
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 images (N, 3, H, W) as a network takes them: float32, channels_last, mean 0 and deviation 1.
 
@@ -69,15 +75,22 @@ class Dataset:
         return torch.from_numpy(normalised).permute(0, 3, 1, 2)
 
 
-def load(spec: str | Path = DEFAULT, resolution: int = 32, root: Path | None = None, show: bool = True) -> Dataset:
+def load(
+    spec: str | Path | Dataset = DEFAULT, resolution: int = 32, root: Path | None = None, show: bool = True
+) -> Dataset:
     """The data set `spec` with images of `resolution` pixels.
 
-    `spec` is a name in `NAMED` or a folder with one folder of images per class (see `image_folder`). `root` is where
+    `spec` is a name in `NAMED`, a folder with one folder of images per class (see `image_folder`), or a data set that
+    was loaded before at that resolution. `root` is where
     torchvision keeps, or will download, the named sets that are not packaged; by default the folder `data`. `show`
     allows a progress bar. Raises `InputError` for anything that cannot be used, naming it.
     """
     if resolution < 1:
         raise InputError(f"images have at least 1 pixel a side, not {resolution}")
+    if isinstance(spec, Dataset):
+        if spec.resolution != resolution:
+            raise InputError(f"{spec.name} was loaded at {spec.resolution} px and is needed at {resolution} px")
+        return spec
     if str(spec) in NAMED:
         source = NAMED[str(spec)](resolution, root or Path("data"))
     elif Path(spec).is_dir():

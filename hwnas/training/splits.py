@@ -6,6 +6,10 @@ import numpy as np
 import torch
 
 from ..errors import InputError
+from ..nn.supernet import resized
+
+CHUNK = 1000
+"""Images that are resized at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +26,11 @@ class Split:
         """The items at `indices`, in that order."""
         chosen = torch.from_numpy(indices)
         return Split(self.images[chosen], self.labels[chosen])
+
+    def at(self, resolution: int) -> "Split":
+        """The same images at `resolution` pixels a side."""
+        parts = [resized(part.float(), resolution).round().to(torch.uint8) for part in self.images.split(CHUNK)]
+        return Split(torch.cat(parts), self.labels)
 
 
 def stratified(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
