@@ -17,8 +17,9 @@ from hwnas.nn.state import load_state, save_state
 from hwnas.nn.supernet import Supernet
 from hwnas.progress import Report
 from hwnas.space.space import Arch, SearchSpace
-from hwnas.strategies.lessons.rules import RULES
-from hwnas.strategies.weights import weight_step
+from hwnas.strategies.lessons.base import Lessons
+from hwnas.strategies.lessons.rules import Fair, Sandwich, Uniform
+from hwnas.strategies.weights import SharedWeights, weight_step
 from hwnas.training.batches import Batches
 from hwnas.training.data import Dataset, Split
 from hwnas.training.inherited import Inherited
@@ -55,6 +56,12 @@ class Way:
     momentum: float = 0.9
     weight_decay: float = 4e-5
 
+    def lessons(self, space: SearchSpace, seed: int) -> Lessons:
+        """What each step trains. All that a step runs is decayed, whatever the rule."""
+        if self.rule == "sandwich":
+            return Sandwich(space, seed=seed, distil=self.distil, decay_first=False)
+        return {"uniform": Uniform, "fair": Fair}[self.rule](space, seed=seed)
+
 
 class Run:
     """Training of one supernet for `images`; an image counts once for each architecture that it trains.
@@ -74,22 +81,19 @@ class Run:
         self.optimizer = torch.optim.SGD(
             self.supernet.parameters(), way.lr, way.momentum, weight_decay=way.weight_decay, nesterov=True
         )
-        self.per_step = way.batch_size * len(self.archs(0))
+        self.shared, self.lessons = SharedWeights(self.supernet), way.lessons(space, seed)
+        self.per_step = way.batch_size * len(self.lessons.lesson(0.0, 0).paths)
         self.steps = images // self.per_step
         self.done, self.seconds = 0, 0.0
         self.identity = repr((space.fingerprint, way, dataset.fingerprint, images, seed))
-
-    def archs(self, step: int) -> list[Arch]:
-        """What step `step` trains."""
-        return RULES[self.way.rule](self.space, np.random.default_rng((self.seed, step)))
 
     def step(self) -> float:
         """One update, at a rate that rises at first and falls to zero along a cosine. Returns the loss before it."""
         part = self.done / self.steps
         for group in self.optimizer.param_groups:
             group["lr"] = self.way.lr * min(1.0, (part + 1 / self.steps) / WARMUP) * (1 + cos(pi * part)) / 2
-        batch, archs = self.batches(self.done), self.archs(self.done)
-        loss = weight_step(self.supernet, self.optimizer, archs, *batch, distil=self.way.distil)
+        lesson = self.lessons.lesson(part, self.done)
+        loss = weight_step(self.shared, self.optimizer, lesson, self.batches(self.done))
         self.done += 1
         return loss
 

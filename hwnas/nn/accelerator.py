@@ -5,7 +5,7 @@ import os
 import torch
 
 from ..errors import InputError
-from .places import SharedBlock
+from .places import Place, SharedBlock
 from .supernet import Supernet
 
 
@@ -42,7 +42,8 @@ def compile_blocks(supernet: Supernet, backend: str = "inductor") -> None:
     function and refuses the next: here the limit is all candidates, each with and without gradients. That limit is
     torch's for the whole process; it is only ever raised.
     """
-    config, graphs = torch._dynamo.config, 2 * sum(len(place.candidates) for place in supernet.parts)
+    places = [module for module in supernet.modules() if isinstance(module, Place)]
+    config, graphs = torch._dynamo.config, 2 * sum(len(place.candidates) for place in places)
     config.recompile_limit = max(config.recompile_limit, graphs)
     config.accumulated_recompile_limit = max(config.accumulated_recompile_limit, graphs)
     for block in supernet.modules():
