@@ -1,62 +1,26 @@
-"""The alternation of weight and architecture steps: what each may touch, and that a cut changes nothing."""
+"""Steps of weights and of the architecture: what each may touch and is given, and that a cut changes nothing."""
 
 import signal
 from itertools import chain
 
 import pytest
 import torch
+from learning import COSTS, Drawn, LinearCost, Softmax, batches, loop_of, small_space, small_supernet
+from torch.nn.functional import cross_entropy
 
 from hwnas.errors import InputError
+from hwnas.nn.gates import Gate
 from hwnas.nn.state import save_state
-from hwnas.nn.supernet import Supernet
-from hwnas.space.net import Block
-from hwnas.space.space import SearchSpace, Slot
-from hwnas.strategies.loops import RelaxationLoop, Schedule
-from hwnas.strategies.objective import SteeredLatency
-from hwnas.strategies.proxyless import ProxylessGradient
+from hwnas.nn.supernet import one_hot
+from hwnas.strategies.lessons.few_shot import FewShot
+from hwnas.strategies.lessons.path_dropout import PathDropout
+from hwnas.strategies.lessons.rules import Fair, Sandwich, Uniform
+from hwnas.strategies.lessons.shrinking import ProgressiveShrinking
+from hwnas.strategies.loops import Schedule, SharedLoop
+from hwnas.strategies.objective import reward
 
-COSTS = torch.tensor([[0.3, 0.5, 0.9, 0.0], [0.2, 0.6, 0.7, 0.0], [0.4, 0.5, 1.0, 0.0]])
-SHORT = Schedule(warmup_steps=4, steps=8, weight_steps_per_arch_step=2, batch_size=4, arch_lr=0.2, checkpoint_seconds=0)
-
-
-def small_space() -> SearchSpace:
-    """Three slots of three MBConvs and a skip, on 8×8 images."""
-    convs = [Block("mbconv", 8, 8, 8, 8, k, 1, e, act="relu6", residual=True) for k, e in ((3, 2), (5, 3), (7, 1))]
-    slot = Slot((*convs, Block("skip", 8, 8, 8, 8)))
-    return SearchSpace(
-        "small", (Block("conv", 3, 8, 8, 8, 3, act="relu6"), *[slot] * 3, Block("classifier", 8, 5, 8, 8))
-    )
-
-
-class LinearCost:
-    """0.1 ms and the cost of each candidate."""
-
-    def expected(self, probs):
-        return 0.1 + (probs * COSTS).sum()
-
-
-def batches(kind, log):
-    """Four random images for each step, another four for each kind; what is asked for is noted in `log`."""
-
-    def batch(step):
-        log.append(f"{kind} {step}")
-        generator = torch.Generator().manual_seed(2 * step + (kind == "held-out"))
-        return torch.randn(4, 3, 8, 8, generator=generator), torch.randint(5, (4,), generator=generator)
-
-    return batch
-
-
-def loop_of(schedule, *, seed=0, target_ms=1.0, log=None):
-    log = [] if log is None else log
-    supernet = Supernet(small_space(), seed)
-    for name, value in supernet.named_parameters():  # residual blocks begin as the identity, with gradients of 0
-        if "project.norm" in name:
-            value.data.fill_(1.0)
-    strategy = ProxylessGradient(small_space(), steps=schedule.arch_steps, lr=schedule.arch_lr, seed=seed)
-    objective = SteeredLatency(target_ms)
-    return RelaxationLoop(
-        supernet, strategy, objective, LinearCost(), schedule, batches("training", log), batches("held-out", log)
-    )
+SHORT = Schedule(warmup_steps=4, steps=8, weight_steps_per_arch_step=2, batch_size=4, checkpoint_seconds=0)
+JOINT = SHORT.model_copy(update={"weight_steps_per_arch_step": 1})
 
 
 def weights(loop):
@@ -80,15 +44,49 @@ def test_weights_see_training_images_and_the_architecture_held_out_ones_at_their
     assert log == [*warmup, *chain(*rounds)]
 
 
+def test_a_single_level_learner_sees_only_the_training_images_of_the_steps_after_the_warm_up(tmp_path):
+    log, parts, same = [], [], []
+
+    def look(held):
+        gates = one_hot((0, 1, 2))
+        parts.append(held.part)
+        same.append(torch.equal(held.loss(gates), held.training_loss(gates)))
+
+    run(loop_of(JOINT, learner=Softmax(single_level=True, look=look), log=log), tmp_path / "state")
+    assert log == [f"training {step}" for step in range(12)]
+    assert parts == [step / 8 for step in range(8)]
+    assert all(same)
+
+
+def test_a_single_level_learner_moves_the_weights_by_the_gradient_that_it_leaves():
+    loop, twin = (loop_of(JOINT, learner=Softmax(single_level=True)) for _ in range(2))
+    rows = twin.learner.alpha.detach().softmax(1).unbind()
+    images, labels = batches("training")(7)
+    logits = twin.supernet(images, [Gate((0, 1, 2, 3), row, "weighted") for row in rows])
+    grads = torch.autograd.grad(cross_entropy(logits, labels, label_smoothing=0.1), list(twin.supernet.parameters()))
+    before = weights(loop)
+    loop.optimizer.param_groups[0]["weight_decay"] = 0.0
+    loop.joint_step(7)
+    for (name, value), grad in zip(loop.supernet.named_parameters(), grads, strict=True):
+        # the first step of Nesterov's momentum 0.9 is 1.9 times as long
+        torch.testing.assert_close(value.detach(), before[name] - 0.1 * 1.9 * grad, rtol=1e-4, atol=1e-6)
+    assert not torch.equal(loop.learner.alpha, twin.learner.alpha)
+
+
+def test_a_single_level_learner_takes_no_schedule_of_steps_in_turn():
+    with pytest.raises(InputError, match="learns in every step of the weights"):
+        loop_of(SHORT, learner=Softmax(single_level=True))
+
+
 def test_the_warm_up_leaves_the_architecture_and_the_multiplier_alone():
     loop = loop_of(SHORT)
-    before = loop.strategy.alpha.detach().clone()
+    before = loop.learner.alpha.detach().clone()
     for _ in range(SHORT.warmup_steps + SHORT.weight_steps_per_arch_step - 1):
-        loop.step(lambda done, text: None)
-        assert torch.equal(loop.strategy.alpha, before)
-        assert loop.objective == SteeredLatency(1.0)
-    loop.step(lambda done, text: None)
-    assert not torch.equal(loop.strategy.alpha, before)
+        loop.step()
+        assert torch.equal(loop.learner.alpha, before)
+        assert loop.objective.state_dict() == {"error": 0.0, "accumulated": 0.0}
+    loop.step()
+    assert not torch.equal(loop.learner.alpha, before)
 
 
 def test_every_architecture_step_steers_by_the_expected_latency_that_it_led_to():
@@ -96,10 +94,50 @@ def test_every_architecture_step_steers_by_the_expected_latency_that_it_led_to()
     errors = []
     for step in range(5):
         loop.arch_step(step)
-        errors.append(float(LinearCost().expected(loop.strategy.distribution())) / 1.0 - 1)
+        errors.append(float(LinearCost().expected(loop.learner.distribution())) / 1.0 - 1)
         assert loop.objective.error == pytest.approx(errors[-1])
         assert loop.objective.accumulated == pytest.approx(sum(errors))
+        assert loop.expected_ms() == pytest.approx(1 + errors[-1])
     assert len(set(errors)) == 5
+
+
+def test_held_gives_the_loss_of_its_images_and_joins_the_latency_of_the_same_probabilities():
+    seen = []
+
+    def look(held):
+        gates = [Gate((0, 2), torch.tensor([0.25, 0.75], requires_grad=True), "weighted")] * 3
+        probs = torch.full((3, 4), 0.25)
+        loss = held.loss(gates)
+        seen.append((held, gates, loss.detach(), held.training_loss(gates).detach(), held.joined(loss, probs).detach()))
+
+    loop = loop_of(SHORT, learner=Softmax(look=look))
+    loop.objective.error = 0.3
+    loop.done = 6
+    loop.arch_step(1)
+    held, gates, loss, training, joined = seen[0]
+    for kind, step, found in (("held-out", 1, loss), ("training", 6, training)):
+        images, labels = batches(kind)(step)
+        expected = cross_entropy(small_supernet()(images, gates), labels, label_smoothing=0.1)
+        torch.testing.assert_close(found, expected)
+    expected_ms = 0.1 + float(COSTS.sum()) / 4
+    assert float(joined - loss) == pytest.approx(10 * 0.3 * (expected_ms - 1))
+    assert (held.part, held.rate) == (1 / 4, pytest.approx(SHORT.rate(6)))
+    assert held.supernet is loop.supernet
+
+
+def test_a_reward_is_of_the_accuracy_with_statistics_of_the_batch_and_of_the_latency_of_one_architecture():
+    told = []
+    loop = loop_of(SHORT, learner=Drawn(), objective=lambda accuracy, ms: accuracy + 100 * ms,
+                   history=lambda *row: told.append(row))  # fmt: skip
+    images, labels = batches("held-out")(2)
+    loop.arch_step(2)
+    assert len(told) == 3
+    for step, arch, score in told:
+        assert step == 3
+        answers = small_supernet()(images, one_hot(arch)).argmax(1)
+        ms = float(LinearCost().cost([arch])[0])
+        assert score == pytest.approx(float((answers == labels).double().mean()) + 100 * ms)
+    assert len({score for *_, score in told}) > 1
 
 
 def test_weight_decay_spares_the_norms():
@@ -118,13 +156,13 @@ def test_weight_decay_spares_the_norms():
 def test_a_weight_step_moves_nothing_off_its_path():
     """Neither by weight decay nor by the momentum of earlier steps."""
     loop = loop_of(SHORT.model_copy(update={"weight_decay": 0.5}))
-    paths, draw = [], loop.strategy.path
+    paths, draw = [], loop.learner.path
 
     def path():
         paths.append(draw())
         return paths[-1]
 
-    loop.strategy.path = path
+    loop.learner.path = path
     for step in range(12):
         before = weights(loop)
         loop.weight_step(step)
@@ -133,18 +171,17 @@ def test_a_weight_step_moves_nothing_off_its_path():
     assert all(len(set(slot)) > 2 for slot in zip(*paths, strict=True))
 
 
-def test_an_architecture_step_moves_no_weight_and_no_momentum():
-    loop = loop_of(SHORT)
+@pytest.mark.parametrize("kind", [Softmax, Drawn])
+def test_an_architecture_step_moves_no_weight_and_no_momentum(kind):
+    loop = loop_of(SHORT, learner=kind(), objective=reward("tunas", 1.0) if kind is Drawn else None)
     loop.weight_step(0)
-    before, alpha = weights(loop), loop.strategy.alpha.detach().clone()
+    before, alpha = weights(loop), loop.learner.alpha.detach().clone()
     momenta = [state["momentum_buffer"].clone() for state in loop.optimizer.state.values()]
-    rate = loop.rate.state_dict()
     loop.arch_step(0)
     assert not moved(loop, before)
     after = [state["momentum_buffer"] for state in loop.optimizer.state.values()]
     assert all(torch.equal(a, b) for a, b in zip(after, momenta, strict=True))
-    assert loop.rate.state_dict() == rate
-    assert not torch.equal(loop.strategy.alpha, alpha)
+    assert not torch.equal(loop.learner.alpha, alpha)
 
 
 def test_in_bfloat16_steps_are_nearly_the_same_and_weights_stay_float32():
@@ -153,33 +190,102 @@ def test_in_bfloat16_steps_are_nearly_the_same_and_weights_stay_float32():
     assert losses[0][0] != losses[1][0]
     assert losses[1][0] == pytest.approx(losses[0][0], rel=0.02)
     assert all(value.dtype == torch.float32 for value in rough.supernet.parameters())
-    gradients = [loop.strategy.alpha.grad for loop in (exact, rough)]
+    gradients = [loop.learner.alpha.grad for loop in (exact, rough)]
     assert (gradients[1] - gradients[0]).norm() < 0.1 * gradients[0].norm()
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    return run(loop_of(SHORT), tmp_path_factory.mktemp("whole") / "state")
+def test_the_overhead_is_what_the_strategy_does_beside_the_supernet(monkeypatch):
+    """By a clock that only they move: a lesson by 1, a learner by 2, the supernet by 10 forward and 100 backward."""
+    now = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+
+    def spend(seconds, value=None):
+        now[0] += seconds
+        return value
+
+    loop = loop_of(SHORT, learner=Softmax(look=lambda held: spend(2)))
+    path = loop.learner.path
+    loop.learner.path = lambda: spend(1, path())
+    loop.supernet.register_forward_hook(lambda *_: spend(10))
+    loop.supernet.parts[-1].register_forward_hook(lambda *call: call[-1].register_hook(lambda _: spend(100)) and None)
+    for _ in range(6):
+        loop.step()
+    assert loop.own == 6 * 1 + 2
+    assert loop.seconds == loop.own + 7 * 110
+    assert loop.overhead == loop.own / loop.seconds
+    resumed = loop_of(SHORT)
+    resumed.load_state_dict(loop.state_dict())
+    assert resumed.overhead == loop.overhead
 
 
-def test_the_rate_of_the_weights_falls_to_0_over_the_whole_run(undisturbed):
-    assert [group["lr"] for group in undisturbed.optimizer.param_groups] == pytest.approx([0, 0])
-    begun = loop_of(SHORT)
-    for _ in range(SHORT.total // 2):
-        begun.step(lambda done, text: None)
-    assert begun.rate.get_last_lr() == pytest.approx([SHORT.lr / 2] * 2)
+def test_the_rate_of_the_weights_falls_along_a_cosine_to_its_floor():
+    schedule = SHORT.model_copy(update={"lr_floor": 0.05})
+    assert [schedule.rate(done) for done in (0, 6, 12)] == pytest.approx([0.1, 0.0525, 0.005])
+    assert SHORT.rate(12) == pytest.approx(0)
+    loop, rates = loop_of(schedule), []
+    loop.optimizer.register_step_pre_hook(lambda *_: rates.append([g["lr"] for g in loop.optimizer.param_groups]))
+    for _ in range(12):
+        loop.step()
+    assert rates == [[schedule.rate(done)] * 2 for done in range(12)]
 
 
-def require_same(loop, undisturbed):
-    assert loop.done == undisturbed.done == SHORT.total
-    assert torch.equal(loop.strategy.alpha, undisturbed.strategy.alpha)
-    assert not moved(loop, weights(undisturbed))
-    assert loop.objective == undisturbed.objective
-    assert loop.rate.state_dict() == undisturbed.rate.state_dict()
+LEARNERS = {
+    "gradient": lambda seed: loop_of(SHORT, seed=seed),
+    "single level": lambda seed: loop_of(JOINT, seed=seed, learner=Softmax(seed, single_level=True)),
+    "reward": lambda seed: loop_of(SHORT, seed=seed, learner=Drawn(seed), objective=reward("tunas", 1.0)),
+}
+LESSONS = {
+    "uniform": Uniform,
+    "fair": Fair,
+    "sandwich": Sandwich,
+    "path dropout": PathDropout,
+    "shrinking": ProgressiveShrinking,
+    "few-shot": FewShot,
+}
 
 
-@pytest.mark.parametrize("cut", range(1, SHORT.total + 1))
-def test_a_run_stopped_by_ctrl_c_at_any_step_ends_as_an_undisturbed_one(undisturbed, tmp_path, cut):
+def one_shot(kind, schedule=SHORT, seed=0):
+    """A loop of lessons alone: another `seed` is of the first weights, not of the lessons."""
+    lessons = kind(small_space(), seed=0)
+    supernet = lessons.supernet()
+    for value in supernet.parameters():
+        torch.nn.init.normal_(value, 0.5, 0.3, generator=torch.Generator().manual_seed(seed))
+    return SharedLoop(supernet, lessons, None, None, None, schedule, batches("training"), None)
+
+
+def makers():
+    for name, make in LEARNERS.items():
+        yield pytest.param(make, id=name)
+    for name, kind in LESSONS.items():
+        yield pytest.param(lambda seed, kind=kind: one_shot(kind, seed=seed), id=name)
+
+
+def require_same(loop, other):
+    assert loop.done == other.done
+    assert not moved(loop, weights(other))
+    assert getattr(loop.supernet, "divided", None) == getattr(other.supernet, "divided", None)
+    if loop.learner is not None:
+        assert torch.equal(loop.learner.alpha, other.learner.alpha)
+        assert torch.equal(loop.learner.generator.get_state(), other.learner.generator.get_state())
+    if not callable(loop.objective) and loop.objective is not None:
+        assert loop.objective.state_dict() == other.objective.state_dict()
+
+
+@pytest.mark.parametrize("make", list(makers()))
+def test_a_run_that_is_cut_anywhere_ends_as_an_undisturbed_one(make, tmp_path):
+    whole = run(make(0), tmp_path / "whole")
+    assert whole.done == SHORT.total
+    for cut in (3, 7):
+        stopped = make(0)
+        for _ in range(cut):
+            stopped.step()
+        save_state(tmp_path / "state", stopped.state_dict())
+        resumed = run(make(9), tmp_path / "state")  # another seed: all is in the file
+        require_same(resumed, whole)
+
+
+@pytest.mark.parametrize("cut", [1, 4, 6, 12])
+def test_a_run_stopped_by_ctrl_c_ends_as_an_undisturbed_one(tmp_path, cut):
     def interrupt(done, text):
         if done == cut:
             signal.raise_signal(signal.SIGINT)
@@ -188,11 +294,11 @@ def test_a_run_stopped_by_ctrl_c_at_any_step_ends_as_an_undisturbed_one(undistur
     with pytest.raises(KeyboardInterrupt):
         run(stopped, tmp_path / "state", interrupt)
     assert stopped.done == cut
-    require_same(run(loop_of(SHORT, seed=9), tmp_path / "state"), undisturbed)  # another seed: all is in the file
+    require_same(run(loop_of(SHORT, seed=9), tmp_path / "state"), run(loop_of(SHORT), tmp_path / "whole"))
 
 
-@pytest.mark.parametrize("cut", range(2, SHORT.total + 1))
-def test_a_run_that_died_in_any_step_ends_as_an_undisturbed_one(undisturbed, tmp_path, cut):
+@pytest.mark.parametrize("cut", [2, 7, 12])
+def test_a_run_that_died_in_a_step_ends_as_an_undisturbed_one(tmp_path, cut):
     def die(done, text):
         if done == cut:
             raise ZeroDivisionError
@@ -200,8 +306,36 @@ def test_a_run_that_died_in_any_step_ends_as_an_undisturbed_one(undisturbed, tmp
     with pytest.raises(ZeroDivisionError):
         run(loop_of(SHORT), tmp_path / "state", die)
     log = []
-    require_same(run(loop_of(SHORT, seed=9, log=log), tmp_path / "state"), undisturbed)
+    require_same(run(loop_of(SHORT, seed=9, log=log), tmp_path / "state"), run(loop_of(SHORT), tmp_path / "whole"))
     assert log[0] == f"training {cut - 1}"  # the step that was lost, and none before it
+
+
+@pytest.mark.parametrize("kind", [None, FewShot])
+def test_a_run_goes_on_under_a_longer_schedule_at_the_rates_of_that(tmp_path, kind):
+    """Those of a few-shot supernet that is divided stay so, although the longer schedule would divide it later."""
+    longer = SHORT.model_copy(update={"steps": 28})
+    run(one_shot(kind) if kind else loop_of(SHORT), tmp_path / "state")
+    loop, rates = one_shot(kind, longer) if kind else loop_of(longer), []
+    loop.optimizer.register_step_pre_hook(lambda *_: rates.append(loop.optimizer.param_groups[0]["lr"]))
+    run(loop, tmp_path / "state")
+    assert loop.done == 32
+    assert rates == [longer.rate(done) for done in range(12, 32)]
+    assert rates[0] > 0.06
+    assert getattr(loop.supernet, "divided", True)
+
+
+def test_a_few_shot_supernet_is_divided_in_the_middle_and_each_step_then_trains_one_part():
+    loop = one_shot(FewShot)
+    for done in range(12):
+        before = weights(loop)
+        loop.step()
+        assert loop.supernet.divided == (done >= 6)
+        parts = {name.split(".parts.")[0] if name.startswith("others") else "first" for name in moved(loop, before)}
+        if done < 6:
+            assert parts == {"first"}
+        elif done > 6:
+            assert len(parts) == 1
+    assert len(loop.supernet.others) == 3
 
 
 def renamed(state):
@@ -209,7 +343,7 @@ def renamed(state):
 
 
 def shortened(state):
-    del state["rate"]
+    del state["learner"]
 
 
 def regrouped(state):
@@ -228,7 +362,7 @@ def test_a_checkpoint_of_another_version_is_refused_in_one_line(tmp_path, change
 @pytest.mark.parametrize("target_ms", [0.6, 1.6])
 def test_expected_latency_ends_at_the_target(tmp_path, target_ms):
     """Whether the probabilities begin, at 1.38 ms, over the target or under it."""
-    schedule = Schedule(warmup_steps=0, steps=300, batch_size=4)
-    loop = loop_of(schedule, target_ms=target_ms)
+    schedule = Schedule(warmup_steps=0, steps=200, batch_size=4)
+    loop = loop_of(schedule, learner=Softmax(lr=0.3), target_ms=target_ms)
     assert loop.expected_ms() == pytest.approx(1.38, abs=0.01)
     assert run(loop, tmp_path / "state").expected_ms() == pytest.approx(target_ms, rel=0.03)

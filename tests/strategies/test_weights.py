@@ -4,10 +4,13 @@ import pytest
 import torch
 from torch.nn import functional
 
+from hwnas.nn.gates import Gate
+from hwnas.nn.optimizer import sgd
 from hwnas.nn.supernet import Supernet, one_hot
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
-from hwnas.strategies.weights import weight_step
+from hwnas.strategies.base import Lesson
+from hwnas.strategies.weights import SharedWeights, weight_step
 
 ARCHS = [(0, 0), (1, 2), (0, 2)]
 IMAGES = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -27,9 +30,14 @@ def supernet(awake) -> Supernet:
     return awake(Supernet(SearchSpace("small", parts), seed=0)).train().double()
 
 
-def step(supernet, archs, lr=1.0, **options):
+def lesson(archs, **options):
+    return Lesson(tuple(map(one_hot, archs)), **options)
+
+
+def step(supernet, archs, lr=1.0, decay=0.0, **options):
+    optimizer = torch.optim.SGD(supernet.parameters(), lr, weight_decay=decay)
     return weight_step(
-        supernet, torch.optim.SGD(supernet.parameters(), lr), archs, IMAGES.double(), LABELS, smoothed, **options
+        SharedWeights(supernet, smoothed), optimizer, lesson(archs, **options), (IMAGES.double(), LABELS)
     )
 
 
@@ -77,11 +85,37 @@ def test_the_loss_told_is_that_of_the_first(supernet):
     assert step(supernet, ARCHS, lr=0.0, distil=True) == alone != step(supernet, ARCHS[1:], lr=0.0)
 
 
+def test_a_path_of_several_weighted_options_is_an_ordinary_step(supernet):
+    gates = (Gate((0, 2), torch.tensor([0.3, 0.7]).double(), "weighted"), Gate((1,)))
+    grads = gradients(supernet, smoothed(supernet(IMAGES.double(), gates), LABELS))
+    before = {name: value.detach().clone() for name, value in supernet.named_parameters()}
+    optimizer = torch.optim.SGD(supernet.parameters(), 1.0)
+    weight_step(SharedWeights(supernet, smoothed), optimizer, Lesson((gates,)), (IMAGES.double(), LABELS))
+    movement = {name: value.detach() - before[name] for name, value in supernet.named_parameters()}
+    assert_descends(movement, grads)
+
+
+def test_decay_of_the_first_alone_spares_what_only_the_others_run(supernet):
+    initial = {name: value.detach().clone() for name, value in supernet.named_parameters()}
+    ends = []
+    for decay, first in ((0.0, False), (0.5, False), (0.5, True)):
+        supernet.load_state_dict(initial, strict=False)
+        optimizer = sgd([{"params": list(supernet.parameters()), "weight_decay": decay}], 0.1)
+        told = lesson(ARCHS, decay_first=first)
+        weight_step(SharedWeights(supernet, smoothed), optimizer, told, (IMAGES.double(), LABELS))
+        ends.append({name: value.detach().clone() for name, value in supernet.named_parameters()})
+    plain, decayed, spared = ends
+    later = {name for name in initial if name.startswith("parts.1.1.")}  # which the second architecture alone runs
+    assert any(not torch.allclose(plain[name], decayed[name]) for name in later)
+    for name in initial:
+        torch.testing.assert_close(spared[name], (plain if name in later else decayed)[name], rtol=1e-12, atol=1e-14)
+
+
 def test_what_did_not_run_is_left_alone_by_momentum_and_decay(supernet):
     optimizer = torch.optim.SGD(supernet.parameters(), 0.1, momentum=0.9, weight_decay=0.1)
     for archs in ([(0, 0)], [(1, 2), (0, 2)]):
         before = {name: value.detach().clone() for name, value in supernet.named_parameters()}
-        weight_step(supernet, optimizer, archs, IMAGES.double(), LABELS)
+        weight_step(SharedWeights(supernet), optimizer, lesson(archs), (IMAGES.double(), LABELS))
         changed = {name for name, value in supernet.named_parameters() if not torch.equal(value, before[name])}
         idle = {f"parts.{slot + 1}.{index}." for slot in (0, 1) for index in (0, 1)}
         idle -= {f"parts.{slot + 1}.{index}." for arch in archs for slot, index in enumerate(arch)}
