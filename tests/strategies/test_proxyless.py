@@ -1,57 +1,74 @@
-"""The two-path rule of 1812.00332 against its formula."""
+"""The rules of 1812.00332 for two paths and for all of them, against their formulas."""
 
-import copy
 import math
 
 import pytest
 import torch
+from tables import Table, forced, made, mean_gradient
+from toys import space
 
-from hwnas.space.net import Block
-from hwnas.space.space import SearchSpace, Slot
-from hwnas.strategies.proxyless import ProxylessGradient
+from hwnas.errors import InputError
+from hwnas.strategies.limit import Limit
+from hwnas.strategies.relaxations.proxyless import ProxylessGradient
 
-
-def space(*choices: int) -> SearchSpace:
-    """A space with that many candidates per slot; only the counts matter here."""
-    return SearchSpace(
-        "counts", tuple(Slot(tuple(Block("conv", 8, 8, 4, 4, 2 * i + 1) for i in range(n))) for n in choices)
-    )
+each = pytest.mark.parametrize("paths", ["two", "all"])
 
 
-def strategy(*choices: int, spread: float = 1.0, seed: int = 0) -> ProxylessGradient:
-    return ProxylessGradient(space(*choices), init_std=spread, seed=seed)
+def strategy(*choices: int, spread: float = 1.0, seed: int = 0, **constants) -> ProxylessGradient:
+    toy = space(*choices)
+    return ProxylessGradient(toy, Limit.none(toy), seed=seed, **{"budget": 120_000, "init_std": spread, **constants})
 
 
-def test_gradient_is_the_published_formula_on_random_inputs():
+@each
+def test_gradient_is_the_published_formula_on_random_inputs(paths):
     """∂L/∂α_i = Σ_j g_j p̂_j (δ_ij − p̂_i), for random g, in float64; 0 where not drawn."""
     torch.manual_seed(0)
     for seed in range(20):
-        chosen = strategy(7, 6, 7, seed=seed)
+        chosen = strategy(7, 6, 7, seed=seed, paths=paths)
         chosen.alpha = chosen.alpha.detach().double().requires_grad_()
         gates = chosen.gates()
-        g = torch.randn(3, 2, dtype=torch.float64)
-        loss = sum((gate.weights * row).sum() for gate, row in zip(gates, g, strict=True))
+        g = torch.randn(3, 7, dtype=torch.float64)
+        loss = sum((gate.weights * row[: len(gate.indices)]).sum() for gate, row in zip(gates, g, strict=True))
         (got,) = torch.autograd.grad(loss, chosen.alpha)
         want = torch.zeros_like(got)
         for slot, gate in enumerate(gates):
             a = [float(chosen.alpha.detach()[slot, i]) for i in gate.indices]
             p = [math.exp(x) / sum(map(math.exp, a)) for x in a]
-            for i in range(2):
-                want[slot, gate.indices[i]] = sum(float(g[slot, j]) * p[j] * ((i == j) - p[i]) for j in range(2))
+            for i, index in enumerate(gate.indices):
+                want[slot, index] = sum(float(g[slot, j]) * p[j] * ((i == j) - p[i]) for j in range(len(p)))
         torch.testing.assert_close(got, want, rtol=0, atol=1e-6)
 
 
-def test_gates_are_one_hot_on_the_active_candidate():
-    for gate in strategy(7, 2, 3).gates():
-        assert gate.weights.tolist() == pytest.approx([1, 0], abs=1e-6)
-        assert len(set(gate.indices)) == 2
+@each
+def test_gates_are_one_hot_on_the_active_candidate(paths):
+    chosen = strategy(7, 2, 3, paths=paths)
+    for gate, n in zip(chosen.gates(), (7, 2, 3), strict=True):
+        count = n if paths == "all" else 2
+        assert gate.weights.tolist() == pytest.approx([1] + [0] * (count - 1), abs=1e-6)
+        assert len(set(gate.indices)) == count
+        assert set(gate.indices) <= set(range(n))
+        assert (gate.mode, gate.recompute) == ("binary", paths == "all")
+
+
+def test_with_all_paths_the_mean_gradient_is_that_of_the_expected_loss():
+    chosen = made(ProxylessGradient, paths="all")
+    for _ in forced(chosen):
+        assert [gate.indices[0] for gate in chosen.gates()] == chosen.drawn.tolist()
+    torch.testing.assert_close(mean_gradient(chosen, Table()), Table().gradient(chosen.alpha))
+
+
+def test_of_slots_of_two_the_mean_gradient_of_two_paths_is_that_of_the_expected_loss():
+    chosen = made(ProxylessGradient, choices=(2, 2, 2))
+    chosen._pairs = lambda logits: (torch.stack([chosen.drawn, 1 - chosen.drawn], 1), torch.full((3,), 2))
+    table = Table((2, 2, 2))
+    torch.testing.assert_close(mean_gradient(chosen, table), table.gradient(chosen.alpha))
 
 
 def test_pairs_are_drawn_without_replacement_and_the_active_one_by_p_hat():
     """P(active = i) = Σ_j P(pair {i, j}) p̂_i, in closed form for three candidates."""
     chosen = strategy(3)
     p = chosen.distribution()[0].double()
-    draws, counts = 20000, torch.zeros(3, 3)
+    draws, counts = 4000, torch.zeros(3, 3)
     for _ in range(draws):
         (gate,) = chosen.gates()
         counts[gate.indices] += 1
@@ -100,28 +117,25 @@ def test_a_saturated_slot_still_gives_two_different_candidates():
     assert chosen.path() == (0,)
 
 
-def test_state_goes_on_exactly():
-    one, two = strategy(5, 3), strategy(5, 3, seed=9)
-
-    def advance(chosen: ProxylessGradient) -> None:
-        chosen.step(sum((gate.weights * torch.tensor([0.3, -0.2])).sum() for gate in chosen.gates()))
-
-    for _ in range(5):
-        advance(one)
-    two.load_state_dict(copy.deepcopy(one.state_dict()))
-    for _ in range(5):
-        advance(one)
-        advance(two)
-        assert one.path() == two.path()
-    assert torch.equal(one.alpha, two.alpha)
-
-
-def test_a_slot_without_a_choice_is_refused():
-    with pytest.raises(ValueError, match="one candidate"):
-        strategy(3, 1)
+def test_with_all_paths_probs_are_p_and_a_step_is_that_of_adam_alone():
+    chosen = strategy(4, 3, paths="all", lr=0.5)
+    gates = chosen.gates()
+    torch.testing.assert_close(chosen.probs().detach(), chosen.distribution())
+    before, slopes = chosen.alpha.detach().clone(), torch.tensor([1.0, -2.0, 3.0, 0.5])
+    chosen.step(sum((gate.weights * slopes[: len(gate.indices)]).sum() for gate in gates))
+    moved = (chosen.alpha.detach() - before)[chosen.present]
+    torch.testing.assert_close(moved.abs(), torch.full((7,), 0.5))
 
 
 def test_the_default_rate_covers_the_published_way_in_any_number_of_steps():
-    assert ProxylessGradient(space(2)).optimizer.param_groups[0]["lr"] == pytest.approx(1e-3)
-    assert ProxylessGradient(space(2), steps=1200).optimizer.param_groups[0]["lr"] == pytest.approx(0.1)
-    assert ProxylessGradient(space(2), steps=1200, lr=0.5).optimizer.param_groups[0]["lr"] == 0.5
+    for given, want in (({}, 1e-3), ({"budget": 1200}, 0.1), ({"budget": 1200, "lr": 0.5}, 0.5)):
+        assert strategy(2, **given).optimizer.param_groups[0]["lr"] == pytest.approx(want)
+    assert strategy(2, budget=10**6).optimizer.param_groups[0]["lr"] == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize(
+    ("constants", "message"), [({"paths": "three"}, "paths must be one of two, all"), ({"lr": -1.0}, "lr must be at")]
+)
+def test_constants_out_of_range_are_refused(constants, message):
+    with pytest.raises(InputError, match=message):
+        strategy(3, **constants)
