@@ -80,12 +80,37 @@ def search(
     sync_norm: Annotated[bool, typer.Option("--sync-norm", help="BatchNorm over all processes of a torchrun.")] = False,
     bfloat16: Annotated[bool | None, typer.Option(help="Compute in bfloat16.", show_default="on a GPU")] = None,
     compiled: Annotated[bool, typer.Option("--compile", help="Compile each block with torch.compile.")] = False,
-    strategy: Annotated[str, typer.Option(help="How to search: proxyless (arXiv 1812.00332).")] = "proxyless",
+    strategy: Annotated[str, typer.Option(help="One of `hwnas strategies`.")] = "proxyless",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="A constant of the strategy, or weights.NAME, objective.NAME."
+        ),
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="What joins accuracy and latency.", show_default="the strategy's")
+    ] = None,
+    evaluator: Annotated[
+        str | None, typer.Option(help="What samplers judge by.", show_default="accuracy with shared weights")
+    ] = None,
+    evaluations: Annotated[
+        int | None, typer.Option(help="Architectures that a sampler looks at.", show_default="200")
+    ] = None,
+    accuracies: Annotated[Path | None, typer.Option(help="The published table of the evaluator `table`.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder of a search whose shared weights serve again, for another latency.")
+    ] = None,
     sharing: Annotated[
-        Literal["separate", "collapsed"],
-        typer.Option(help="Of weights: each candidate has its own, or all of an operation have slices of the same."),
-    ] = "separate",
-    finalists: Annotated[int, typer.Option(help="Most probable architectures to rank by accuracy.")] = 16,
+        Literal["separate", "collapsed"] | None,
+        typer.Option(
+            help="Of weights: each candidate has its own, or all of an operation have slices of the same.",
+            show_default="the strategy's",
+        ),
+    ] = None,
+    used: Annotated[
+        float, typer.Option("--use", parser=share, metavar="SHARE", help="Of the latency to use, at least.")
+    ] = "97%",  # type: ignore[assignment]
+    finalists: Annotated[int, typer.Option(help="Best architectures to rank by accuracy and to measure.")] = 16,
     threads: TorchThreads = None,
     root: Root = None,
     seed: Seed = 0,
@@ -93,13 +118,16 @@ def search(
 ) -> None:
     """Search the most accurate network within a latency budget: as measured, or as predicted from published data."""
     path, device = _table_of(table, space, device)
+    from ..pipeline.plan import constants
     from ..pipeline.search import search as stage
     from ..strategies.loops import Schedule
 
     schedule = Schedule(warmup_steps=warmup_steps, steps=steps, batch_size=batch_size, synchronised=sync_norm,
                         bfloat16=bfloat16, compiled=compiled)  # fmt: skip
-    found = stage(path, latency, data, out=out, strategy=strategy, sharing=sharing, finalists=finalists, seed=seed,
-                  schedule=schedule, threads=threads, root=root, device=device, measured=measure)  # fmt: skip
+    found = stage(path, latency, data, out=out, strategy=strategy, constants=constants(strategy, settings or []),
+                  objective=objective, evaluator=evaluator, evaluations=evaluations, accuracies=accuracies,
+                  weights=weights, sharing=sharing, used=used, finalists=finalists, seed=seed, schedule=schedule,
+                  threads=threads, root=root, device=device, measured=measure)  # fmt: skip
     if found is not None:  # this is the first process, or the only one
         show({"out": out, **plain(found)}, as_json, "\n".join([f"{out}/net.json: {found.net().name}", *_chosen(found)]))
 

@@ -1,9 +1,10 @@
 """The searching stage: a latency table, a budget and images in, the chosen network out."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,23 +17,29 @@ from ..latency.table import load as load_table
 from ..nn import accelerator
 from ..nn.places import Sharing
 from ..nn.ranks import joined
-from ..progress import progress
 from ..space import mobile
-from ..space.space import Choice, SearchSpace
 from ..strategies.loops import Schedule
 from ..training.data import DEFAULT, Dataset, load
-from .search_run import STATE, SearchRecord, claim, write_record
-from .search_state import SearchState
+from .plan import USED, Plan
+from .search_run import SearchRecord, claim, first_length, inherit, write_record
+from .search_state import EVALUATIONS, STEPS, SearchState
 
 
 def search(
     table: str | Path,
     latency_ms: float,
-    data: str | Path = DEFAULT,
+    data: str | Path | Dataset = DEFAULT,
     *,
     out: str | Path = "runs/search",
     strategy: str = "proxyless",
-    sharing: Sharing = "separate",
+    constants: Mapping[str, Any] | None = None,
+    objective: str | None = None,
+    evaluator: str | None = None,
+    evaluations: int | None = None,
+    accuracies: str | Path | None = None,
+    weights: str | Path | None = None,
+    sharing: Sharing | None = None,
+    used: float = USED,
     finalists: int = 16,
     seed: int = 0,
     schedule: Schedule | None = None,
@@ -44,19 +51,26 @@ def search(
 ) -> SearchRecord | None:
     """Search the space of `table` for the most accurate network that runs in `latency_ms` on the table's device.
 
-    The strategy, on a supernet whose candidates share weights as `sharing` says (see `Supernet`), ends with a
-    probability for every candidate; the `finalists` most probable architectures predicted within the budget (and as
-    many that use most of it) are ranked by accuracy on held-out training images, and the best are measured on the
-    device until one is within the budget. That is `device`, a name or a device file, by default the one of the table's
-    name; it runs the table's number of threads. With `measured=False`, which is the default for a published table,
-    whose device is not here, no device is needed: the most accurate is chosen as predicted.
+    How is said by `strategy` and what follows it (see `Plan`): a method that learns while the weights of a supernet are
+    trained, or a sampler over an `evaluator`, which by default is the accuracy that is inherited from those weights.
+    Its `finalists` best architectures, predicted to use at least the share `used` of the latency aimed at and not more,
+    are ranked by that evaluator, and the best are measured on the device until one is within the budget. That is
+    `device`, a name or a device file, by default the one of the table's name; it runs the table's number of threads.
+    With `measured=False`, which is the default for a published table, whose device is not here, no device is needed:
+    the best is chosen as predicted.
 
-    `out` gets `net.json` and `search.json`. `threads` is torch's; `data` and `root` are as `load` takes them. The same
-    call again goes on where an interrupted one stopped, to the same probabilities, or returns the record of the
-    finished one. Raises `InputError` for a budget that no network or every network of the space meets, for a space
-    whose layers share decisions, for a table of another device, and for data of another kind.
+    `out` gets `history.jsonl` while the search runs, then `net.json` and `search.json`. `threads` is torch's; `data`
+    and `root` are as `load` takes them, and `data` can be a `Dataset` that was loaded; `accuracies` is the file of the
+    evaluator `table`; `weights` is the folder of a finished search whose shared weights serve again, for another
+    latency or device (Once-for-All, 1908.09791). The same call again goes on where an interrupted one stopped, to the
+    same end, or returns the record of the finished one; with more steps or evaluations it goes on for longer.
+
+    Raises `InputError` for a budget that no network or every network of the space meets, for a strategy or constants
+    that there are not, for a table of another device, and for data of another kind.
     """
-    out, schedule = Path(out), schedule or Schedule()
+    out = Path(out)
+    plan = Plan(strategy, constants, objective, evaluator, evaluations, sharing, used, accuracies)
+    schedule = plan.schedule(schedule or Schedule())
     with ExitStack() as lasting:
         with joined(accelerator.pick()) as ranks:
             with ranks.together():
@@ -65,26 +79,32 @@ def search(
                     torch.set_num_threads(threads)
                 latencies = load_table(Path(table))
                 measured = latencies.origin is None if measured is None else measured
-                predictor = _predictor(latencies, strategy, latency_ms, device, measured)
+                predictor = _predictor(latencies, latency_ms, device, measured)
                 running = lasting.enter_context(_started(latencies, device)) if measured and ranks.main else None
                 dataset = load(data, predictor.space.resolution, root, show=ranks.main)
                 _check_classes(dataset, latencies)
-                state = SearchState(latencies, predictor, latency_ms, dataset, strategy, sharing, seed, schedule, ranks)
-            request = {"strategy": strategy, "sharing": sharing, "table": latencies.identity, "budget_ms": latency_ms,
-                       "finalists": finalists, "seed": seed, "schedule": schedule.model_dump(), "measured": measured,
-                       "data": dataset.fingerprint}  # fmt: skip
-            ranks.agree("the search asked for", request)
+                request = {**plan.told(), "table": latencies.identity, "budget_ms": latency_ms, "finalists": finalists,
+                           "seed": seed, "schedule": schedule.model_dump(exclude={"steps"}), "measured": measured,
+                           "data": dataset.fingerprint}  # fmt: skip
+                length = {STEPS: schedule.steps, EVALUATIONS: plan.rounds}
+                begun = first_length(out, length) if ranks.main else length
+            begun = ranks.same(begun)
             with ranks.together():
-                finished = claim(out, request) if ranks.main else None
+                state = SearchState(out, latencies, predictor, plan, latency_ms, dataset, seed, schedule, begun, ranks)
+            ranks.agree("the search asked for", (request, length))
+            with ranks.together():
+                finished = claim(out, request, length) if ranks.main else None
             if ranks.any(finished is not None):
                 return finished
-            with state.weight_batches, state.arch_batches, progress("search", schedule.total, ranks.main) as report:
-                state.loop.run(out / STATE, report)
-            first = state.ranked(state.aim_ms, finalists, ranks)
+            with ranks.together():
+                if weights is not None and ranks.main:
+                    inherit(Path(weights), out, request)
+            state.run()
+            first = state.ranked(state.aim_ms, finalists)
         if not ranks.main:
             return None
         best, known = state.choose(first, running, finalists, measuring_seconds)
-    record = state.record(best, known, request)
+    record = state.record(best, known, {**request, "length": length})
     write_record(out, record)
     return record
 
@@ -103,14 +123,10 @@ def _started(table: LatencyTable, device: str | None) -> Iterator[Device]:
         yield running
 
 
-def _predictor(
-    table: LatencyTable, strategy: str, budget_ms: float, device: str | None, measured: bool
-) -> LatencyPredictor:
+def _predictor(table: LatencyTable, budget_ms: float, device: str | None, measured: bool) -> LatencyPredictor:
     """The predictor of `table`, once everything about it that can be wrong has been looked at."""
     _check_device(table, device, measured)
-    space = mobile.get(table.space, table.classes)
-    _check_space(space, strategy)
-    predictor = table.predictor(space)
+    predictor = table.predictor(mobile.get(table.space, table.classes))
     _check(predictor, table, budget_ms)
     return predictor
 
@@ -124,15 +140,6 @@ def _check_device(table: LatencyTable, device: str | None, measured: bool) -> No
         )
     if not measured and device is not None:
         raise InputError(f"this search measures nothing: leave out the device {device}")
-
-
-def _check_space(space: SearchSpace, strategy: str) -> None:
-    """Raise `InputError` where the decisions of `space` are more than `strategy` can make."""
-    for choice in (slot for slot in space.slots if isinstance(slot, Choice)):
-        raise InputError(
-            f"layers of {space.name} share decisions, such as {choice.name!r}, and {strategy} chooses for each layer "
-            "by itself: no strategy here searches this space yet"
-        )
 
 
 def _check(predictor: LatencyPredictor, table: LatencyTable, budget_ms: float) -> None:

@@ -1,5 +1,7 @@
-"""The folder of one search: `request.json` first, a checkpoint while it runs, `net.json` and `search.json` last."""
+"""The folder of one search: `request.json` first, checkpoints and a history as it runs, `net.json` and `search.json`
+last."""
 
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from ..devices.base import DeviceInfo
 from ..errors import InputError
-from ..files import parse, read_json, require_empty, versioned, write_json
+from ..files import parse, read_json, replacing, require_empty, versioned, write_json
 from ..latency.quality import Quality
 from ..latency.stats import Estimate
 from ..space import mobile
@@ -16,19 +18,24 @@ from ..space.net import Net
 from ..training.run import NET
 from .finals import Finalist
 
-SCHEMA = 2
-RECORD, REQUEST, STATE = "search.json", "request.json", "search.state"
+SCHEMA = 3
+RECORD, REQUEST, HISTORY = "search.json", "request.json", "history.jsonl"
+STATE, EVALUATED = "search.state", "evaluations.state"
+TRAINED_BY = ("strategy", "constants", "sharing", "schedule", "seed", "data")
+"""What the shared weights of a search depend on, unless its strategy learns while they do."""
 
 
 @dataclass(frozen=True)
 class SearchRecord:
     """What was searched and chosen: the contents of `search.json`. Times in ms on `device` at `pace` (seconds).
 
-    `aim_ms` is the expected latency that the search was steered to, one standard error of prediction under the
-    budget; `expected_ms` is where it ended; `probabilities` has a row of numbers for each slot. The chosen network is
-    predicted to take `predicted_ms`, and in 90 % of cases `predicted_low` to `predicted_high`; `measured` is None where
-    that was not asked for. `quality` is the error of such predictions. `pace` is None for published latencies, with
-    which no measurement compares. `flags` say what else to know of them.
+    `aim_ms` is the latency that the search aimed at, one standard error of prediction under the budget. Where the
+    strategy ends with probabilities, `probabilities` has a row of numbers for each slot, and `expected_ms` is the
+    expected latency under them. Finalists have the scores of the evaluator `judged_by`. `overhead` is the strategy's
+    own share of the time of searching. The chosen network is predicted to take `predicted_ms`, and in 90 % of cases
+    `predicted_low` to `predicted_high`; `measured` is None where that was not asked for. `quality` is the error of such
+    predictions. `pace` is None for published latencies, with which no measurement compares. `flags` say what else to
+    know of them.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -37,7 +44,7 @@ class SearchRecord:
     classes: int
     budget_ms: float
     aim_ms: float
-    expected_ms: float
+    expected_ms: float | None
     predicted_ms: float
     predicted_low: float
     predicted_high: float
@@ -48,6 +55,8 @@ class SearchRecord:
     arch: tuple[int, ...]
     finalists: tuple[Finalist, ...]
     probabilities: tuple[tuple[float, ...], ...]
+    judged_by: str
+    overhead: float
     request: dict[str, Any]
     date: str
     flags: tuple[str, ...] = ()
@@ -67,28 +76,64 @@ def read_record(folder: Path) -> SearchRecord:
 
 
 def write_record(folder: Path, record: SearchRecord) -> None:
-    """Write what a finished search leaves, the record last, and take its checkpoint away."""
+    """Write what a finished search leaves, the record last. Its checkpoints stay: more steps can go on from them."""
     write_json(folder / NET, record.net().to_json())
     write_json(folder / RECORD, {"schema": SCHEMA, **asdict(record)})
-    (folder / STATE).unlink(missing_ok=True)
 
 
-def claim(folder: Path, request: dict[str, Any]) -> SearchRecord | None:
-    """Make `folder` that of the search for `request`; its record, if it is finished already.
+def first_length(folder: Path, length: dict[str, int]) -> dict[str, int]:
+    """The length of the first call for the search in `folder`; `length` where there is none yet.
 
-    Raises `InputError` if it holds another search, or anything else.
+    What scales with the length of a search, such as rates and populations, must not change when it goes on for longer.
     """
-    for name in (REQUEST, STATE, NET, RECORD):
+    return _asked(folder)["begun"] if (folder / REQUEST).exists() else length
+
+
+def claim(folder: Path, request: dict[str, Any], length: dict[str, int]) -> SearchRecord | None:
+    """Make `folder` that of the search for `request` of `length`; its record, if it is finished already.
+
+    A shorter search for the same goes on. Raises `InputError` if it holds another search, or anything else.
+    """
+    for name in (REQUEST, STATE, EVALUATED, NET, RECORD, HISTORY):
         for leftover in folder.glob(f".{name}.*.partial"):
             leftover.unlink()  # of a write that was killed
     if not (folder / REQUEST).exists():
         require_empty(folder)
-        write_json(folder / REQUEST, request)
-    asked = read_json(folder / REQUEST, "search request")
-    if asked != request:
-        names = [name for name in request if not isinstance(asked, dict) or asked.get(name) != request[name]]
+        write_json(folder / REQUEST, {"search": request, "length": length, "begun": length})
+    asked = _asked(folder)
+    if asked["search"] != request:
+        names = [name for name in request if asked["search"].get(name) != request[name]]
         raise InputError(f"{folder} holds another search ({', '.join(names)}): name another folder or remove it first")
-    if not (folder / RECORD).exists():
-        return None
-    (folder / STATE).unlink(missing_ok=True)
-    return read_record(folder)
+    for name, done in asked["length"].items():
+        if length[name] < done:
+            raise InputError(f"{folder} holds this search with {done} {name}: give as many or more, or another folder")
+    if length != asked["length"]:
+        write_json(folder / REQUEST, {**asked, "length": length})
+    finished = read_record(folder) if (folder / RECORD).exists() else None
+    return finished if finished and finished.request["length"] == length else None  # or it was of a shorter one
+
+
+def inherit(source: Path, folder: Path, request: dict[str, Any]) -> None:
+    """Begin the search in `folder`, for `request`, with the shared weights of the finished one in `source`.
+
+    Raises `InputError` where those were trained in another way, or while a strategy learned for its own latency.
+    """
+    read_record(source)
+    asked = _asked(source)["search"]
+    differ = [name for name in TRAINED_BY if asked.get(name) != request[name]]
+    if request["learns"] or differ:
+        why = (
+            f"of another {', '.join(differ)}" if differ else f"trained for one latency: {request['strategy']} learns it"
+        )
+        raise InputError(f"the shared weights in {source} are {why}")
+    if not (folder / STATE).exists():
+        with replacing(folder / STATE) as temporary:
+            shutil.copyfile(source / STATE, temporary)
+
+
+def _asked(folder: Path) -> dict[str, Any]:
+    """What the search in `folder` was asked for. Raises `InputError` where that is of another version."""
+    found = read_json(folder / REQUEST, "search request")
+    if not (isinstance(found, dict) and set(found) == {"search", "length", "begun"}):
+        raise InputError(f"{folder} holds another search or one of another version: name another folder or remove it")
+    return found

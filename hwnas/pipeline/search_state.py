@@ -1,119 +1,166 @@
 """One search: what it holds while it runs, and what it leaves."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from .. import strategies
+import numpy as np
+
 from ..devices.base import Device
 from ..errors import InputError
 from ..latency.predictor import LatencyPredictor
 from ..latency.table import LatencyTable
-from ..nn.places import Sharing
 from ..nn.ranks import Ranks
-from ..nn.supernet import Supernet
 from ..progress import progress
 from ..space import mobile
-from ..strategies.loops import RelaxationLoop, Schedule
-from ..strategies.objective import SteeredLatency
-from ..training.batches import Batches
-from ..training.data import Dataset, holdout
+from ..space.space import Arch
+from ..strategies.limit import Limit
+from ..strategies.loops import Schedule
+from ..strategies.sampler_loop import Evaluate, SamplerLoop
+from ..training.data import Dataset
 from ..training.memory import keep_freed_memory
-from ..training.prefetch import Prefetched
 from . import finals
+from .evaluators import Evaluator
 from .finals import Finalist
-from .search_run import SearchRecord
+from .history import History
+from .plan import Plan
+from .search_run import EVALUATED, HISTORY, STATE, SearchRecord
+from .shared import Shared
 
-HELD = 0.25
-"""Part of the training images that the architecture is chosen on."""
-RECALIBRATION = 512
-"""Images for BatchNorm statistics of a finalist."""
 LEVEL = 0.9
 """Part of the measurements that fall into the predicted interval of the chosen network."""
+NEAR = 0.98
+"""A network that uses this part of what it is to use is near enough, as measured: predictions are not exact."""
+STEPS, EVALUATIONS = "steps", "evaluations"
+"""What the length of a search is told in."""
 
 
 class SearchState:
-    """Everything that one search holds, made anew from its request when it is resumed."""
+    """Everything that one search holds, made anew from its request when it goes on.
+
+    `begun` is the length that it was begun with: what scales with that stays as it was. Where no architecture uses
+    as much of the latency as the plan asks for, all that are fast enough may be chosen, and `flags` say so.
+    """
 
     def __init__(
         self,
+        out: Path,
         table: LatencyTable,
         predictor: LatencyPredictor,
+        plan: Plan,
         budget_ms: float,
         dataset: Dataset,
-        strategy: str,
-        sharing: Sharing,
         seed: int,
         schedule: Schedule,
+        begun: dict[str, int],
         ranks: Ranks,
     ) -> None:
         keep_freed_memory()
-        self.table, self.predictor, self.budget_ms, self.dataset, self.seed = table, predictor, budget_ms, dataset, seed
+        self.out, self.table, self.predictor, self.plan = out, table, predictor, plan
+        self.budget_ms, self.seed, self.ranks = budget_ms, seed, ranks
         # as many classes as the images have; a published table is of another number, but of the same slots
         self.space = mobile.get(table.space, len(dataset.labels))
         fastest, _ = predictor.range()
         self.aim_ms = max(fastest, budget_ms / (1 + table.quality.rmspe))
-        self.weights, self.held = holdout(dataset.train, HELD, seed)
-        batch = min(schedule.batch_size, len(self.held))  # a small folder of images has few to hold out
-        if batch % ranks.size:
-            raise InputError(
-                f"a batch of {batch} images cannot be dealt out evenly to {ranks.size} ranks: "
-                f"give a multiple of {ranks.size}"
-            )
-        self.strategy = strategies.get(strategy)(self.space, steps=schedule.arch_steps, lr=schedule.arch_lr, seed=seed)
-        self.weight_batches = Prefetched(Batches(self.weights, dataset, batch, seed, rows=ranks.rows), ranks.device)
-        self.arch_batches = Prefetched(Batches(self.held, dataset, batch, seed + 1, rows=ranks.rows), ranks.device)
-        self.loop = RelaxationLoop(
-            Supernet(self.space, seed, sharing).to(ranks.device),
+        self.flags: list[str] = []
+        limit = self._band(self.aim_ms)
+        if limit.low == -np.inf and plan.used:
+            self.flags.append(f"latency: no network uses {plan.used:.0%} of the {self.aim_ms:.4g} ms aimed at")
+        allowed = limit.within(np.inf) if plan.free else limit
+        length = schedule.model_copy(update={"steps": begun[STEPS]}).arch_steps if plan.learns else begun[EVALUATIONS]
+        self.strategy = plan.made(plan.method.parts[0], self.space, allowed, seed=seed, budget=length)
+        self.history = History(out / HISTORY, predictor.cost)
+        learner = self.strategy if plan.learns else None
+        shared = (self.space, plan, predictor, self.aim_ms, dataset, seed, schedule, learner, self.history, ranks)
+        self.shared = Shared(*shared) if plan.shares else None
+        own = None if plan.shares else plan.judge(self.space, dataset, seed)
+        self.evaluate: Evaluate = own or self.shared.quick
+        self.worth: Evaluate = own or self.shared.worth
+        self.sampling = None if plan.learns else self._sampling(own)
+
+    def _band(self, high: float) -> Limit:
+        """Architectures that take up to `high` ms and use the plan's share of it, or none does, up to `high`."""
+        limit = Limit(self.space, self.predictor.cost, high)
+        band = limit.within(high, self.plan.used * high) if self.plan.used else limit
+        try:
+            band.drawn(np.random.default_rng(self.seed))
+        except InputError:
+            return limit
+        return band
+
+    def _sampling(self, own: Evaluator | None) -> SamplerLoop:
+        """The sampler over evaluations. Where these change, as the weights were trained on, it begins anew."""
+        return SamplerLoop(
             self.strategy,
-            SteeredLatency(self.aim_ms),
-            predictor,
-            schedule,
-            self.weight_batches,
-            self.arch_batches,
-            ranks,
+            self.plan.rounds,
+            self.evaluate,
+            self.plan.joined(self.aim_ms),
+            self.predictor.cost,
+            lambda step, arch, score: self.history.add("evaluations", step, arch, score),
+            identity=json.dumps(own.identity if own else {"weights": self.shared.schedule.total}),
+            ranks=self.ranks,
         )
 
-    def ranked(self, within_ms: float, count: int, ranks: Ranks) -> list[Finalist]:
-        """The finalists predicted within `within_ms`, see `finals.draw`, the most accurate first.
+    def run(self) -> None:
+        """Search to the end, from the checkpoints there are."""
+        try:
+            if self.shared:
+                self.shared.run(self.out / STATE)
+            if self.sampling:
+                with progress("evaluate", self.plan.rounds, self.ranks.main) as report:
+                    self.sampling.run(self.out / EVALUATED, report)
+        finally:
+            self.history.close()
 
-        Each of `ranks` judges its part of them."""
-        found = finals.draw(self.predictor, self.strategy.distribution().double().numpy(), within_ms, count)
-        mine = found[ranks.rows]
-        size = min(RECALIBRATION // 4, len(self.weights))
-        recalibration = Batches(self.weights, self.dataset, size, self.seed, augment=False)
-        with progress("finalists", len(mine), ranks.main) as report:
-            supernet = self.loop.supernet
-            judged = finals.rank(mine, supernet, self.dataset, recalibration, RECALIBRATION, self.held, report)
-        known = {finalist.arch: finalist for part in ranks.gather(judged) for finalist in part}
-        return sorted((known[finalist.arch] for finalist in found), key=lambda finalist: -finalist.accuracy)
+    def ranked(self, within_ms: float, count: int) -> list[Finalist]:
+        """The strategy's `count` finalists predicted within `within_ms`, the best first."""
+        limit = self._band(within_ms)
+        archs = (self.sampling and self.sampling.finalists(count, limit)) or self.strategy.finalists(count, limit)
+        with progress("finalists", len(archs), self.ranks.main) as report:
+            scores = []
+            for arch in archs:
+                scores.append(self._judged(arch))
+                report(len(scores), "")
+        ms = self.predictor.cost(archs).tolist() if archs else []
+        found = [Finalist(arch, *pair) for arch, *pair in zip(archs, ms, scores, strict=True)]
+        return sorted(found, key=lambda finalist: -finalist.score)
+
+    def _judged(self, arch: Arch) -> float:
+        """What `arch` is worth as a finalist: on all held-out images, or as it was evaluated already."""
+        known = {} if self.shared or not self.sampling else self.sampling.values
+        return known[arch] if arch in known else self.worth(arch)
 
     def choose(
         self, first: list[Finalist], device: Device | None, count: int, seconds: float
     ) -> tuple[Finalist, list[Finalist]]:
         """Of the finalists `first` the one that wins on the device, or without one as predicted, and all of them.
 
-        Where the table flatters all of them, this rank alone judges others."""
+        Where the table is wrong about all of them, this rank alone judges others."""
         if device is None:
-            return finals.most_accurate(first, self.budget_ms), first
+            return finals.best_of(first, self.budget_ms), first
 
-        def fewer(ratio: float) -> list[Finalist]:
-            return self.ranked(self.aim_ms / max(ratio, 1.0), count, Ranks())
+        def others(ratio: float) -> list[Finalist]:
+            return self.ranked(self.budget_ms / ratio, count)
 
+        if self.shared:
+            self.shared.alone()
         judge = finals.Judge(device, self.space, self.table.pace, seconds)
-        return finals.decide(first, judge, self.budget_ms, fewer)
+        return finals.decide(first, judge, self.budget_ms, self.plan.used * NEAR * self.budget_ms, others)
 
     def record(self, best: Finalist, known: list[Finalist], request: dict[str, Any]) -> SearchRecord:
         """What to write down."""
         table = self.table
-        rows = zip(self.strategy.distribution().tolist(), self.space.choices, strict=True)
         (low,), (high,) = self.predictor.interval([best.arch], LEVEL)
+        probabilities, expected = self._distribution()
+        running = [part for part in (self.shared and self.shared.loop, self.sampling) if part]
         return SearchRecord(
             space=table.space,
             classes=self.space.classes,
             budget_ms=self.budget_ms,
             aim_ms=self.aim_ms,
-            expected_ms=self.loop.expected_ms(),
+            expected_ms=expected,
             predicted_ms=best.predicted_ms,
             predicted_low=float(low),
             predicted_high=float(high),
@@ -121,13 +168,23 @@ class SearchState:
             measured=best.measured,
             device=table.device,
             pace=table.pace if table.origin is None else None,
-            flags=tuple(_notes(table, self.space.classes, best.measured is not None)),
+            flags=(*_notes(table, self.space.classes, best.measured is not None), *self.flags),
             arch=best.arch,
             finalists=tuple(known),
-            probabilities=tuple(tuple(row[:n]) for row, n in rows),
+            probabilities=probabilities,
+            judged_by=self.plan.judged_by,
+            overhead=sum(part.own for part in running) / sum(part.seconds for part in running),
             request=request,
             date=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+
+    def _distribution(self) -> tuple[tuple[tuple[float, ...], ...], float | None]:
+        """The probabilities that the strategy ends with, and the latency expected under them, if it has any."""
+        if not self.plan.learns:
+            return (), None
+        probs = self.strategy.distribution()
+        rows = zip(probs.tolist(), self.space.choices, strict=True)
+        return tuple(tuple(row[:n]) for row, n in rows), float(self.predictor.expected(probs))
 
 
 def _notes(table: LatencyTable, classes: int, measured: bool) -> Iterator[str]:

@@ -37,7 +37,7 @@ class Job:
 
 def train(
     net: Net | str | Path,
-    data: str | Path = DEFAULT,
+    data: str | Path | Dataset = DEFAULT,
     *,
     out: str | Path = "runs/train",
     epochs: int | None = None,
@@ -68,7 +68,7 @@ def train(
 
 def train_many(
     jobs: Sequence[Job],
-    data: str | Path = DEFAULT,
+    data: str | Path | Dataset = DEFAULT,
     *,
     epochs: int | None = None,
     workers: int | None = None,
@@ -98,7 +98,7 @@ def _updates(dataset: Dataset, recipe: Recipe) -> int:
 
 
 def _prepare(
-    jobs: Sequence[Job], data: str | Path, epochs: int | None, recipe: Recipe | None, root: Path | None
+    jobs: Sequence[Job], data: str | Path | Dataset, epochs: int | None, recipe: Recipe | None, root: Path | None
 ) -> tuple[Dataset, Recipe]:
     """The data and the recipe of all `jobs`, once everything about them that can be wrong has been looked at."""
     recipe = recipe or Recipe()

@@ -5,7 +5,7 @@ from hwnas.pipeline.search import search
 from hwnas.space import mobile
 from hwnas.strategies.loops import Schedule
 
-SCHEDULE = Schedule(warmup_steps=1, steps=24, batch_size=8, arch_lr=0.2, checkpoint_seconds=0)
+SCHEDULE = Schedule(warmup_steps=1, steps=24, batch_size=8, checkpoint_seconds=0)
 
 
 def bounds(table):
@@ -17,5 +17,5 @@ def budget(table, share=0.3):
     return fastest + share * (slowest - fastest)
 
 
-def quick(table, ms, images, out, **options):
-    return search(table, ms, images, out=out, schedule=SCHEDULE, finalists=2, threads=1, measuring_seconds=2, **options)
+def quick(table, ms, images, out, schedule=SCHEDULE, **options):
+    return search(table, ms, images, out=out, schedule=schedule, finalists=2, threads=1, measuring_seconds=2, **options)

@@ -2,14 +2,15 @@
 
 import pytest
 
+from hwnas.errors import InputError
 from hwnas.latency.stats import Estimate
 from hwnas.pipeline import finals
 from hwnas.space import mobile
 
 
 def test_the_most_accurate_that_measures_within_is_chosen(monkeypatch):
-    ranked = [finals.Finalist((i,) * 3 + (0,) * 6, 0.1, 5.0, accuracy=0.9 - i / 10) for i in range(6)]
-    real = {0: 5.4, 1: 5.2, 2: 5.1, 3: 5.3, 4: 4.9, 5: 4.0}
+    ranked = [finals.Finalist((i,) * 3 + (0,) * 6, 5.0, score=0.9 - i / 10) for i in range(6)]
+    real = {0: 5.4, 1: 5.2, 2: 4.0, 3: 5.3, 4: 4.9, 5: 4.8}  # the third is fast, and leaves much unused
 
     def measured(device, nets, **options):
         assert (device, options) == ("npu", {"pace": 1e-4, "time_limit": 2.0})
@@ -18,26 +19,52 @@ def test_the_most_accurate_that_measures_within_is_chosen(monkeypatch):
 
     monkeypatch.setattr(finals, "measure_nets", measured)
     judge = finals.Judge("npu", mobile.get("proxyless-32", 3), 1e-4, 2.0)
-    best, known = finals.decide(ranked, judge, 5.0, lambda ratio: [])
+    best, known = finals.decide(ranked, judge, 5.0, 4.75, lambda ratio: [])
     assert best.arch == ranked[4].arch
     assert [finalist.arch for finalist in known] == [finalist.arch for finalist in ranked]
 
 
-def test_where_no_finalist_fits_those_that_leave_room_for_the_error_are_measured(monkeypatch):
-    """Everything takes a tenth longer than predicted."""
+class Machine:
+    """Measures what a prediction makes of it; `ratios` are those that new finalists were asked for with."""
 
-    def finalist(ms):
-        return finals.Finalist((0,) * 9, 0.1, ms, accuracy=0.5)
+    def __init__(self, monkeypatch, predicted, factor):
+        self.predicted, self.ratios = iter(predicted), []
 
-    predicted, ratios = iter((5.0, 4.0)), []
+        def measured(device, nets, **options):
+            ms = factor * next(self.predicted)
+            return [Estimate(ms, ms, ms, ms, ms, ms, ms, 8) for _ in nets]
 
-    def measured(device, nets, **options):
-        ms = 1.1 * next(predicted)
-        return [Estimate(ms, ms, ms, ms, ms, ms, ms, 8) for _ in nets]
+        monkeypatch.setattr(finals, "measure_nets", measured)
 
-    monkeypatch.setattr(finals, "measure_nets", measured)
-    judge = finals.Judge(None, mobile.get("proxyless-32", 3), 1e-4, 2.0)
-    best, known = finals.decide([finalist(5.0)], judge, 5.0, lambda ratio: ratios.append(ratio) or [finalist(4.0)])
-    assert ratios == [pytest.approx(1.1)]
-    assert best.measured.ms == pytest.approx(4.4)
+    def decide(self, *rounds):
+        """The decision for a budget of 5 ms, with one new finalist of each of `rounds` after the first."""
+        drawn = iter([finals.Finalist((i % 2,) * 9, ms, score=0.5 + ms / 100) for i, ms in enumerate(rounds)])
+        judge = finals.Judge(None, mobile.get("proxyless-32", 3), 1e-4, 2.0)
+
+        def more(ratio):
+            self.ratios.append(ratio)
+            return [one] if (one := next(drawn, None)) else []
+
+        return finals.decide([next(drawn)], judge, 5.0, 4.75, more)
+
+
+@pytest.mark.parametrize(("factor", "second"), [(1.1, 4.5), (0.9, 5.5)], ids=["flattered", "slandered"])
+def test_where_the_table_is_wrong_finalists_that_allow_for_it_are_measured(monkeypatch, factor, second):
+    machine = Machine(monkeypatch, (5.0, second), factor)
+    best, known = machine.decide(5.0, second)
+    assert machine.ratios == [pytest.approx(factor)]
+    assert best.measured.ms == pytest.approx(4.95)
     assert len(known) == 2
+
+
+def test_where_all_are_fast_and_leave_much_unused_the_best_of_them_is_chosen(monkeypatch):
+    machine = Machine(monkeypatch, (4.0, 4.4), 1.0)
+    best, known = machine.decide(4.0, 4.4)
+    assert best.predicted_ms == 4.4
+    assert len(known) == 2
+
+
+def test_where_none_is_fast_enough_it_says_how_fast_they_are(monkeypatch):
+    machine = Machine(monkeypatch, (6.0, 5.5, 5.2), 1.0)
+    with pytest.raises(InputError, match=r"of 2 finalists none measures within 5 ms \(the fastest: 5.5 ms\)"):
+        machine.decide(6.0, 5.5)

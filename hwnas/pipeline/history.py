@@ -1,0 +1,66 @@
+"""What a search looked at, one JSON object a line: `history.jsonl`, which can be read while it grows."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from ..files import write_text
+from ..space.space import Arch
+from ..strategies.limit import Cost
+
+Stage = Literal["weights", "evaluations"]
+"""While the shared weights are trained, or after that, architecture by architecture."""
+
+STAGES: tuple[Stage, ...] = ("weights", "evaluations")
+
+
+@dataclass
+class History:
+    """Lines of stage, step, architecture, score, predicted ms and seconds of searching, appended to `path`.
+
+    A search that goes on from a checkpoint does some steps again: its first line takes away what was written of that
+    step and of all after it. `score` is what the strategy was told: minus the loss for methods of gradients, and else
+    an accuracy or a score of the evaluator.
+    """
+
+    path: Path
+    cost: Cost
+    file: TextIO | None = None
+    before: float = 0.0
+    started: float = 0.0
+
+    def add(self, stage: Stage, step: int, arch: Arch, score: float) -> None:
+        """One line more."""
+        if self.file is None:
+            self._open(stage, step)
+        (ms,) = self.cost([arch])
+        seconds = self.before + time.monotonic() - self.started
+        entry = {"stage": stage, "step": step, "architecture": list(arch), "score": round(score, 6),
+                 "predicted_ms": round(float(ms), 6), "seconds": round(seconds, 3)}  # fmt: skip
+        self.file.write(json.dumps(entry) + "\n")
+        self.file.flush()
+
+    def close(self) -> None:
+        """Close the file, if anything was written."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+    def _open(self, stage: Stage, step: int) -> None:
+        """Keep what is before `step` of `stage`, and go on there."""
+        place = (STAGES.index(stage), step)
+        kept = [entry for entry in read_history(self.path) if (STAGES.index(entry["stage"]), entry["step"]) < place]
+        write_text(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
+        self.before = kept[-1]["seconds"] if kept else 0.0
+        self.started = time.monotonic()
+        self.file = self.path.open("a", encoding="utf-8")
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The lines of `path` as objects; none where there is no file, and without a last line that was cut off."""
+    if not path.exists():
+        return []
+    *lines, _ = path.read_text(encoding="utf-8").split("\n")  # a whole line ends with a newline
+    return [json.loads(line) for line in lines]

@@ -1,0 +1,89 @@
+"""Run a sampler: ask, evaluate, tell, resumable after any evaluation."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..nn.ranks import Ranks
+from ..progress import Report, silent
+from ..space.space import Arch
+from .base import Sampler
+from .limit import Cost, Limit
+from .objective import Reward
+from .resumable import Resumable
+
+Evaluate = Callable[[Arch], float]
+"""What an architecture is worth, the larger the better; the same on all ranks, and whenever it is asked."""
+
+History = Callable[[int, Arch, float], None]
+"""Called with the number of the step, counted from 1, an architecture that it looked at, and what that was worth."""
+
+
+class SamplerLoop(Resumable):
+    """`total` times, a `sampler` is told `reward(value, ms)` of what it asks for: `value` by `evaluate`, ms by `cost`.
+
+    An architecture that is asked for again is not evaluated again. `values` are all evaluations so far. `identity`
+    names what `evaluate` depends on: a checkpoint of another identity is begun anew. Every rank runs the same sampler.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        total: int,
+        evaluate: Evaluate,
+        reward: Reward,
+        cost: Cost,
+        history: History = lambda step, arch, score: None,
+        identity: str = "",
+        ranks: Ranks | None = None,
+    ) -> None:
+        self.sampler, self.total, self.evaluate, self.reward, self.cost = sampler, total, evaluate, reward, cost
+        self.history, self.identity, self.ranks = history, identity, ranks or Ranks()
+        self.values: dict[Arch, float] = {}
+        self.done, self.seconds, self.own = 0, 0.0, 0.0
+
+    @property
+    def overhead(self) -> float:
+        """Share of the time that went into the sampler itself."""
+        return self.own / self.seconds if self.seconds else 0.0
+
+    def step(self, report: Report = silent) -> None:
+        """One architecture: asked for, evaluated, told."""
+        started = time.perf_counter()
+        arch = self.sampler.ask()
+        asked = time.perf_counter()
+        self.ranks.agree("the architecture asked for", arch)
+        if arch not in self.values:
+            self.values[arch] = float(self.evaluate(arch))
+        value, (ms,) = self.values[arch], self.cost([arch])
+        evaluated = time.perf_counter()
+        self.sampler.tell(arch, self.reward(value, float(ms)))
+        told = time.perf_counter()
+        self.done += 1
+        self.seconds += told - started
+        self.own += (asked - started) + (told - evaluated)
+        self.history(self.done, arch, value)
+        report(self.done, f"{value:.4g}, best {max(self.values.values()):.4g}")
+
+    def finalists(self, count: int, limit: Limit) -> list[Arch]:
+        """The up to `count` best of those evaluated that are within `limit`, the best first."""
+        return sorted(limit.kept(list(self.values)), key=lambda arch: -self.values[arch])[:count]
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next step depends on."""
+        return {
+            "identity": self.identity,
+            "done": self.done,
+            "seconds": self.seconds,
+            "own": self.own,
+            "values": [[list(arch), value] for arch, value in self.values.items()],
+            "sampler": self.sampler.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`, unless it is of another identity."""
+        if state["identity"] != self.identity:
+            return
+        self.done, self.seconds, self.own = state["done"], state["seconds"], state["own"]
+        self.values = {tuple(arch): value for arch, value in state["values"]}
+        self.sampler.load_state_dict(state["sampler"])
