@@ -5,9 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from hwnas.errors import InputError
+from hwnas.nn.gates import one_hot
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
-from hwnas.strategies.sampling import RULES, fair, sandwich, uniform
+from hwnas.strategies.lessons.rules import Fair, Sandwich, Uniform, fair, sandwich, uniform
 
 
 @pytest.fixture
@@ -57,8 +59,28 @@ def test_sandwich_is_the_largest_first_the_smallest_and_random_ones(space):
     assert all(abs(count - 100) < 5 * np.sqrt(100) for count in counts.values())
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_a_rule_draws_architectures_by_its_generator_alone(name, space):
-    steps = drawn(RULES[name], space, 20)
-    assert steps == drawn(RULES[name], space, 20) != drawn(RULES[name], space, 20, seed=1)
-    assert all(space.check(arch) for archs in steps for arch in archs)
+@pytest.mark.parametrize(
+    ("kind", "rule", "constants", "flags"),
+    [
+        (Uniform, uniform, {}, (False, False)),
+        (Fair, fair, {}, (False, False)),
+        (Sandwich, sandwich, {}, (True, True)),
+        (Sandwich, sandwich, {"distil": False}, (False, True)),
+        (Sandwich, sandwich, {"decay_first": False}, (True, False)),
+    ],
+)
+def test_a_lesson_is_what_its_rule_draws_with_the_seed_and_the_step_alone(kind, rule, constants, flags, space):
+    for seed, step in ((0, 0), (0, 1), (5, 1)):
+        archs = rule(space, np.random.default_rng((seed, step)))
+        for part in (0.1, 0.9):
+            lesson = kind(space, seed=seed, **constants).lesson(part, step)
+            assert lesson.paths == tuple(map(one_hot, archs))
+            assert (lesson.distil, lesson.decay_first) == flags
+    lessons = kind(space, seed=0, **constants)
+    assert len({lessons.lesson(0.0, step).paths for step in range(20)}) > 5
+
+
+def test_a_sandwich_has_as_many_random_paths_as_are_asked_for(space):
+    assert [len(Sandwich(space, seed=0, count=count).lesson(0.0, 0).paths) for count in (0, 3)] == [2, 5]
+    with pytest.raises(InputError, match=r"count, of random architectures .* is -1: give 0 or more"):
+        Sandwich(space, seed=0, count=-1)

@@ -1,0 +1,109 @@
+"""Progressive shrinking: which options are released when, read off the blocks of any space."""
+
+from itertools import pairwise
+
+import pytest
+
+from hwnas.nn.gates import one_hot
+from hwnas.space import mobile
+from hwnas.space.space import Choice
+from hwnas.strategies.lessons.shrinking import EPOCHS, STARTS, ProgressiveShrinking
+
+STAGES = range(6)
+"""The largest; kernels; depth in two; widths in two."""
+
+
+def released(lessons, slot):
+    """The options of `slot` in each stage."""
+    return [lessons.options(slot, stage) for stage in STAGES]
+
+
+@pytest.fixture(scope="module")
+def elastic():
+    return ProgressiveShrinking(mobile.get("mobilenetv3-32"), seed=0)
+
+
+@pytest.fixture(scope="module")
+def chain():
+    return ProgressiveShrinking(mobile.get("proxyless-32"), seed=0)
+
+
+def test_the_stages_are_as_long_as_published():
+    assert EPOCHS == (180, 125, 25, 125, 25, 125)
+    assert [ProgressiveShrinking.stage(start) for start in STARTS] == list(STAGES)
+    assert [ProgressiveShrinking.stage(start - 1e-9) for start in STARTS[1:]] == list(STAGES[:-1])
+    assert ProgressiveShrinking.stage(1.0) == 5
+    assert [605 * start for start in STARTS] == pytest.approx([0, 180, 305, 330, 455, 480])
+
+
+def test_choices_of_an_elastic_space_are_released_by_their_kind(elastic):
+    """Kernels 3, 5, 7; depths 1, 2, 3; expansions 3, 4, 6; two widths; images of two sizes, free from the start."""
+    expected = {
+        "kernel": [[2], [0, 1, 2], [0, 1, 2], [0, 1, 2], [0, 1, 2], [0, 1, 2]],
+        "depth": [[2], [2], [1, 2], [0, 1, 2], [0, 1, 2], [0, 1, 2]],
+        "expansion": [[2], [2], [2], [2], [1, 2], [0, 1, 2]],
+        "width": [[1], [1], [1], [1], [0, 1], [0, 1]],
+        "resolution": [[0, 1]] * 6,
+    }
+    seen = set()
+    for slot, choice in enumerate(elastic.space.slots):
+        kind = choice.name.split()[-1]
+        assert released(elastic, slot) == expected[kind], choice.name
+        seen.add(kind)
+    assert seen == set(expected)
+
+
+def test_candidates_of_a_slot_are_released_with_the_last_of_their_changes(chain):
+    """They are kernel 3, 5 and 7, each with expansion 3 and 6, and skip where it can be one."""
+    for slot, slot_of in enumerate(chain.space.slots):
+        skip = [6] * (len(slot_of.candidates) == 7)
+        wide = [[5], [1, 3, 5], [1, 3, 5, *skip], [1, 3, 5, *skip]]
+        assert released(chain, slot) == [*wide, [*range(6), *skip], [*range(6), *skip]]
+
+
+@pytest.mark.parametrize("name", mobile.SPACES)
+def test_the_largest_alone_is_there_at_first_and_everything_at_the_end(name):
+    lessons = ProgressiveShrinking(mobile.get(name), seed=0)
+    for slot, (n, largest) in enumerate(zip(lessons.space.choices, lessons.space.largest, strict=True)):
+        stages = released(lessons, slot)
+        assert largest in stages[0]
+        assert stages[5] == list(range(n))
+        resolution = getattr(lessons.space.slots[slot], "name", "") == "resolution"
+        assert resolution == (slot in lessons.sizes)
+        assert all(set(fewer) <= set(more) for fewer, more in pairwise(stages))
+
+
+@pytest.mark.parametrize("space", ["elastic", "chain"])
+def test_each_stage_draws_what_is_released_uniformly_and_as_often_as_published(space, request):
+    lessons = request.getfixturevalue(space)
+    for stage, (start, drawn) in enumerate(zip(STARTS, (0, 1, 2, 2, 4, 4), strict=True)):
+        seen = [set() for _ in lessons.space.slots]
+        for step in range(60):
+            lesson = lessons.lesson(start, step)
+            first, *others = [tuple(gate.indices[0] for gate in path) for path in lesson.paths]
+            assert len(others) == drawn
+            assert lesson.distil
+            assert lesson.paths[0] == one_hot(first)
+            for slot, index in enumerate(first):
+                resolution = isinstance(lessons.space.slots[slot], Choice) and slot in lessons.sizes
+                assert resolution or index == lessons.space.largest[slot]
+                assert not resolution or all(arch[slot] == index for arch in others)
+                seen[slot] |= {arch[slot] for arch in (others or [first])}
+        assert [sorted(found) for found in seen] == [lessons.options(slot, stage) for slot in range(len(seen))]
+
+
+def test_without_distillation_the_drawn_learn_the_labels_and_the_largest_only_in_its_stage(chain):
+    lessons = ProgressiveShrinking(chain.space, seed=0, distil=False)
+    for part, count in ((0.0, 1), (0.4, 1), (0.6, 2), (1.0, 4)):
+        lesson = lessons.lesson(part, 3)
+        assert not lesson.distil
+        assert len(lesson.paths) == count
+    taught = chain.lesson(0.6, 3)
+    assert taught.paths[1:] == lessons.lesson(0.6, 3).paths
+
+
+def test_a_lesson_depends_on_the_seed_and_the_step_alone(chain):
+    again = ProgressiveShrinking(chain.space, seed=0)
+    other = ProgressiveShrinking(chain.space, seed=1)
+    assert [chain.lesson(0.9, step) for step in range(5)] == [again.lesson(0.9, step) for step in range(5)]
+    assert len({str(lessons.lesson(0.9, step)) for lessons in (chain, other) for step in range(5)}) == 10
