@@ -11,9 +11,9 @@ predicts, by default this CPU's, which comes from
 
 Regret is how many points of accuracy the network that scored best so far is below the best one allowed: a median and
 quartiles over seeds; `found` is the part of seeds that ended without. Every strategy runs once with a budget of 100,
-which many scale themselves to, and once with 200. Then each is timed over 1000 rounds of ask and tell, on this space and
-on `proxyless-32`, evaluations not counted. A run that was cut off goes on from its folder in `--runs`. The last line is
-the figures.
+which many scale themselves to, and once with 200. Then each is timed over 1000 rounds of ask and tell, on this space
+and on `proxyless-32`, evaluations not counted. A run that was cut off goes on from its folder in `--runs`. The last
+line is the figures.
 """
 
 import argparse
