@@ -1,17 +1,26 @@
 """Local search (White et al. 2020, arXiv 2005.02960)."""
 
+import numpy as np
+
 from ...space.space import Arch, SearchSpace
 from ..base import State
 from ..limit import Limit
 from .memory import Memory
+from .variation import changed
+
+SECOND = 16
+"""Second changes that are drawn for a neighbour outside the limit."""
 
 
 class LocalSearch(Memory):
     """From a random start, evaluate all neighbours and go to the best, until none is better; then start again (§3).
 
-    Neighbours differ in one slot and come in random order; those that are known are not evaluated again. Without
-    `full` it goes on from the first neighbour that is better, a variant of the authors (appendix): it needs fewer
-    evaluations where there are many neighbours.
+    Neighbours differ in one slot and come in random order; those that are known are not evaluated again. The paper has
+    no limit. At one, few single changes are allowed that make anything better, so that nearly every architecture there
+    would be an end: a change that leads outside is therefore joined by a second, drawn at random, that leads back.
+
+    Without `full` it goes on from the first neighbour that is better, a variant of the authors (appendix): it needs
+    fewer evaluations where there are many neighbours.
     """
 
     def __init__(self, space: SearchSpace, limit: Limit, *, seed: int, budget: int, full: bool = True) -> None:
@@ -39,8 +48,17 @@ class LocalSearch(Memory):
         return self.centre
 
     def _go(self, arch: Arch) -> None:
-        near = self.limit.neighbours(arch)
+        near = self._near(arch)
         self.centre, self.around = arch, [near[index] for index in self.rng.permutation(len(near))]
+
+    def _near(self, arch: Arch) -> list[Arch]:
+        """The neighbours of `arch`; in place of one outside the limit, one with a second change, if any drawn is
+        within."""
+        single = list(self.space.neighbours(arch))
+        outside = np.flatnonzero(~self.limit.allows(single))
+        double = [[changed(single[index], self.space, self.rng) for _ in range(SECOND)] for index in outside]
+        found = self.limit.kept(single) + [within[0] for row in double if (within := self.limit.kept(row))]
+        return list(dict.fromkeys(found))
 
     def state_dict(self) -> State:
         """All that was told, where it is, and the state of the generator."""

@@ -7,7 +7,7 @@ from ..base import State
 from ..limit import Limit
 from .memory import Memory
 from .ranges import counts, shares
-from .variation import redrawn, spliced
+from .variation import mutated, spliced
 
 
 def fronts(costs: np.ndarray) -> np.ndarray:
@@ -40,12 +40,13 @@ class Nsga2(Memory):
 
     Of the parents and as many children those of the first fronts survive, and of the last front that has room the
     least crowded. A child has the winners of two tournaments between two as parents; it is their two-point crossover
-    by the probability `crossover` (0.9), and each slot is then drawn anew by 1 / slots.
+    by the probability `crossover` (0.9), and each slot then changes by 1 / slots.
 
     - `population`, published: 40. By default that, or a fifth of the budget where that is less.
 
-    What tells it apart from NSGA-Net's code: options of a slot have no order here, so a mutation draws any of them.
-    Where all costs are the same it is an elitist search for the score. Raises `InputError` for a constant out of range.
+    What tells it apart from NSGA-Net's code: options of a slot have no order here, so a mutation goes to any of them,
+    not rather to near ones. Where all costs are the same it is an elitist search for the score. Raises `InputError` for
+    a constant out of range.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Nsga2(Memory):
         """Of parents in order of fitness, so that the lower of two indices wins a tournament."""
         mother, father = (self.parents[index] for index in self.rng.integers(0, len(self.parents), (2, 2)).min(1))
         child = spliced(mother, father, self.rng) if self.rng.random() < self.crossover else mother
-        return redrawn(child, 1 / len(child), self.space, self.rng)
+        return mutated(child, 1 / len(child), self.space, self.rng)
 
     def state_dict(self) -> State:
         """All that was told, the parents and their children so far, and the state of the generator."""

@@ -7,12 +7,23 @@ from ...space.space import Arch, SearchSpace
 
 def changed(arch: Arch, space: SearchSpace, rng: np.random.Generator) -> Arch:
     """`arch` with one slot, each equally likely, at another of its options; itself where no slot has several."""
-    several = [slot for slot, n in enumerate(space.choices) if n > 1]
-    if not several:
-        return arch
-    slot = several[rng.integers(len(several))]
-    other = (arch[slot] + 1 + int(rng.integers(space.choices[slot] - 1))) % space.choices[slot]
-    return (*arch[:slot], other, *arch[slot + 1 :])
+    several = np.flatnonzero(np.array(space.choices) > 1)
+    which = np.zeros(len(arch), bool)
+    if len(several):
+        which[rng.choice(several)] = True
+    return _elsewhere(arch, which, space, rng)
+
+
+def mutated(arch: Arch, probability: float, space: SearchSpace, rng: np.random.Generator) -> Arch:
+    """`arch` with each slot, by `probability`, at another of its options, if it has any."""
+    return _elsewhere(arch, rng.random(len(arch)) < probability, space, rng)
+
+
+def _elsewhere(arch: Arch, which: np.ndarray, space: SearchSpace, rng: np.random.Generator) -> Arch:
+    """`arch` with the slots that `which` (slots,) says at another of their options, all equally likely."""
+    choices = np.array(space.choices)
+    step = rng.integers(1, np.maximum(choices, 2))
+    return tuple(np.where(which, (arch + step) % choices, arch).tolist())
 
 
 def redrawn(arch: Arch, probability: float, space: SearchSpace, rng: np.random.Generator) -> Arch:
