@@ -5,16 +5,23 @@ torchrun --nproc-per-node 2 measured.py FOLDER
 
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import torch
 import torch.distributed as dist
-from small_search import loop_of, until
+from small_search import SCHEDULE, loop_of, until
 
 from hwnas.errors import InputError
 from hwnas.nn import ranks as messages
 from hwnas.nn.accelerator import pick
+from hwnas.nn.gates import Gate, one_hot
 from hwnas.nn.ranks import Ranks, joined
 from hwnas.nn.state import save_state
+from hwnas.strategies.base import Lesson
+from hwnas.strategies.objective import reward
+from hwnas.strategies.policies.proxyless_r import ProxylessReinforce
+from hwnas.strategies.relaxations.snas import Snas
 
 PATH = (0, 1)
 
@@ -39,22 +46,55 @@ def weight_gradients(ranks, training):
     """The gradients of one path, by name, as a step's optimiser gets them; the loss; and what was sent."""
     loop = loop_of(ranks)
     loop.supernet.train(training)
-    loop.strategy.path = lambda: PATH
+    loop.learner.path = lambda: PATH
     before = ranks.gradient_bytes
     with sent() as all_sent:
         loss = loop.weight_step(0)
-    parameters = loop.supernet.named_parameters()
-    gradients = {name: value.grad for name, value in parameters if value.grad is not None}
-    return {"loss": loss, "gradients": gradients, "counted": ranks.gradient_bytes - before, "sent": all_sent}
+    return {"loss": loss, "gradients": gradients(loop), "counted": ranks.gradient_bytes - before, "sent": all_sent}
+
+
+def gradients(loop):
+    """Those that the last step's optimiser got, by name."""
+    return {name: value.grad for name, value in loop.supernet.named_parameters() if value.grad is not None}
+
+
+def lesson_gradients(ranks):
+    """The gradients of a lesson of two paths, of which the first is a mean of three."""
+    loop = loop_of(ranks, SCHEDULE.model_copy(update={"weight_decay": 0.5}))
+    mean = Gate((0, 1, 2), torch.full((3,), 1 / 3), "weighted")
+    loop.learner.lesson = lambda part: Lesson(((Gate((0,)), mean), one_hot((1, 0))), distil=True, decay_first=True)
+    return {"loss": loop.weight_step(0), "gradients": gradients(loop)}
+
+
+def joint_gradients(ranks):
+    """The gradients of the weights and of α in a step of a single-level learner, before its own step."""
+    loop = loop_of(ranks, kind=Snas)
+    return {
+        "loss": loop.joint_step(SCHEDULE.warmup_steps),
+        "gradients": gradients(loop) | {"α": loop.learner.alpha.grad},
+    }
+
+
+def rewards(ranks):
+    """What a policy drew, and what each of that was worth."""
+    found = []
+    loop = loop_of(
+        ranks,
+        kind=partial(ProxylessReinforce, batch=6),
+        objective=reward("tunas", 1.0),
+        history=lambda *row: found.append(row),
+    )
+    loop.arch_step(0)
+    return [[list(arch), score] for _, arch, score in found]
 
 
 def gate_gradient(ranks):
     """The gradient of α of one architecture step."""
     loop = loop_of(ranks)
-    seen, step = [], loop.strategy.step
-    loop.strategy.step = lambda loss: seen.append(float(loss.detach())) or step(loss)
+    seen, step = [], loop.learner.step
+    loop.learner.step = lambda loss: seen.append(float(loss.detach())) or step(loss)
     loop.arch_step(0)
-    return {"loss": seen[0], "gradient": loop.strategy.alpha.grad}
+    return {"loss": seen[0], "gradient": loop.learner.alpha.grad}
 
 
 def refusals(ranks):
@@ -80,6 +120,9 @@ def everything(ranks: Ranks):
         "still": weight_gradients(ranks, training=False),
         "training": weight_gradients(ranks, training=True),
         "gates": gate_gradient(ranks),
+        "lesson": lesson_gradients(ranks),
+        "joint": joint_gradients(ranks),
+        "rewards": rewards(ranks),
     }
     if ranks.size > 1:
         messages.BUCKET = 2000

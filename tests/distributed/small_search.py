@@ -5,10 +5,12 @@ torchrun --nproc-per-node 2 small_search.py CHECKPOINT FOLDER
 
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from hwnas.nn.accelerator import pick
@@ -17,13 +19,14 @@ from hwnas.nn.state import save_state
 from hwnas.nn.supernet import Supernet
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
-from hwnas.strategies.loops import RelaxationLoop, Schedule
-from hwnas.strategies.objective import SteeredLatency
-from hwnas.strategies.proxyless import ProxylessGradient
+from hwnas.strategies.limit import Limit
+from hwnas.strategies.loops import Schedule, SharedLoop
+from hwnas.strategies.objective import loss
+from hwnas.strategies.relaxations.proxyless import ProxylessGradient
 
 COSTS = torch.tensor([[0.3, 0.9, 0.0], [0.2, 0.7, 0.0]])
 BATCH = 8
-SCHEDULE = Schedule(warmup_steps=2, steps=10, batch_size=BATCH, arch_lr=0.2, synchronised=True)
+SCHEDULE = Schedule(warmup_steps=2, steps=10, batch_size=BATCH, synchronised=True)
 
 
 def space() -> SearchSpace:
@@ -41,6 +44,9 @@ class LinearCost:
     def expected(self, probs):
         return 0.1 + (probs * COSTS).sum()
 
+    def cost(self, archs):
+        return np.array([0.1 + float(COSTS[torch.arange(2), list(arch)].sum()) for arch in archs])
+
 
 def batches(kind: int, rows: slice):
     """Each step's `rows` of eight random images, of another sort for each `kind`."""
@@ -53,19 +59,31 @@ def batches(kind: int, rows: slice):
     return batch
 
 
-def loop_of(ranks: Ranks, schedule: Schedule = SCHEDULE) -> RelaxationLoop:
+def loop_of(
+    ranks: Ranks, schedule: Schedule = SCHEDULE, kind: Callable = ProxylessGradient, objective=None, **options: Any
+) -> SharedLoop:
     """The same loop on any number of ranks. No candidate is at rest, and no two channels are alike."""
     supernet = Supernet(space(), seed=0)
     generator = torch.Generator().manual_seed(0)
     for value in supernet.parameters():
         value.data += 0.1 * torch.randn(value.shape, generator=generator)
-    strategy = ProxylessGradient(space(), steps=schedule.arch_steps, lr=schedule.arch_lr, seed=0)
-    training, held = batches(0, ranks.rows), batches(1, ranks.rows)
-    return RelaxationLoop(supernet, strategy, SteeredLatency(1.0), LinearCost(), schedule, training, held, ranks)
+    return SharedLoop(
+        supernet,
+        lessons=None,
+        learner=kind(space(), Limit.none(space()), seed=0, budget=schedule.arch_steps, lr=0.2),
+        objective=objective or loss("steered", 1.0),
+        cost=LinearCost(),
+        schedule=schedule,
+        weight_batch=batches(0, ranks.rows),
+        arch_batch=batches(1, ranks.rows),
+        ranks=ranks,
+        **options,
+    )
 
 
 def until(ranks: Ranks, checkpoint: Path, stop: int | None = None) -> dict[str, Any]:
-    """Go on from `checkpoint` to the end, or until Ctrl-C on the last rank after step `stop`; the state then."""
+    """Go on from `checkpoint` to the end, or until Ctrl-C on the last rank after step `stop`; the state then, but for
+    the seconds that it took."""
 
     def report(done: int, text: str) -> None:
         if done == stop and ranks.rank == ranks.size - 1:
@@ -74,7 +92,8 @@ def until(ranks: Ranks, checkpoint: Path, stop: int | None = None) -> dict[str, 
     loop = loop_of(ranks)
     with suppress(KeyboardInterrupt):
         loop.run(checkpoint, report)
-    return {**loop.state_dict(), "best": loop.strategy.best()}
+    kept = {name: part for name, part in loop.state_dict().items() if name not in ("seconds", "own")}
+    return {**kept, "best": loop.learner.best()}
 
 
 if __name__ == "__main__":

@@ -44,6 +44,20 @@ def test_gradients_of_weights_are_those_of_one_process_on_the_joined_batch(ranks
         assert rank[mode]["loss"] == pytest.approx(alone[mode]["loss"], rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["lesson", "joint"])
+def test_so_are_those_of_a_lesson_of_several_paths_and_of_a_single_level_step(ranks, alone, kind):
+    for rank in ranks:
+        assert far(alone[kind]["gradients"], rank[kind]["gradients"]) < 1e-5
+        assert rank[kind]["loss"] == pytest.approx(alone[kind]["loss"], rel=1e-5)
+
+
+def test_rewards_are_of_the_accuracy_on_the_joined_batch(ranks, alone):
+    assert len({score for _, score in alone["rewards"]}) > 2
+    for rank in ranks:
+        assert [arch for arch, _ in rank["rewards"]] == [arch for arch, _ in alone["rewards"]]
+        assert [score for _, score in rank["rewards"]] == pytest.approx([score for _, score in alone["rewards"]])
+
+
 def test_the_gradient_of_the_architecture_is_that_of_one_process_on_the_joined_batch(ranks, alone):
     expected = alone["gates"]
     assert expected["gradient"].abs().max() > 1e-4
@@ -91,7 +105,7 @@ def flat(state):
 
 
 def require_close(state, expected, tolerance):
-    torch.testing.assert_close(state["strategy"]["alpha"], expected["strategy"]["alpha"], rtol=0, atol=tolerance)
+    torch.testing.assert_close(state["learner"]["alpha"], expected["learner"]["alpha"], rtol=0, atol=tolerance)
     for name, value in expected["supernet"].items():
         torch.testing.assert_close(state["supernet"][name], value, rtol=0, atol=tolerance)
 
