@@ -150,6 +150,7 @@ METHODS: dict[str, Method] = {
         "policies.tunas:TuNas",
         objective="tunas",
         sharing="collapsed",
+        schedule={"warmup_steps": 0, "steps": 6000},  # it warms up in its own first quarter
     ),
     "nas-rl": Method(
         "policy",

@@ -2,19 +2,20 @@
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 
-from ...errors import InputError
 from ...nn.gates import one_hot
 from ...space.space import Arch, SearchSpace
 from ..base import Held, Lesson, State
+from ..finalists import most_probable_within
 from ..limit import TRIES, Limit
 from ..samplers.memory import Memory
+from ..samplers.ranges import counts, shares
 from .baseline import Baseline
 from .controller import Controller
 from .factorised import Factorised
 from .pace import Pace, Stand
+from .ranges import not_negative
 
 DRAWS = 128
 """Architectures that are drawn to see what is probable."""
@@ -28,8 +29,8 @@ class Policy(Memory):
     leaves out that of the probability Z to be within it: −∇log Z · (R − b), which is 0 in the mean as R − b is.
 
     Told scores and shared weights differ in what they are good for. A score that is told is of one architecture, and
-    `best` and `finalists` give the best of them. A reward of shared weights is of one batch and of weights that still
-    change: `learn` keeps none, and there `best` and `finalists` are the most probable of many draws.
+    `best` and `finalists` give the best of them first. A reward of shared weights is of one batch and of weights that
+    still change: `learn` keeps none, and `best` and `finalists` are then the most probable.
 
     `lr` and `batch` are those of `pace` where they are 0. Raises `InputError` for a constant out of range.
     """
@@ -51,10 +52,10 @@ class Policy(Memory):
         betas: tuple[float, float] = (0.9, 0.999),
     ) -> None:
         super().__init__(space, limit, seed=seed)
-        if lr < 0 or batch < 0:
-            raise InputError(f"lr is {lr:g} and batch {batch}: give what is above 0, or 0 for what the budget allows")
-        if not 0 <= decay < 1:
-            raise InputError(f"decay is {decay:g}: the baseline remembers a part of at least 0 and less than 1")
+        counts(1, budget=budget)
+        counts(batch=batch)
+        not_negative(lr=lr)
+        shares(decay=decay)
         self.seed, self.budget, self.pace, self.lr = seed, budget, pace, lr
         self.batch = batch or pace.batch_for(budget)
         self.generator = torch.Generator().manual_seed(seed)
@@ -131,15 +132,21 @@ class Policy(Memory):
             return self.model(self.model.sample(DRAWS, self._apart())).exp().mean(0)
 
     def finalists(self, count: int, limit: Limit) -> list[Arch]:
-        """The up to `count` best told that are within `limit`, or, where all was learned on shared weights, the most
-        probable of many draws. Raises `InputError` where nothing is found within the limit."""
-        if self.scores:
-            return super().finalists(count, limit)
-        drawn = list(dict.fromkeys(map(tuple, self.model.sample(8 * DRAWS, self._apart()).tolist())))
-        found = limit.kept(drawn)
+        """Up to `count` different architectures within `limit`: the best told, and then the most `probable`."""
+        told = super().finalists(count, limit)
+        if len(told) == count:
+            return told
+        return [*told, *(arch for arch in self.probable(2 * count, limit) if arch not in self.scores)][:count]
+
+    def probable(self, count: int, limit: Limit) -> list[Arch]:
+        """Up to `count` of the most probable architectures within `limit`, the first first. Of a factorised policy they
+        are as exact as those of `most_probable_within`; of a controller the best of them, by its marginals, and of
+        draws."""
+        drawn = list(map(tuple, self.model.sample(8 * DRAWS, self._apart()).tolist()))
+        by_marginals = most_probable_within(self.distribution().double().numpy(), limit, count, self.seed)
+        found = list(dict.fromkeys([*by_marginals, *limit.kept(drawn)]))
         if not found:
-            rng = np.random.default_rng(self.seed)
-            found = list(dict.fromkeys(limit.mended(arch, rng) for arch in drawn[:count]))
+            return []
         with torch.no_grad():
             order = self.log_probs(torch.tensor(found)).sum(1).argsort(descending=True, stable=True)
         return [found[i] for i in order[:count]]

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from ..samplers.ranges import counts
 from .masks import absent
+from .ranges import not_negative, positive
 
 
 class Controller(nn.Module):
@@ -14,7 +16,7 @@ class Controller(nn.Module):
     At each slot the LSTM reads an embedding of the option chosen at the slot before, of which every option of every
     slot has its own, and a head of the slot turns its output h into logits: those over `temperature`, and then
     `tanh`·tanh of them where `tanh` is not 0 (Bello et al. 2016, 1611.09940, as in 1802.03268, §3.2). All weights are
-    drawn from U(−`init`, `init`) with `generator`.
+    drawn from U(−`init`, `init`) with `generator`. Raises `InputError` for a constant out of range.
     """
 
     def __init__(
@@ -29,6 +31,9 @@ class Controller(nn.Module):
         tanh: float = 0.0,
     ) -> None:
         super().__init__()
+        counts(1, layers=layers, units=units)
+        positive(init=init, temperature=temperature)
+        not_negative(tanh=tanh)
         slots, width = len(choices), max(choices)
         self.temperature, self.tanh = temperature, tanh
         self.register_buffer("absent", absent(choices), persistent=False)

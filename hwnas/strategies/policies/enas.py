@@ -9,6 +9,7 @@ from ..limit import Limit
 from .base import Policy
 from .controller import Controller
 from .pace import Pace
+from .ranges import not_negative
 
 PACE = Pace(lr=3.5e-4, updates=15_500, batch=20, most=0.01)
 """The paper's rate; 310 epochs of 50 updates of 20 architectures are those of the authors' code for the macro space."""
@@ -41,6 +42,7 @@ class Enas(Policy):
         batch: int = 0,
         decay: float = 0.99,
     ) -> None:
+        not_negative(entropy=entropy)
         self.entropy = entropy
         model = partial(Controller, layers=layers, units=units, init=init, temperature=temperature, tanh=tanh)
         super().__init__(

@@ -6,11 +6,13 @@ import torch
 
 from ...space.space import SearchSpace
 from ..limit import Limit
+from ..samplers.ranges import counts, shares
 from .base import Policy
 from .controller import Controller
 from .pace import Pace
+from .ranges import not_negative
 
-PACE = Pace(lr=3.5e-4, updates=400, batch=20, most=0.01)
+PACE = Pace(lr=3.5e-4, updates=400, batch=20, most=0.001)
 """The paper's 8,000 models, in batches of 20."""
 
 
@@ -52,6 +54,9 @@ class MnasNet(Policy):
         batch: int = 0,
         decay: float = 0.95,
     ) -> None:
+        counts(1, epochs=epochs)
+        shares(clip=clip)
+        not_negative(entropy=entropy)
         self.clip, self.epochs, self.entropy = clip, epochs, entropy
         model = partial(Controller, layers=layers, units=units, init=init)
         super().__init__(

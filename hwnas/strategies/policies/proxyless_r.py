@@ -7,8 +7,9 @@ from ..limit import Limit
 from .base import Policy
 from .factorised import Factorised
 from .pace import Pace
+from .ranges import not_negative
 
-PACE = Pace(lr=1e-3, updates=36_000, batch=10, most=0.3)
+PACE = Pace(lr=1e-3, updates=36_000, batch=10, most=0.2)
 """120 epochs of 300 updates of 10 architectures (the authors' code)."""
 
 
@@ -32,6 +33,7 @@ class ProxylessReinforce(Policy):
         batch: int = 0,
         decay: float = 0.99,
     ) -> None:
+        not_negative(init_std=init_std)
         super().__init__(
             space,
             limit,

@@ -2,14 +2,15 @@
 
 import torch
 
-from ...errors import InputError
 from ...nn.gates import Gate
 from ...space.space import SearchSpace
 from ..base import Lesson
 from ..limit import Limit
+from ..samplers.ranges import shares
 from .base import Policy
 from .factorised import Factorised
 from .pace import Pace, Stand
+from .ranges import positive
 
 PACE = Pace(lr=4.8e-3, updates=27_000, batch=8, most=0.05)
 """90 epochs of ImageNet in batches of 4096, for which the authors' code has 16 times its rate of 3e-4."""
@@ -41,11 +42,8 @@ class TuNas(Policy):
         delay: float = 0.25,
         warmup: float = 0.25,
     ) -> None:
-        for name, value in (("delay", delay), ("warmup", warmup)):
-            if not 0 <= value < 1:
-                raise InputError(f"{name} is {value:g}: give a part of the search, at least 0 and less than 1")
-        if growth <= 0:
-            raise InputError(f"growth is {growth:g}: give a factor above 0")
+        shares(delay=delay, warmup=warmup)
+        positive(growth=growth)
         self.growth, self.delay, self.warmup = growth, delay, warmup
         super().__init__(
             space,
@@ -80,8 +78,10 @@ class TuNas(Policy):
         """The exponential schedule; 0 in the delay."""
         late = stand.part
         if stand.shared:
+            if stand.part < self.delay:
+                return 0.0
             late = (stand.part - self.delay) / (1 - self.delay)
-        return super().rate(stand) * self.growth**late if late >= 0 else 0.0
+        return super().rate(stand) * self.growth**late
 
 
 def _gate(warm: bool, mixable: bool, count: int, index: int, largest: int) -> Gate:
