@@ -56,7 +56,7 @@ class Policy(Memory):
         counts(batch=batch)
         not_negative(lr=lr)
         shares(decay=decay)
-        self.seed, self.budget, self.pace, self.lr = seed, budget, pace, lr
+        self.budget, self.pace, self.lr = budget, pace, lr
         self.batch = batch or pace.batch_for(budget)
         self.generator = torch.Generator().manual_seed(seed)
         self.model = model(space.choices, self.generator)
@@ -143,7 +143,7 @@ class Policy(Memory):
         are as exact as those of `most_probable_within`; of a controller the best of them, by its marginals, and of
         draws."""
         drawn = list(map(tuple, self.model.sample(8 * DRAWS, self._apart()).tolist()))
-        by_marginals = most_probable_within(self.distribution().double().numpy(), limit, count, self.seed)
+        by_marginals = most_probable_within(self.distribution().double().numpy(), limit, count)
         found = list(dict.fromkeys([*by_marginals, *limit.kept(drawn)]))
         if not found:
             return []
@@ -154,9 +154,10 @@ class Policy(Memory):
     def _drawn(self, count: int) -> list[Arch]:
         return list(map(tuple, self.model.sample(count, self.generator).tolist()))
 
-    def _apart(self) -> torch.Generator:
-        """A generator of its own for what is only looked at, so that looking changes nothing."""
-        return torch.Generator().manual_seed(self.seed)
+    @staticmethod
+    def _apart() -> torch.Generator:
+        """A generator for what is only looked at: looking changes nothing, and sees the same in a loaded policy."""
+        return torch.Generator().manual_seed(0)
 
     def state_dict(self) -> State:
         """The model, Adam's state, the baseline, what was told, and both random states."""
