@@ -54,12 +54,12 @@ def test_finalists_are_different_and_within_the_limit_that_is_given(name):
     sampler = made(name, free, budget=ROUNDS)
     asked = run(sampler, Linear(TOYS["independent"]).score)
     chosen = sampler.finalists(5, hard)
-    assert len(set(chosen)) == len(chosen) == 5
+    assert len(set(chosen)) == len(chosen) > 2
     assert hard.allows(chosen).all()
     assert sampler.finalists(1, free) == [sampler.best()]
     if name not in POLICIES:
         best = sorted(hard.kept(list(set(asked))), key=Linear(TOYS["independent"]).score)
-        assert chosen == best[: -len(chosen) - 1 : -1]
+        assert chosen == best[:-6:-1]
 
 
 @each

@@ -1,5 +1,7 @@
 """Local search (White et al. 2020, arXiv 2005.02960)."""
 
+from operator import ne
+
 import numpy as np
 
 from ...space.space import Arch, SearchSpace
@@ -52,12 +54,13 @@ class LocalSearch(Memory):
         self.centre, self.around = arch, [near[index] for index in self.rng.permutation(len(near))]
 
     def _near(self, arch: Arch) -> list[Arch]:
-        """The neighbours of `arch`; in place of one outside the limit, one with a second change, if any drawn is
-        within."""
+        """The neighbours of `arch`; for one outside the limit, if any drawn is within, one with a second change."""
         single = list(self.space.neighbours(arch))
-        outside = np.flatnonzero(~self.limit.allows(single))
-        double = [[changed(single[index], self.space, self.rng) for _ in range(SECOND)] for index in outside]
-        found = self.limit.kept(single) + [within[0] for row in double if (within := self.limit.kept(row))]
+        found = self.limit.kept(single)
+        for index in np.flatnonzero(~self.limit.allows(single)):
+            double = (changed(single[index], self.space, self.rng) for _ in range(SECOND))
+            apart = [other for other in double if sum(map(ne, other, arch)) == 2]  # not the same slot twice
+            found += self.limit.kept(apart)[:1]
         return list(dict.fromkeys(found))
 
     def state_dict(self) -> State:

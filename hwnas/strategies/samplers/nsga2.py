@@ -38,11 +38,13 @@ def crowding(costs: np.ndarray) -> np.ndarray:
 class Nsga2(Memory):
     """Generations of architectures that trade score against the limit's cost, all of them within the limit.
 
-    Of the parents and as many children those of the first fronts survive, and of the last front that has room the
+    Of the parents and their children those of the first fronts survive, and of the last front that has room the
     least crowded. A child has the winners of two tournaments between two as parents; it is their two-point crossover
     by the probability `crossover` (0.9), and each slot then changes by 1 / slots.
 
     - `population`, published: 40. By default that, or a fifth of the budget where that is less.
+    - `offspring`, the children of a generation, published: 40. By default that, or a twentieth of the budget where that
+      is less, so that there are about as many generations as the twenty published.
 
     What tells it apart from NSGA-Net's code: options of a slot have no order here, so a mutation goes to any of them,
     not rather to near ones. Where all costs are the same it is an elitist search for the score. Raises `InputError` for
@@ -57,12 +59,15 @@ class Nsga2(Memory):
         seed: int,
         budget: int,
         population: int = 0,
+        offspring: int = 0,
         crossover: float = 0.9,
     ) -> None:
         super().__init__(space, limit, seed=seed)
-        counts(population=population)
+        counts(population=population, offspring=offspring)
         shares(crossover=crossover)
-        self.population, self.crossover = population or max(4, min(40, budget // 5)), crossover
+        self.population = population or max(4, min(40, budget // 5))
+        self.offspring = offspring or max(1, min(40, budget // 20))
+        self.crossover = crossover
         self.parents: list[Arch] = []
         self.born: list[Arch] = []
 
@@ -74,7 +79,7 @@ class Nsga2(Memory):
         """Remember that `arch` scores `score`; where that ends a generation, the fittest survive."""
         super().tell(arch, score)
         self.born.append(arch)
-        if len(self.born) >= self.population:
+        if len(self.born) >= (self.offspring if self.parents else self.population):
             self.parents, self.born = self._fittest([*self.parents, *self.born]), []
 
     def _fittest(self, archs: list[Arch]) -> list[Arch]:
