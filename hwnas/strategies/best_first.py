@@ -10,9 +10,13 @@ from ..space.space import Arch
 
 
 def by_probability(
-    probs: Sequence[np.ndarray], costs: Sequence[np.ndarray], budget: float, floor: float = -np.inf
+    probs: Sequence[np.ndarray],
+    costs: Sequence[np.ndarray],
+    budget: float,
+    floor: float = -np.inf,
+    opened: float = np.inf,
 ) -> Iterator[Arch]:
-    """Every architecture that costs `floor` to `budget`, the most probable first.
+    """Every architecture that costs `floor` to `budget`, the most probable first, until `opened` prefixes are.
 
     `probs` and `costs` hold one row per slot, of that slot's length; the cost of an architecture is the sum. This is
     best-first search over prefixes, A*. The bound on what a prefix can still reach is Lagrangian: the rest costs at
@@ -40,7 +44,8 @@ def by_probability(
     mu = min(0.0, float(found.x), key=bound)
     rest = _suffix_sums([(log - mu * cost).max() for log, cost in zip(logs, costs, strict=True)])
     heap: list[tuple[float, int, Arch, float, float]] = [(0.0, 0, (), 0.0, 0.0)]
-    while heap:
+    while heap and opened > 0:
+        opened -= 1
         _, _, prefix, log, spent = heapq.heappop(heap)
         slot = len(prefix)
         if slot == len(logs):

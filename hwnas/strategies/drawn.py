@@ -14,8 +14,8 @@ DRAWS = 2000
 """Architectures that are drawn at a time."""
 ROUNDS = 3
 """Times that what options cost is fitted to draws, each nearer to the limit."""
-LISTED = 200
-"""Most probable architectures by the sum of such costs."""
+LISTED, OPENED = 200, 10_000
+"""Most probable architectures by the sum of such costs, and prefixes that are opened at most to find them."""
 KEPT = 16
 """Architectures at least whose single changes are looked at."""
 
@@ -64,7 +64,7 @@ def _near(probs: Rows, logs: Rows, limit: Limit, rng: np.random.Generator) -> It
         costs, spread = _fitted(some, limit, costs)
         rows = _tilted(logs, costs, limit)
     yield from _draws(rows, rng)
-    yield from islice(by_probability(probs, costs, limit.high + spread, limit.low - spread), LISTED)
+    yield from islice(by_probability(probs, costs, limit.high + spread, limit.low - spread, OPENED), LISTED)
 
 
 def _draws(probs: Rows, rng: np.random.Generator) -> list[Arch]:
