@@ -8,11 +8,14 @@ import sys
 import hwnas
 from hwnas.strategies.loops import Schedule
 
-SCHEDULE = Schedule(warmup_steps=1, steps=11, batch_size=8, arch_lr=0.2, checkpoint_seconds=0, synchronised=True)
+SCHEDULE = Schedule(warmup_steps=1, steps=11, batch_size=8, checkpoint_seconds=0, synchronised=True)
 
 
 def search(table, ms, images, out):
-    return hwnas.search(table, ms, images, out=out, schedule=SCHEDULE, finalists=3, threads=1, measured=False)
+    constants = {"lr": 0.2}
+    return hwnas.search(
+        table, ms, images, out=out, constants=constants, schedule=SCHEDULE, finalists=3, threads=1, measured=False
+    )
 
 
 if __name__ == "__main__":
