@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-STEPS = 600
+STEPS = 200
 """Updates at most of one fit: a search of a thousand evaluations would else spend minutes fitting."""
 
 

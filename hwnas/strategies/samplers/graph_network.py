@@ -11,7 +11,7 @@ from ...space.space import Arch
 LAYERS, HIDDEN = 3, 128
 DECAY, DROPPED = 1e-3, 0.1
 BATCH, EPOCHS = 10, 300
-STEPS, RATE = 600, 1e-3
+STEPS, RATE = 300, 4e-3
 """Updates at most of one fit, and Adam's rate at its start. Published are 300 epochs at a rate of 1e-4, 5100 updates
 for 172 scores: with fewer updates the rate is higher."""
 

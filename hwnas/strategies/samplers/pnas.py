@@ -48,8 +48,8 @@ class Pnas(Planned):
         counts(1, levels=levels)
         counts(beam=beam)
         self.beam = beam or max(2, min(256, budget // levels))
-        slots = len(space.choices)
-        self.ends = [-(-slots * level // levels) for level in range(min(levels, slots) + 1)]
+        slots, levels = len(space.choices), min(levels, len(space.choices))
+        self.ends = [-(-slots * level // levels) for level in range(levels + 1)]
         """Slots that are decided at each level, 0 of them before the first."""
         self.level, self.parents = 0, [space.smallest]
 

@@ -1,0 +1,67 @@
+"""Neural Predictor: the graph convolution against its formula, and what the network can tell apart."""
+
+import numpy as np
+import pytest
+import torch
+from toys import Linear, space
+
+from hwnas.strategies.limit import Limit
+from hwnas.strategies.samplers.graph_network import GraphNetwork, chain, convolved
+from hwnas.strategies.samplers.neural_predictor import NeuralPredictor
+
+
+def test_the_graph_is_the_row_normalised_chain_with_loops():
+    assert chain(3).tolist() == [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.0, 0.0, 1.0]]
+
+
+def test_a_convolution_is_its_formula_node_by_node():
+    generator = torch.Generator().manual_seed(0)
+    h, one, other = (torch.randn(size, generator=generator) for size in ((2, 4, 3), (3, 5), (3, 5)))
+    graph = torch.rand(4, 4, generator=generator)
+    found = convolved(h, graph, one, other)
+    for n in range(2):
+        for node in range(4):
+            along = sum(graph[node, j] * h[n, j] for j in range(4)) @ one
+            against = sum(graph[j, node] * h[n, j] for j in range(4)) @ other
+            expected = (along.clamp_min(0) + against.clamp_min(0)) / 2
+            assert torch.allclose(found[n, node], expected, atol=1e-5)
+
+
+def test_nodes_are_the_ends_and_the_slots_each_with_its_option_and_place():
+    network = GraphNetwork((2, 3), [(0, 0), (1, 2)], [0.0, 1.0], 8, seed=0)
+    (nodes,) = network._nodes([(1, 2)])
+    kinds, places = nodes[:, :5], nodes[:, 5:]
+    assert kinds.argmax(1).tolist() == [0, 2 + 1, 2 + 2, 1]
+    assert (kinds.sum(1) == 1).all()
+    assert (places == torch.eye(4)).all()
+
+
+def test_the_network_predicts_what_it_did_not_see():
+    toy = space(3, 4, 3, 2, 3)
+    score, rng = Linear(toy), np.random.default_rng(0)
+    archs = list({toy.sample(rng) for _ in range(150)})
+    scores = score.cost(archs)
+    network = GraphNetwork(toy.choices, archs[:60], scores[:60].tolist(), 48, seed=0)
+    assert np.corrcoef(network.predict(archs[60:]), scores[60:])[0, 1] > 0.8
+    again = GraphNetwork(toy.choices, archs[:60], scores[:60].tolist(), 48, seed=0)
+    assert (network.predict(archs) == again.predict(archs)).all()
+
+
+@pytest.mark.parametrize(("budget", "initial"), [(10, 4), (100, 40), (1000, 172)])
+def test_as_many_random_ones_as_published_or_as_the_budget_allows(budget, initial):
+    toy = space(*(6,) * 9)
+    sampler = NeuralPredictor(toy, Limit.none(toy), seed=0, budget=budget)
+    sampler.ask()
+    assert len(set(sampler.queue)) == len(sampler.queue) == initial
+
+
+def test_what_it_expects_most_of_is_evaluated_first_and_a_quarter_more_at_once():
+    toy = space(3, 4, 3, 2, 3)
+    score, sampler = Linear(toy), NeuralPredictor(toy, Limit.none(toy), seed=0, budget=100)
+    for _ in range(40):
+        arch = sampler.ask()
+        sampler.tell(arch, score.score(arch))
+    sampler.ask()
+    planned = [*sampler.queue[-1:], *sampler.queue[:-1]]
+    assert len(planned) == 10
+    assert score.cost(planned).mean() > np.quantile(score.cost(list(sampler.scores)), 0.9)
