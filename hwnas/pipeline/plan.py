@@ -143,7 +143,6 @@ class Plan:
             "objective": self.joins,
             "evaluator": self.judged_by,
             "learns": self.learns,
-            "evaluations": self.rounds,
             "sharing": self.sharing or self.method.sharing,
             "used": self.used,
         }

@@ -73,26 +73,30 @@ class Darts(Softmax):
         weights = [weight for weight in held.supernet.parameters() if weight.requires_grad]
         kept = [weight.detach().clone() for weight in weights]
         try:
-            self.alpha.grad = self.unrolled(held, weights, kept)
+            self.alpha.grad, loss = self.unrolled(held, weights, kept)
         finally:
             _move(weights, kept)
         self.optimizer.step()
-        return []
+        return [(self.likely(), -loss)]
 
-    def unrolled(self, held: Held, weights: Sequence[torch.Tensor], kept: Sequence[torch.Tensor]) -> torch.Tensor:
-        """The gradient of `order` 2, shaped like α, for shared `weights` that are at `kept`. It moves them."""
+    def unrolled(
+        self, held: Held, weights: Sequence[torch.Tensor], kept: Sequence[torch.Tensor]
+    ) -> tuple[torch.Tensor, float]:
+        """The gradient of `order` 2, shaped like α, for shared `weights` that are at `kept`, and the held-out loss at
+        w′. It moves them."""
         loss = held.training_loss(self.gates())
         _move(weights, kept, _gradients(loss, weights), -held.rate)
-        loss = held.joined(self.credited(held.loss(self._again())), self.probs())
+        beyond = held.loss(self._again())
+        loss = held.joined(self.credited(beyond), self.probs())
         direct, *uphill = _gradients(loss, [self.alpha, *weights])
         length = float(torch.stack([gradient.norm() for gradient in uphill]).norm())
         if length == 0:
-            return direct
+            return direct, float(beyond.detach())
         epsilon, found = SHIFT / length, []
         for sign in (1, -1):
             _move(weights, kept, uphill, sign * epsilon)
             found += _gradients(held.training_loss(self._again()), [self.alpha])
-        return direct - held.rate * (found[0] - found[1]) / (2 * epsilon)
+        return direct - held.rate * (found[0] - found[1]) / (2 * epsilon), float(beyond.detach())
 
 
 def _gradients(loss: torch.Tensor, of: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:

@@ -122,10 +122,14 @@ class Softmax:
         return loss + (value - baseline) * (logs - logs.detach()).sum()
 
     def learn(self, held: Held) -> list[tuple[Arch, float]]:
-        """One architecture step. It names no architecture: a loss under gates is not what one would be worth."""
-        gates = self.gates()
-        self.step(held.joined(self.credited(held.loss(gates)), self.probs()))
-        return []
+        """One architecture step; the most probable architecture after it, with minus the loss under the gates."""
+        loss = held.loss(self.gates())
+        self.step(held.joined(self.credited(loss), self.probs()))
+        return [(self.likely(), -float(loss.detach()))]
+
+    def likely(self) -> Arch:
+        """The most probable architecture, whatever it costs."""
+        return tuple(self.logits().argmax(1).tolist())
 
     def step(self, loss: torch.Tensor) -> None:
         """One Adam update of α; if `single_level`, the shared weights are left their gradients of `loss`."""
