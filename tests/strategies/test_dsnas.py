@@ -51,7 +51,7 @@ def test_the_cost_of_a_path_is_the_product_of_its_output_and_its_gradient(awake)
     hook = supernet.parts[1].register_forward_hook(keep)
     supernet(images, gates).square().mean().backward()
     hook.remove()
-    cost = float((seen[0].grad * seen[0]).sum())
+    cost = float((seen[0].grad * seen[0].detach()).sum())
     drawn = torch.nn.functional.one_hot(torch.tensor(gates[0].indices), 2)
     torch.testing.assert_close(chosen.alpha.grad, cost * (drawn - chosen.distribution()))
     assert abs(cost) > 1e-4

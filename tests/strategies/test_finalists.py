@@ -94,7 +94,7 @@ def test_costs_that_do_not_add_up_are_not_taken_for_sums(seed):
     """Where the slots cost for themselves and each other, the limit is met, and the best are found by draws."""
     toy = space(4, 3, 5, 2, 4)
     alone, probs = Linear(toy, seed=7), broad(toy, seed)
-    limit = Limit(toy, lambda archs: alone.cost(archs) ** 2 + [0.3 * (arch[0] == arch[2]) for arch in archs])
+    limit = Limit(toy, lambda archs: alone.cost(archs) ** 2 + [0.3 * (arch[0] != arch[2]) for arch in archs])
     limit = limit.within(float(np.quantile(limit.cost(every(toy)), 0.2)))
     assert most_probable_within(probs, limit, 9) == listed(probs, limit)[:9]
 
