@@ -49,7 +49,9 @@ PATHS = {"bignas": 4, "darts": 3}
 SHARES = (0.3, 0.5, 0.7)
 """The budgets, as shares of the way from the fastest network to the slowest."""
 BATCH = 64
+EVALUATIONS, FINALISTS = 100, 8
 RANDOM = 10
+"""Architectures drawn for each budget."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +100,15 @@ class Bench:
                 out=self.search_folder(strategy, index, seed),
                 strategy=strategy,
                 sharing="collapsed",
+                evaluations=EVALUATIONS if strategy in ONE_SHOT else None,
+                finalists=FINALISTS,
                 weights=first if strategy in ONE_SHOT and index else None,
                 seed=seed,
                 schedule=self.schedule(strategy),
                 threads=1,
                 measuring_seconds=5,
             )
-        return f"{strategy}, budget {budget}, seed {seed}: searched"
+        return f"{strategy}, seed {seed}, {'all budgets' if strategy in ONE_SHOT else f'budget {budget}'}: searched"
 
     def drawn(self, budget: int) -> list[Arch]:
         """Architectures drawn uniformly among those that a search for `budget` may choose."""
@@ -234,8 +238,8 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, required=True, help="has cifar10_jpeg.tar.xz")
     parser.add_argument("--runs", type=Path, required=True, help="folder of all runs, of the images and the table")
-    parser.add_argument("--images", type=int, default=120_000, help="for the shared weights of one search")
-    parser.add_argument("--epochs", type=int, default=2, help="of training what was found, on 50,000 images")
+    parser.add_argument("--images", type=int, default=60_000, help="for the shared weights of one search")
+    parser.add_argument("--epochs", type=int, default=1, help="of training what was found, on 50,000 images")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     parser.add_argument("--only", choices=("search", "train", "measure"), nargs="+", help="parts to do; default: all")
