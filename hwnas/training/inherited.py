@@ -76,15 +76,16 @@ class Prefixes:
         self.kept[key] = features
         self.size += features.size
 
-    def use(self, keys: Sequence[bytes]) -> tuple[int, Features | None]:
-        """The longest of `keys`, those of a child from its first block on, that is kept: its length and its features.
+    def longest(self, keys: Sequence[bytes]) -> tuple[int, Features | None]:
+        """How many of `keys`, those of a child from its first block on, the longest kept one is, and its features."""
+        known = next((length for length in range(len(keys), 0, -1) if keys[length - 1] in self.kept), 0)
+        return known, self.kept[keys[known - 1]] if known else None
 
-        All of them that are kept count as just used, the shortest, which most children share, as the latest."""
+    def touch(self, keys: Sequence[bytes]) -> None:
+        """Those of `keys` that are kept were just used, the shortest, which most children share, last of all."""
         for key in reversed(keys):
             if key in self.kept:
                 self.kept.move_to_end(key)
-        known = next((length for length in range(len(keys), 0, -1) if keys[length - 1] in self.kept), 0)
-        return known, self.kept[keys[known - 1]] if known else None
 
 
 class Inherited:
@@ -126,12 +127,13 @@ class Inherited:
     def _answers(self, arch: Arch) -> torch.Tensor:
         child = self.supernet.extract(arch)
         keys = list(_keys(child))
-        known, features = self.prefixes.use(keys)
+        known, features = self.prefixes.longest(keys)
         if features is None:
             features = self.start.at(child.net.resolution)
         for depth in range(known, len(child)):
             features = features.through(child[depth])
             self.prefixes.keep(keys[depth], features, sparing=keys)
+        self.prefixes.touch(keys)
         return torch.cat(features.images).float().cpu()
 
     def _score(self, answers: torch.Tensor) -> float:

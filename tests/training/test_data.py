@@ -11,6 +11,7 @@ from PIL import Image
 from torchvision import datasets
 
 from hwnas.errors import InputError
+from hwnas.nn.supernet import resized
 from hwnas.training.data import holdout, load
 from hwnas.training.memory import keep_freed_memory, require_memory
 from hwnas.training.splits import Split
@@ -220,3 +221,15 @@ def test_a_class_of_one_cannot_be_held_out(dataset):
 
 def test_glibc_can_be_asked_to_keep_freed_memory():
     assert keep_freed_memory() == ("glibc" in platform.libc_ver()[0])
+
+
+def test_a_data_set_at_another_resolution_has_the_same_images_rounded(dataset):
+    small = dataset.at(4)
+    assert dataset.at(8) is dataset
+    assert small.resolution == 4
+    for part, of in ((small.train, dataset.train), (small.test, dataset.test)):
+        exact = resized(of.images.float(), 4)
+        assert part.images.dtype == torch.uint8
+        assert (part.images - exact).abs().max() <= 0.5
+        assert torch.equal(part.labels, of.labels)
+    assert small.mean == dataset.mean

@@ -112,17 +112,20 @@ def test_no_more_than_the_memory_is_kept_and_scores_do_not_depend_on_it(memory, 
     assert bool(kept) == (memory > 0)
 
 
-def test_memory_goes_to_what_was_used_last_and_first_of_all_to_what_most_share(made, runs):
-    """A layer's features of 72 images are 147,456 bytes, so 3 · 10^5 hold those after the stem and one more layer."""
-    _, judge = made(plain_space(), memory=3 * 10**5)
-    judge([(0, 0, 0)])
-    judge([(1, 1, 1)])
-    runs.clear()
-    judge([(1, 0, 0)])
-    assert len(runs) == 3, "after the stem and the first layer"
-    runs.clear()
-    judge([(0, 0, 1)])
-    assert len(runs) == 4, "after the stem"
+def test_memory_goes_to_what_was_used_last_and_of_that_to_what_most_share(made, runs):
+    """A layer's features of 72 images are 147,456 bytes, so 4.5 · 10^5 hold those after the stem and two layers."""
+    _, judge = made(plain_space(), memory=450_000)
+
+    def layers(arch):
+        """How many blocks run for `arch`."""
+        runs.clear()
+        judge([arch])
+        return len(runs)
+
+    assert layers((0, 0, 0)) == 5
+    assert layers((1, 2, 2)) == 2, "after the stem; its layer takes the place of the second of the first"
+    assert layers((0, 1, 1)) == 3, "after the stem and the first layer; the second takes the other's place"
+    assert layers((1, 1, 1)) == 4, "after the stem"
 
 
 def test_a_supernet_that_is_trained_on_is_judged_anew(made, dataset):
