@@ -138,7 +138,7 @@ METHODS: dict[str, Method] = {
     ),
     "mnasnet": Method(
         "policy",
-        "MnasNet: LSTM controller, PPO, soft reward (objective=mnasnet-hard: its hard one)",
+        "MnasNet: LSTM controller, PPO, soft reward (or its hard one: mnasnet-hard)",
         "1807.11626",
         "policies.mnasnet:MnasNet",
         objective="mnasnet-soft",
