@@ -137,10 +137,10 @@ def test_nothing_global_is_drawn_from_or_kept(name):
     assert seen == alone
 
 
-@each
+@pytest.mark.parametrize("name", GRADIENT)
 @pytest.mark.parametrize("known", mobile.SPACES)
-def test_works_on_every_space(name, known):
-    """What it makes run fits everywhere: no options of different shapes are mixed."""
+def test_gradients_work_on_every_space(name, known):
+    """What they make run fits everywhere: no options of different shapes are mixed. Policies run one path at a time."""
     large = named_space(known)
     limit = Limit(large, Linear(large, seed=7).cost)
     learner = made(name, limit, budget=STEPS)
