@@ -86,6 +86,21 @@ def test_proxies_look_at_the_same_training_images_each_time(name, space, dataset
     assert (one((0,)) == other((0,))) == (name in ("params", "macs"))
 
 
+def test_which_training_images_a_proxy_looks_at_depends_on_the_seed(space, dataset, monkeypatch):
+    shown = []
+    monkeypatch.setitem(PROXIES, "naswot", lambda net, *given: shown.append(given) or 0.0)
+    for seed in (0, 1):
+        evaluator("naswot", space, dataset, seed=seed, batch=8)((0,))
+    training = dataset.normalise(dataset.train.images)
+    chosen = []
+    for seed, (images, labels, given) in enumerate(shown):
+        assert given == seed
+        chosen.append([int((training == image).all((1, 2, 3)).nonzero()) for image in images])
+        assert dataset.train.labels[chosen[-1]].tolist() == labels.tolist()
+    assert len(set(chosen[0])) == 8
+    assert sorted(chosen[0]) != sorted(chosen[1])
+
+
 @pytest.mark.parametrize("name", EVALUATORS)
 def test_identity_is_all_that_a_score_depends_on(name, space, dataset, accuracies):
     def identity(**changes):
