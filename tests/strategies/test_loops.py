@@ -195,7 +195,8 @@ def test_in_bfloat16_steps_are_nearly_the_same_and_weights_stay_float32():
 
 
 def test_the_overhead_is_what_the_strategy_does_beside_the_supernet(monkeypatch):
-    """By a clock that only they move: a lesson by 1, a learner by 2, the supernet by 10 forward and 100 backward."""
+    """By a clock that only they move: a lesson by 1, a learner by 2 before its loss and 4 after it, the supernet by 10
+    forward and 100 backward."""
     now = [0.0]
     monkeypatch.setattr("time.perf_counter", lambda: now[0])
 
@@ -206,11 +207,12 @@ def test_the_overhead_is_what_the_strategy_does_beside_the_supernet(monkeypatch)
     loop = loop_of(SHORT, learner=Softmax(look=lambda held: spend(2)))
     path = loop.learner.path
     loop.learner.path = lambda: spend(1, path())
+    loop.learner.optimizer.zero_grad = lambda: spend(4)
     loop.supernet.register_forward_hook(lambda *_: spend(10))
     loop.supernet.parts[-1].register_forward_hook(lambda *call: call[-1].register_hook(lambda _: spend(100)) and None)
     for _ in range(6):
         loop.step()
-    assert loop.own == 6 * 1 + 2
+    assert loop.own == 6 * 1 + 2 + 4
     assert loop.seconds == loop.own + 7 * 110
     assert loop.overhead == loop.own / loop.seconds
     resumed = loop_of(SHORT)
