@@ -7,9 +7,11 @@ from hwnas.nn.supernet import Gate, Supernet, one_hot
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
 from hwnas.strategies.base import Lesson
-from hwnas.strategies.loops import SharedLoop
+from hwnas.strategies.loops import Schedule, SharedLoop
 from hwnas.strategies.objective import loss
 
+SHORT = Schedule(warmup_steps=4, steps=8, weight_steps_per_arch_step=2, batch_size=4, checkpoint_seconds=0)
+JOINT = SHORT.model_copy(update={"weight_steps_per_arch_step": 1})
 COSTS = torch.tensor([[0.3, 0.5, 0.9, 0.0], [0.2, 0.6, 0.7, 0.0], [0.4, 0.5, 1.0, 0.0]])
 
 
@@ -106,3 +108,28 @@ def loop_of(schedule, *, learner=None, seed=0, target_ms=1.0, log=None, objectiv
     """A loop of the small space; by default of `Softmax`, steered to `target_ms`."""
     given = (learner or Softmax(seed), objective or loss("steered", target_ms), LinearCost(), schedule)
     return SharedLoop(small_supernet(seed), None, *given, batches("training", log), batches("held-out", log), **options)
+
+
+def one_shot(kind, schedule=SHORT, seed=0):
+    """A loop of lessons alone: another `seed` is of the first weights, not of the lessons."""
+    lessons = kind(small_space(), seed=0)
+    supernet = lessons.supernet()
+    for value in supernet.parameters():
+        torch.nn.init.normal_(value, 0.5, 0.3, generator=torch.Generator().manual_seed(seed))
+    return SharedLoop(supernet, lessons, None, None, None, schedule, batches("training"), None)
+
+
+def run(loop, path, report=lambda done, text: None):
+    """`loop` at its end; `path` is its checkpoint."""
+    loop.run(path, report)
+    return loop
+
+
+def weights(loop):
+    """A copy of the shared weights, by name."""
+    return {name: value.clone() for name, value in loop.supernet.named_parameters()}
+
+
+def moved(loop, before):
+    """The names of those that are not as in `before`."""
+    return {name for name, value in loop.supernet.named_parameters() if not torch.equal(value, before[name])}

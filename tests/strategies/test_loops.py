@@ -1,39 +1,32 @@
-"""Steps of weights and of the architecture: what each may touch and is given, and that a cut changes nothing."""
+"""Steps of weights and of the architecture: what each may touch, and what it is given."""
 
-import signal
 from itertools import chain
 
 import pytest
 import torch
-from learning import COSTS, Drawn, LinearCost, Softmax, batches, loop_of, small_space, small_supernet
+from learning import (
+    COSTS,
+    JOINT,
+    SHORT,
+    Drawn,
+    LinearCost,
+    Softmax,
+    batches,
+    loop_of,
+    moved,
+    one_shot,
+    run,
+    small_supernet,
+    weights,
+)
 from torch.nn.functional import cross_entropy
 
 from hwnas.errors import InputError
 from hwnas.nn.gates import Gate
-from hwnas.nn.state import save_state
 from hwnas.nn.supernet import one_hot
 from hwnas.strategies.lessons.few_shot import FewShot
-from hwnas.strategies.lessons.path_dropout import PathDropout
-from hwnas.strategies.lessons.rules import Fair, Sandwich, Uniform
-from hwnas.strategies.lessons.shrinking import ProgressiveShrinking
-from hwnas.strategies.loops import Schedule, SharedLoop
+from hwnas.strategies.loops import Schedule
 from hwnas.strategies.objective import reward
-
-SHORT = Schedule(warmup_steps=4, steps=8, weight_steps_per_arch_step=2, batch_size=4, checkpoint_seconds=0)
-JOINT = SHORT.model_copy(update={"weight_steps_per_arch_step": 1})
-
-
-def weights(loop):
-    return {name: value.clone() for name, value in loop.supernet.named_parameters()}
-
-
-def moved(loop, before):
-    return {name for name, value in loop.supernet.named_parameters() if not torch.equal(value, before[name])}
-
-
-def run(loop, path, report=lambda done, text: None):
-    loop.run(path, report)
-    return loop
 
 
 def test_weights_see_training_images_and_the_architecture_held_out_ones_at_their_turn(tmp_path):
@@ -231,101 +224,6 @@ def test_the_rate_of_the_weights_falls_along_a_cosine_to_its_floor():
     assert rates == [[schedule.rate(done)] * 2 for done in range(12)]
 
 
-LEARNERS = {
-    "gradient": lambda seed: loop_of(SHORT, seed=seed),
-    "single level": lambda seed: loop_of(JOINT, seed=seed, learner=Softmax(seed, single_level=True)),
-    "reward": lambda seed: loop_of(SHORT, seed=seed, learner=Drawn(seed), objective=reward("tunas", 1.0)),
-}
-LESSONS = {
-    "uniform": Uniform,
-    "fair": Fair,
-    "sandwich": Sandwich,
-    "path dropout": PathDropout,
-    "shrinking": ProgressiveShrinking,
-    "few-shot": FewShot,
-}
-
-
-def one_shot(kind, schedule=SHORT, seed=0):
-    """A loop of lessons alone: another `seed` is of the first weights, not of the lessons."""
-    lessons = kind(small_space(), seed=0)
-    supernet = lessons.supernet()
-    for value in supernet.parameters():
-        torch.nn.init.normal_(value, 0.5, 0.3, generator=torch.Generator().manual_seed(seed))
-    return SharedLoop(supernet, lessons, None, None, None, schedule, batches("training"), None)
-
-
-def makers():
-    for name, make in LEARNERS.items():
-        yield pytest.param(make, id=name)
-    for name, kind in LESSONS.items():
-        yield pytest.param(lambda seed, kind=kind: one_shot(kind, seed=seed), id=name)
-
-
-def require_same(loop, other):
-    assert loop.done == other.done
-    assert not moved(loop, weights(other))
-    assert getattr(loop.supernet, "divided", None) == getattr(other.supernet, "divided", None)
-    if loop.learner is not None:
-        assert torch.equal(loop.learner.alpha, other.learner.alpha)
-        assert torch.equal(loop.learner.generator.get_state(), other.learner.generator.get_state())
-    if not callable(loop.objective) and loop.objective is not None:
-        assert loop.objective.state_dict() == other.objective.state_dict()
-
-
-@pytest.mark.parametrize("make", list(makers()))
-def test_a_run_that_is_cut_anywhere_ends_as_an_undisturbed_one(make, tmp_path):
-    whole = run(make(0), tmp_path / "whole")
-    assert whole.done == SHORT.total
-    for cut in (3, 7):
-        stopped = make(0)
-        for _ in range(cut):
-            stopped.step()
-        save_state(tmp_path / "state", stopped.state_dict())
-        resumed = run(make(9), tmp_path / "state")  # another seed: all is in the file
-        require_same(resumed, whole)
-
-
-@pytest.mark.parametrize("cut", [1, 4, 6, 12])
-def test_a_run_stopped_by_ctrl_c_ends_as_an_undisturbed_one(tmp_path, cut):
-    def interrupt(done, text):
-        if done == cut:
-            signal.raise_signal(signal.SIGINT)
-
-    stopped = loop_of(SHORT.model_copy(update={"checkpoint_seconds": 3600}))
-    with pytest.raises(KeyboardInterrupt):
-        run(stopped, tmp_path / "state", interrupt)
-    assert stopped.done == cut
-    require_same(run(loop_of(SHORT, seed=9), tmp_path / "state"), run(loop_of(SHORT), tmp_path / "whole"))
-
-
-@pytest.mark.parametrize("cut", [2, 7, 12])
-def test_a_run_that_died_in_a_step_ends_as_an_undisturbed_one(tmp_path, cut):
-    def die(done, text):
-        if done == cut:
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        run(loop_of(SHORT), tmp_path / "state", die)
-    log = []
-    require_same(run(loop_of(SHORT, seed=9, log=log), tmp_path / "state"), run(loop_of(SHORT), tmp_path / "whole"))
-    assert log[0] == f"training {cut - 1}"  # the step that was lost, and none before it
-
-
-@pytest.mark.parametrize("kind", [None, FewShot])
-def test_a_run_goes_on_under_a_longer_schedule_at_the_rates_of_that(tmp_path, kind):
-    """Those of a few-shot supernet that is divided stay so, although the longer schedule would divide it later."""
-    longer = SHORT.model_copy(update={"steps": 28})
-    run(one_shot(kind) if kind else loop_of(SHORT), tmp_path / "state")
-    loop, rates = one_shot(kind, longer) if kind else loop_of(longer), []
-    loop.optimizer.register_step_pre_hook(lambda *_: rates.append(loop.optimizer.param_groups[0]["lr"]))
-    run(loop, tmp_path / "state")
-    assert loop.done == 32
-    assert rates == [longer.rate(done) for done in range(12, 32)]
-    assert rates[0] > 0.06
-    assert getattr(loop.supernet, "divided", True)
-
-
 def test_a_few_shot_supernet_is_divided_in_the_middle_and_each_step_then_trains_one_part():
     loop = one_shot(FewShot)
     for done in range(12):
@@ -338,27 +236,6 @@ def test_a_few_shot_supernet_is_divided_in_the_middle_and_each_step_then_trains_
         elif done > 6:
             assert len(parts) == 1
     assert len(loop.supernet.others) == 3
-
-
-def renamed(state):
-    state["supernet"] = {f"old.{name}": value for name, value in state["supernet"].items()}
-
-
-def shortened(state):
-    del state["learner"]
-
-
-def regrouped(state):
-    del state["optimizer"]["param_groups"][0]
-
-
-@pytest.mark.parametrize("change", [renamed, shortened, regrouped])
-def test_a_checkpoint_of_another_version_is_refused_in_one_line(tmp_path, change):
-    state = loop_of(SHORT).state_dict()
-    change(state)
-    save_state(tmp_path / "state", state)
-    with pytest.raises(InputError, match=r"^\S*state is of another search or version: remove it to start again$"):
-        run(loop_of(SHORT), tmp_path / "state")
 
 
 @pytest.mark.parametrize("target_ms", [0.6, 1.6])
