@@ -68,7 +68,8 @@ class SearchState:
         limit = self._band(self.aim_ms)
         if limit.low == -np.inf and plan.used:
             self.flags.append(f"latency: no network uses {plan.used:.0%} of the {self.aim_ms:.4g} ms aimed at")
-        allowed = limit.within(np.inf) if plan.free else limit
+        # A learner sees far more architectures than are in the band, and learns from all that are fast enough.
+        allowed = limit.within(np.inf if plan.free else limit.high) if plan.free or plan.learns else limit
         length = schedule.model_copy(update={"steps": begun[STEPS]}).arch_steps if plan.learns else begun[EVALUATIONS]
         self.strategy = plan.made(plan.method.parts[0], self.space, allowed, seed=seed, budget=length)
         self.history = History(out / HISTORY, predictor.cost)

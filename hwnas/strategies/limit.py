@@ -44,7 +44,7 @@ class Limit:
         """Which of `archs` are within the band: bool, shape (N,)."""
         if self.free or not len(archs):
             return np.ones(len(archs), bool)
-        return self._short(archs) <= 0
+        return self._short(archs) == 0
 
     def kept(self, archs: Sequence[Arch]) -> list[Arch]:
         """Those of `archs` that are within the band, in order."""
@@ -92,11 +92,12 @@ class Limit:
                 options = [(*arch[:slot], i, *arch[slot + 1 :]) for i in range(self.space.choices[slot])]
                 away = self._short(options)
                 if away.min() < short:
-                    moving, short, arch = True, away.min(), options[int(away.argmin())]
+                    moving, short = True, away.min()
+                    arch = options[int(rng.choice(np.flatnonzero(away == short)))]
                     yield arch
 
     def _short(self, archs: Sequence[Arch]) -> np.ndarray:
-        """How far each of `archs` is outside the band: 0 or less within it, but for rounding."""
+        """How far each of `archs` is outside the band: 0 within it."""
         cost = np.asarray(self.cost(archs), float)
         slack = 1e-9 * np.abs(cost)  # the same costs may have been added up in another order
-        return np.maximum(cost - self.high, self.low - cost) - slack
+        return np.maximum(np.maximum(cost - self.high, self.low - cost) - slack, 0)

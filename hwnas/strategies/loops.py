@@ -118,7 +118,8 @@ class SharedLoop(Resumable):
         if searching and not self.single_level and searched % every == 0:
             self.arch_step(searched // every - 1)
         self.seconds += time.perf_counter() - started
-        report(self.done, self._told(loss, searching))
+        if report is not silent:  # what is expected takes a controller as long as a step of its own
+            report(self.done, self._told(loss, searching))
 
     def weight_step(self, step: int) -> float:
         """Train the weights by the lesson of `step`; the loss of its first path before that."""

@@ -63,11 +63,17 @@ class Policy(Memory):
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=lr or pace.lr, betas=betas)
         self.baseline = Baseline(decay)
         self.pending: list[tuple[Arch, float]] = []
+        self.drawn: list[Arch] = []
 
     def ask(self) -> Arch:
-        """An architecture drawn from the policy, within the limit."""
-        drawn = self._drawn(1 if self.limit.free else TRIES)
-        return next(iter(self.limit.kept(drawn)), None) or self.limit.mended(drawn[-1], self.rng)
+        """An architecture drawn from the policy, within the limit.
+
+        `TRIES` are drawn at once, as that costs a controller little more than one, and are asked for in turn until the
+        policy is updated."""
+        if not self.drawn:
+            some = list(map(tuple, self.model.sample(TRIES, self.generator).tolist()))
+            self.drawn = self.limit.kept(some) or [self.limit.mended(some[-1], self.rng)]
+        return self.drawn.pop(0)
 
     def tell(self, arch: Arch, score: float) -> None:
         """Remember the score of `arch`, and learn from it once `batch` are told."""
@@ -95,6 +101,7 @@ class Policy(Memory):
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(stand)
         self.improve(archs, self.baseline.advantages(rewards).float())
+        self.drawn = []  # of the policy as it was
 
     def worth(self, archs: torch.Tensor, rewards: torch.Tensor) -> torch.Tensor:
         """What is compared with the baseline, (N,): the rewards themselves."""
@@ -151,21 +158,19 @@ class Policy(Memory):
             order = self.log_probs(torch.tensor(found)).sum(1).argsort(descending=True, stable=True)
         return [found[i] for i in order[:count]]
 
-    def _drawn(self, count: int) -> list[Arch]:
-        return list(map(tuple, self.model.sample(count, self.generator).tolist()))
-
     @staticmethod
     def _apart() -> torch.Generator:
         """A generator for what is only looked at: looking changes nothing, and sees the same in a loaded policy."""
         return torch.Generator().manual_seed(0)
 
     def state_dict(self) -> State:
-        """The model, Adam's state, the baseline, what was told, and both random states."""
+        """The model, Adam's state, the baseline, what was told and drawn, and both random states."""
         return super().state_dict() | {
             "model": dict(self.model.state_dict()),
             "optimizer": self.optimizer.state_dict(),
             "baseline": self.baseline.state_dict(),
             "pending": [[list(arch), score] for arch, score in self.pending],
+            "drawn": [list(arch) for arch in self.drawn],
             "generator": self.generator.get_state(),
         }
 
@@ -175,4 +180,5 @@ class Policy(Memory):
         for name in ("model", "optimizer", "baseline"):
             getattr(self, name).load_state_dict(state[name])
         self.pending = [(tuple(arch), score) for arch, score in state["pending"]]
+        self.drawn = list(map(tuple, state["drawn"]))
         self.generator.set_state(state["generator"])

@@ -43,8 +43,8 @@ class Nsga2(Memory):
     by the probability `crossover` (0.9), and each slot then changes by 1 / slots.
 
     - `population`, published: 40. By default that, or a fifth of the budget where that is less.
-    - `offspring`, the children of a generation, published: 40. By default that, or a twentieth of the budget where that
-      is less, so that there are about as many generations as the twenty published.
+    - `offspring`, the children of a generation, published: 40. By default that, or a hundredth of the budget where that
+      is less: the fewer evaluations there are, the sooner each must count.
 
     What tells it apart from NSGA-Net's code: options of a slot have no order here, so a mutation goes to any of them,
     not rather to near ones. Where all costs are the same it is an elitist search for the score. Raises `InputError` for
@@ -66,7 +66,7 @@ class Nsga2(Memory):
         counts(population=population, offspring=offspring)
         shares(crossover=crossover)
         self.population = population or max(4, min(40, budget // 5))
-        self.offspring = offspring or max(1, min(40, budget // 20))
+        self.offspring = offspring or max(1, min(40, budget // 100))
         self.crossover = crossover
         self.parents: list[Arch] = []
         self.born: list[Arch] = []
@@ -92,8 +92,13 @@ class Nsga2(Memory):
         return [archs[index] for index in np.lexsort((-apart, front))[: self.population]]
 
     def _child(self) -> Arch:
-        """Of parents in order of fitness, so that the lower of two indices wins a tournament."""
+        """Of parents in order of fitness, so that the lower of two indices wins a tournament.
+
+        Of the same parents until one is within the limit: else those far from it would have most of the children."""
         mother, father = (self.parents[index] for index in self.rng.integers(0, len(self.parents), (2, 2)).min(1))
+        return self.limit.drawn(self.rng, lambda: self._varied(mother, father))
+
+    def _varied(self, mother: Arch, father: Arch) -> Arch:
         child = spliced(mother, father, self.rng) if self.rng.random() < self.crossover else mother
         return mutated(child, 1 / len(child), self.space, self.rng)
 
