@@ -76,9 +76,12 @@ def test_children_outside_the_limit_are_mended():
     toy = space(4, 3, 5, 2, 4)
     limit = limited(toy, "band")
     sampler = Pnas(toy, limit, seed=0, budget=100)
-    asked = told(sampler, Linear(toy).score, 60)
-    assert limit.allows(asked).all()
-    assert len(set(asked)) == 60
+    sampler.level = 1
+    children = sampler._children()
+    before, mended = limit.allows(children), sampler._allowed(children)
+    assert 0 < before.sum() < len(children) == len(mended)
+    assert limit.allows(mended).all()
+    assert [one for one, kept in zip(mended, before, strict=True) if kept] == limit.kept(children)
 
 
 def test_of_too_many_children_some_are_drawn():
