@@ -13,7 +13,7 @@ from .planned import TRIES, Planned
 from .ranges import counts
 
 NETWORKS = Shape(depth=10, width=20, lr=0.01, betas=(0.9, 0.99))
-"""The meta neural network (§5), five of them, with the mean absolute error, which the authors' code has by default."""
+"""The meta neural network, five of them, with the mean absolute error, which the authors' code has by default."""
 
 LONGEST = 3
 """Slots at most in a path that is a feature: the number of such paths is exponential in it."""
@@ -100,6 +100,6 @@ def paths(archs: Sequence[Arch], choices: Sequence[int], length: int) -> np.ndar
 
 
 def thompson(predicted: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Independent Thompson sampling (§5): for each architecture, on its own, a draw of the normal distribution of the
+    """Independent Thompson sampling: for each architecture, on its own, a draw of the normal distribution of the
     mean and the sample deviation of what the members predict. (members, N) to (N,)."""
     return rng.normal(predicted.mean(0), predicted.std(0, ddof=1))

@@ -26,7 +26,7 @@ def chain(nodes: int) -> torch.Tensor:
 
 
 def convolved(h: torch.Tensor, graph: torch.Tensor, onward: torch.Tensor, backward: torch.Tensor) -> torch.Tensor:
-    """½ ReLU(A H W⁺) + ½ ReLU(Aᵀ H W⁻) (§3.1): nodes `h` (N, nodes, in), A `graph`, weights (in, out)."""
+    """½ ReLU(A H W⁺) + ½ ReLU(Aᵀ H W⁻) (§3): nodes `h` (N, nodes, in), A `graph`, weights (in, out)."""
     return 0.5 * ((graph @ h @ onward).relu() + (graph.T @ h @ backward).relu())
 
 
