@@ -1,0 +1,90 @@
+"""Is the latency asked for met without tuning, and what does a strategy itself cost?
+
+    python benchmarks/targets.py [--strategies NAME ...] [--save benchmarks/results/targets.json]
+
+Every strategy searches `proxyless-32` by the packaged latency table of a CPU for five latencies across the range of the
+space, on packaged images and with all constants as they are, but for few steps. A target is what a search aims at: the
+latency asked for, less one standard error of its prediction. Told are the latencies that the chosen architectures are
+expected to have, relative to the target and to what was asked for, and for strategies on shared weights the part of
+the searching time that is the strategy's own (the median over the targets). The last line is the figures.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from record import record
+
+from hwnas.latency.table import load as load_table
+from hwnas.pipeline.search import search
+from hwnas.pipeline.tables import find
+from hwnas.space import mobile
+from hwnas.strategies.loops import Schedule
+from hwnas.strategies.methods import METHODS
+from hwnas.training.data import Dataset, load
+
+SPACE = "proxyless-32"
+SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""The latencies asked for, as shares of the way from the fastest network to the slowest."""
+SCHEDULE = Schedule(warmup_steps=40, steps=120)
+EVALUATIONS = 60
+
+
+def searched(strategy: str, ms: float, table: Path, data: Dataset, out: Path, weights: Path | None) -> dict[str, float]:
+    """What one search ends with. Black-box strategies are told the MACs, which takes no time and pulls away from the
+    target as accuracy does."""
+    kind = METHODS[strategy].kind
+    sampling = {"evaluations": EVALUATIONS} if kind in ("black box", "one-shot") else {}
+    if kind == "black box":
+        sampling["evaluator"] = "macs"
+    found = search(table, ms, data, out=out, strategy=strategy, schedule=SCHEDULE, threads=1, finalists=4,
+                   measured=False, weights=weights, **sampling)  # fmt: skip
+    return {
+        "of_target": found.predicted_ms / found.aim_ms,
+        "of_asked": found.predicted_ms / ms,
+        "overhead": found.overhead,
+    }
+
+
+def all_targets(strategy: str, table: Path, data: Dataset) -> dict[str, Any]:
+    """One strategy at every target; the weights of a one-shot method are trained once."""
+    latencies = load_table(table)
+    fastest, slowest = latencies.predictor(mobile.get(SPACE)).range()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = []
+        for share in SHARES:
+            again = METHODS[strategy].kind == "one-shot" and rows
+            ms = fastest + share * (slowest - fastest)
+            source = Path(folder) / str(SHARES[0]) if again else None
+            rows.append(searched(strategy, ms, table, data, Path(folder) / str(share), source))
+    found = {name: [round(row[name], 4) for row in rows] for name in rows[0]}
+    return {**found, "farthest": round(max(abs(value - 1) for value in found["of_target"]), 4)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--strategies", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--save", type=Path, help="also write the figures there, with their origin")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    data = load("fashion-mnist-small", mobile.get(SPACE).resolution)
+    details: dict[str, Any] = {}
+    for strategy in asked.strategies:
+        details[strategy] = all_targets(strategy, find(f"cpu.{SPACE}"), data)
+        print(strategy, details[strategy], flush=True)
+    shared = {name: row for name, row in details.items() if METHODS[name].kind != "black box"}
+    figures = {
+        "within_3_percent_of_target": sum(row["farthest"] <= 0.03 for row in details.values()),
+        "strategies": len(details),
+        "farthest": max(row["farthest"] for row in details.values()),
+        "lowest_of_asked": min(min(row["of_asked"]) for row in details.values()),
+        "overhead": {name: round(float(np.median(row["overhead"])), 4) for name, row in shared.items()},
+    }
+    record(figures, asked.save, details)
+
+
+if __name__ == "__main__":
+    main()
