@@ -1,7 +1,7 @@
 """What an architecture is worth by itself, without shared weights: by training it, by a published table, by a proxy."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -101,6 +101,9 @@ EVALUATORS: dict[str, Callable[..., Evaluator]] = {
 }
 """Every evaluator by name: (space, dataset, seed=, **constants)."""
 
+KINDS = {int: (int, "a whole number"), float: (int | float, "a number"), type(None): (str | Path, "a file")}
+"""By the kind of a constant's default: what it can be, and that in words."""
+
 FOR_PROXIES = ("accuracy", "hard")
 """Rewards that a score which is no accuracy can be put into: they do not weigh it against the latency."""
 
@@ -108,13 +111,22 @@ FOR_PROXIES = ("accuracy", "hard")
 def evaluator(name: str, space: SearchSpace, dataset: Dataset, *, seed: int, **constants: Any) -> Evaluator:
     """The evaluator `name` of architectures of `space`. Raises `InputError` for no such one, and for constants that are
     wrong or that it does not have."""
+    require_constants(name, constants)
+    return EVALUATORS[name](space, dataset, seed=seed, **constants)
+
+
+def require_constants(name: str, constants: Mapping[str, Any]) -> None:
+    """Raise `InputError` for no evaluator `name`, and for `constants` that it does not have or of another kind."""
     if name not in EVALUATORS:
         raise InputError(f"no evaluator {name!r}: there are {', '.join(EVALUATORS)}")
-    known = [one for one in inspect.signature(EVALUATORS[name]).parameters if one not in ("space", "dataset", "seed")]
-    for constant in constants:
+    parameters = inspect.signature(EVALUATORS[name]).parameters
+    known = [one for one in parameters if one not in ("space", "dataset", "seed")]
+    for constant, value in constants.items():
         if constant not in known:
             raise InputError(f"the evaluator {name} has no constant {constant!r}: it has {', '.join(known)}")
-    return EVALUATORS[name](space, dataset, seed=seed, **constants)
+        taken, words = KINDS[type(parameters[constant].default)]
+        if isinstance(value, bool) or not isinstance(value, taken):
+            raise InputError(f"{constant} of the evaluator {name} is {words}, not {value!r}")
 
 
 def require_objective(name: str, objective: str) -> None:

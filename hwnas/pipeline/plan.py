@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ..errors import InputError
-from ..files import parse
+from ..files import parse, sha256
 from ..nn.places import Sharing
 from ..space.space import SearchSpace
 from ..strategies import methods
@@ -17,7 +17,7 @@ from ..strategies.loops import Schedule
 from ..strategies.methods import Method
 from ..strategies.objective import LOSSES, REWARDS, Loss, Reward, loss, reward
 from ..training.data import Dataset
-from .evaluators import EVALUATORS, Evaluator, evaluator, require_objective
+from .evaluators import EVALUATORS, Evaluator, evaluator, require_constants, require_objective
 
 INHERITED = "inherited"
 """The evaluator that is no other than the shared weights: accuracy of a child on held-out images."""
@@ -70,7 +70,22 @@ class Plan:
             if name not in known and not name.startswith((OBJECTIVE, JUDGING)):
                 raise InputError(f"{self.strategy} has no constant {name!r}: there are {', '.join(known)}")
         self.joined(1.0)
+        self._check_judging()
+
+    def _check_judging(self) -> None:
+        """Raise `InputError` for what the evaluator does not go with."""
         require_objective(self.judged_by, self.joins)
+        if not self.shares:
+            require_constants(self.judged_by, self._judging)
+            given = [name for name in self.constants or {} if name.startswith(WEIGHTS)]
+            if self.sharing is not None or given:
+                raise InputError(
+                    f"{self.judged_by} needs no shared weights: leave out {', '.join(given) or 'their sharing'}"
+                )
+        elif self._judging:
+            raise InputError(
+                f"the accuracy inherited from shared weights has no {', '.join(self._judging)}: name an evaluator"
+            )
 
     @cached_property
     def method(self) -> Method:
@@ -115,10 +130,13 @@ class Plan:
 
     def judge(self, space: SearchSpace, dataset: Dataset, seed: int) -> Evaluator:
         """The evaluator, where it is not shared weights. Raises `InputError` for constants that it does not have."""
-        given = self._given(JUDGING)
-        if self.accuracies is not None:
-            given["accuracies"] = self.accuracies
-        return evaluator(self.judged_by, space, dataset, seed=seed, **given)
+        return evaluator(self.judged_by, space, dataset, seed=seed, **self._judging)
+
+    @property
+    def _judging(self) -> dict[str, Any]:
+        """The constants of the evaluator that are not its own."""
+        given = {} if self.accuracies is None else {"accuracies": self.accuracies}
+        return given | self._given(JUDGING)
 
     def _given(self, prefix: str) -> dict[str, Any]:
         """The constants whose names begin with `prefix`, without it."""
@@ -136,8 +154,10 @@ class Plan:
         return part(*args, **options, **self.method.constants_of(part, self.constants or {}))
 
     def told(self) -> dict[str, Any]:
-        """What identifies the plan, as JSON."""
+        """What identifies the plan, as JSON. Raises `InputError` where the file of accuracies cannot be read."""
+        file = self._judging.get("accuracies")
         return {
+            **({} if file is None else {"accuracies": _digest(Path(file))}),
             "strategy": self.strategy,
             "constants": dict(self.constants or {}),
             "objective": self.joins,
@@ -146,6 +166,14 @@ class Plan:
             "sharing": self.sharing or self.method.sharing,
             "used": self.used,
         }
+
+
+def _digest(path: Path) -> str:
+    """What tells the table of accuracies in `path` from another."""
+    try:
+        return sha256(path.read_bytes())[:16]
+    except OSError as error:
+        raise InputError(f"cannot read table of accuracies {path}: {error.strerror or error}") from None
 
 
 def constants(strategy: str, settings: list[str]) -> dict[str, Any]:

@@ -237,7 +237,7 @@ def _check(what: str, known: Mapping[str, Any], name: str, target_ms: float, con
     for constant, value in constants.items():
         if constant not in taken:
             raise InputError(f"the {what} {name} has no constant {constant!r}: it has {', '.join(taken) or 'none'}")
-        if not isfinite(value):
+        if not (isinstance(value, int | float) and isfinite(value)):
             raise InputError(f"{constant} of the {what} {name} must be a number, not {value}")
     if name not in TARGETLESS and not (isfinite(target_ms) and target_ms > 0):
         raise InputError(f"the target of the {what} {name} must be a number of ms above 0, not {target_ms:g}")

@@ -135,6 +135,8 @@ def test_only_rewards_that_do_not_weigh_a_proxy_against_latency_go_with_one(name
         ("short", {"held": 1.0}, "a fraction between 0 and 1"),
         ("naswot", {"batch": 1}, "the evaluator naswot looks at least at 2 images, not 1"),
         ("table", {}, "the evaluator table needs a file"),
+        ("table", {"accuracies": 5}, "accuracies of the evaluator table is a file, not 5"),
+        ("table", {"trial": True}, "trial of the evaluator table is a whole number, not True"),
     ],
 )
 def test_what_cannot_evaluate_is_refused(name, constants, words, space, dataset):

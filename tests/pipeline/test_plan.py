@@ -7,6 +7,8 @@ from hwnas.pipeline.plan import Plan, constants
 from hwnas.strategies.loops import Schedule
 from hwnas.strategies.methods import METHODS
 
+SHORT = {"strategy": "random", "evaluator": "short"}
+
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_is_a_plan_by_itself(name):
@@ -46,6 +48,15 @@ def test_only_rewards_that_weigh_latency_leave_the_strategy_free():
         ({"constants": {"luck": 7}}, "proxyless has no constant 'luck': there are paths, "),
         ({"constants": {"weights.luck": 7}}, "no constant 'weights.luck'"),
         ({"constants": {"objective.luck": 7}}, "the loss steered has no constant 'luck'"),
+        ({"constants": {"objective.integral": "fast"}}, "integral of the loss steered must be a number, not fast"),
+        ({"constants": {"evaluator.epochs": 3}}, "the accuracy inherited from shared weights has no epochs"),
+        ({"accuracies": "a.json"}, "the accuracy inherited from shared weights has no accuracies: name an evaluator"),
+        ({**SHORT, "constants": {"evaluator.batch": 3}}, "the evaluator short has no constant 'batch': it has epochs"),
+        ({**SHORT, "constants": {"evaluator.epochs": 1.5}}, "epochs of the evaluator short is a whole number, not 1.5"),
+        ({**SHORT, "constants": {"evaluator.held": "most"}}, "held of the evaluator short is a number, not 'most'"),
+        ({**SHORT, "accuracies": "a.json"}, "the evaluator short has no constant 'accuracies'"),
+        ({**SHORT, "sharing": "collapsed"}, "short needs no shared weights: leave out their sharing"),
+        ({**SHORT, "constants": {"weights.lr": 0.1}}, "short needs no shared weights: leave out weights.lr"),
         ({"strategy": "mnasnet", "evaluator": "naswot"}, "naswot gives no accuracy, which mnasnet-soft weighs"),
     ],
     ids=str,
@@ -57,9 +68,23 @@ def test_what_does_not_go_together_is_refused_in_one_line(asked, message):
     assert "\n" not in str(caught.value)
 
 
+def test_other_accuracies_are_another_plan(tmp_path):
+    file = tmp_path / "a.json"
+    plan = Plan("random", evaluator="table", accuracies=file)
+    told = []
+    for text in ("{}", "{} "):
+        file.write_text(text)
+        told.append(plan.told())
+    assert told[0] != told[1]
+    file.unlink()
+    with pytest.raises(InputError, match=r"cannot read table of accuracies .*a.json"):
+        plan.told()
+
+
 def test_the_schedule_has_the_methods_own_values_where_nothing_is_asked():
     assert Plan("bignas").schedule(Schedule()).lr_floor == 0.05
     assert Plan("bignas").schedule(Schedule(lr_floor=0.2)).lr_floor == 0.2
+    assert Plan("tunas").schedule(Schedule(batch_size=8)) == Schedule(warmup_steps=0, steps=6000, batch_size=8)
     assert Plan("bignas", {"weights.lr_floor": 0.3, "weights.lr": 0.7}).schedule(Schedule(steps=5)) == Schedule(
         steps=5, lr_floor=0.3, lr=0.7
     )
