@@ -21,7 +21,7 @@ from ..space import mobile
 from ..strategies.loops import Schedule
 from ..training.data import DEFAULT, Dataset, load
 from .plan import USED, Plan
-from .search_run import SearchRecord, claim, first_length, inherit, write_record
+from .search_run import STATE, SearchRecord, claim, first_length, inherit, require_weights, write_record
 from .search_state import EVALUATIONS, STEPS, SearchState
 
 
@@ -87,18 +87,21 @@ def search(
                            "seed": seed, "schedule": schedule.model_dump(exclude={"steps"}), "measured": measured,
                            "data": dataset.fingerprint}  # fmt: skip
                 length = {STEPS: schedule.steps, EVALUATIONS: plan.rounds}
-                begun = first_length(out, length) if ranks.main else length
+                begun = first_length(out, request, length) if ranks.main else length
             begun = ranks.same(begun)
             with ranks.together():
                 state = SearchState(out, latencies, predictor, plan, latency_ms, dataset, seed, schedule, begun, ranks)
             ranks.agree("the search asked for", (request, length))
             with ranks.together():
+                again = weights is not None and ranks.main and not (out / STATE).exists()
+                if again:
+                    require_weights(Path(weights), latencies.space, request, schedule.steps)
                 finished = claim(out, request, length) if ranks.main else None
             if ranks.any(finished is not None):
                 return finished
             with ranks.together():
-                if weights is not None and ranks.main:
-                    inherit(Path(weights), out, request)
+                if again:
+                    inherit(Path(weights), out)
             state.run()
             first = state.ranked(state.aim_ms, finalists)
         if not ranks.main:

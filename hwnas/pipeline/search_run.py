@@ -21,7 +21,7 @@ from .finals import Finalist
 SCHEMA = 3
 RECORD, REQUEST, HISTORY = "search.json", "request.json", "history.jsonl"
 STATE, EVALUATED = "search.state", "evaluations.state"
-TRAINED_BY = ("strategy", "constants", "sharing", "schedule", "seed", "data")
+TRAINED_BY = ("strategy", "constants", "evaluator", "sharing", "schedule", "seed", "data")
 """What the shared weights of a search depend on, unless its strategy learns while they do."""
 
 
@@ -81,12 +81,13 @@ def write_record(folder: Path, record: SearchRecord) -> None:
     write_json(folder / RECORD, {"schema": SCHEMA, **asdict(record)})
 
 
-def first_length(folder: Path, length: dict[str, int]) -> dict[str, int]:
+def first_length(folder: Path, request: dict[str, Any], length: dict[str, int]) -> dict[str, int]:
     """The length of the first call for the search in `folder`; `length` where there is none yet.
 
     What scales with the length of a search, such as rates and populations, must not change when it goes on for longer.
+    Raises `InputError` where the folder holds a search for another `request`.
     """
-    return _asked(folder)["begun"] if (folder / REQUEST).exists() else length
+    return _same(folder, request)["begun"] if (folder / REQUEST).exists() else length
 
 
 def claim(folder: Path, request: dict[str, Any], length: dict[str, int]) -> SearchRecord | None:
@@ -100,10 +101,7 @@ def claim(folder: Path, request: dict[str, Any], length: dict[str, int]) -> Sear
     if not (folder / REQUEST).exists():
         require_empty(folder)
         write_json(folder / REQUEST, {"search": request, "length": length, "begun": length})
-    asked = _asked(folder)
-    if asked["search"] != request:
-        names = [name for name in request if asked["search"].get(name) != request[name]]
-        raise InputError(f"{folder} holds another search ({', '.join(names)}): name another folder or remove it first")
+    asked = _same(folder, request)
     for name, done in asked["length"].items():
         if length[name] < done:
             raise InputError(f"{folder} holds this search with {done} {name}: give as many or more, or another folder")
@@ -113,22 +111,38 @@ def claim(folder: Path, request: dict[str, Any], length: dict[str, int]) -> Sear
     return finished if finished and finished.request["length"] == length else None  # or it was of a shorter one
 
 
-def inherit(source: Path, folder: Path, request: dict[str, Any]) -> None:
-    """Begin the search in `folder`, for `request`, with the shared weights of the finished one in `source`.
+def require_weights(source: Path, space: str, request: dict[str, Any], steps: int) -> None:
+    """Raise `InputError` unless the finished search in `source` has shared weights of `space` for `request`.
 
-    Raises `InputError` where those were trained in another way, or while a strategy learned for its own latency.
+    Those that were trained in another way are not, nor while a strategy learned for its own latency, nor for more than
+    `steps`. Those of fewer steps are trained on.
     """
-    read_record(source)
-    asked = _asked(source)["search"]
-    differ = [name for name in TRAINED_BY if asked.get(name) != request[name]]
-    if request["learns"] or differ:
-        why = (
-            f"of another {', '.join(differ)}" if differ else f"trained for one latency: {request['strategy']} learns it"
-        )
-        raise InputError(f"the shared weights in {source} are {why}")
-    if not (folder / STATE).exists():
-        with replacing(folder / STATE) as temporary:
-            shutil.copyfile(source / STATE, temporary)
+    found, asked = read_record(source), _asked(source)
+    if not (source / STATE).exists():
+        raise InputError(f"{source} has no shared weights: it was judged by {found.judged_by}")
+    differ = [name for name in TRAINED_BY if asked["search"].get(name) != request[name]]
+    differ += ["space"] if found.space != space else []
+    if differ:
+        raise InputError(f"the shared weights in {source} are of another {', '.join(differ)}")
+    if request["learns"]:
+        raise InputError(f"the shared weights in {source} are trained for one latency: {request['strategy']} learns it")
+    if (done := asked["length"]["steps"]) > steps:
+        raise InputError(f"the shared weights in {source} are of {done} steps: give as many or more")
+
+
+def inherit(source: Path, folder: Path) -> None:
+    """Begin the search in `folder` with the shared weights of the finished one in `source`."""
+    with replacing(folder / STATE) as temporary:
+        shutil.copyfile(source / STATE, temporary)
+
+
+def _same(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
+    """What the search in `folder` was asked for. Raises `InputError` where that is not `request`."""
+    asked = _asked(folder)
+    if asked["search"] != request:
+        names = [name for name in request if asked["search"].get(name) != request[name]]
+        raise InputError(f"{folder} holds another search ({', '.join(names)}): name another folder or remove it first")
+    return asked
 
 
 def _asked(folder: Path) -> dict[str, Any]:

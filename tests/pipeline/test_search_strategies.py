@@ -1,5 +1,7 @@
 """Searches of every kind of strategy as a user starts them: histories, longer runs, weights that serve again."""
 
+import json
+
 import pytest
 from quick_search import SCHEDULE, budget, quick
 
@@ -114,9 +116,36 @@ def test_weights_of_another_training_are_refused(one_shot, table, images, tmp_pa
         search(table, images, tmp_path / "b", "enas", weights=tmp_path / "learnt")
     with pytest.raises(InputError, match="cannot read search record"):
         search(table, images, tmp_path / "c", "spos", evaluations=5, weights=tmp_path / "nothing")
+    shorter = SCHEDULE.model_copy(update={"steps": 5})
+    with pytest.raises(InputError, match="are of 24 steps: give as many or more"):
+        search(table, images, tmp_path / "d", "spos", evaluations=5, weights=source, schedule=shorter)
+    assert [path.name for path in tmp_path.iterdir()] == ["learnt"]
 
 
-def test_a_band_that_holds_no_network_is_opened_downwards_and_told(table, images, tmp_path):
-    """Just above the fastest network there is no other."""
-    found = search(table, images, tmp_path / "out", "random", share=1e-6, evaluator="macs", evaluations=2)
+def test_weights_are_not_of_a_search_without_any_nor_of_another_space(one_shot, made_up_table, table, images, tmp_path):
+    proxy = {"evaluator": "macs", "evaluations": 2}
+    search(table, images, tmp_path / "proxy", "random", **proxy)
+    with pytest.raises(InputError, match="proxy has no shared weights: it was judged by macs"):
+        search(table, images, tmp_path / "out", "random", evaluations=2, weights=tmp_path / "proxy")
+    source, _ = one_shot
+    made_up_table(name="mobilenetv3-32").save(tmp_path / "other.json")
+    with pytest.raises(InputError, match=r"are of another .*space"):
+        search(tmp_path / "other.json", images, tmp_path / "out", "spos", evaluations=2, weights=source)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sampler_in_the_folder_of_a_learner_is_refused_naming_what_differs(table, images, tmp_path):
+    """The learner began with no evaluations, which nothing of the sampler's may be scaled with."""
+    (tmp_path / "out").mkdir()
+    length = {"steps": 24, "evaluations": 0}
+    request = {"search": {"strategy": "proxyless"}, "length": length, "begun": length}
+    (tmp_path / "out" / "request.json").write_text(json.dumps(request))
+    with pytest.raises(InputError, match=r"another search \(strategy, "):
+        search(table, images, tmp_path / "out", "regularised-evolution", evaluator="macs", evaluations=2)
+
+
+@pytest.mark.parametrize(("used", "flags"), [(0.0, 0), (1 - 1e-9, 1)], ids=["none asked for", "none as slow"])
+def test_a_band_that_holds_no_network_is_opened_downwards_and_told(table, images, tmp_path, used, flags):
+    found = search(table, images, tmp_path / "out", "random", used=used, evaluator="macs", evaluations=2)
     assert found.predicted_ms <= found.aim_ms * (1 + 1e-9)
+    assert len([flag for flag in found.flags if "latency: no network uses" in flag]) == flags
