@@ -50,7 +50,10 @@ class Judge:
 def best_of(ranked: Sequence[Finalist], budget_ms: float) -> Finalist:
     """The first finalist of a ranking. Raises `InputError` where there is none."""
     if not ranked:
-        raise InputError(f"no network is predicted to be within {budget_ms:g} ms with room for error: allow more time")
+        raise InputError(
+            f"no network that was looked at is predicted to use {budget_ms:g} ms and be within, with room for error: "
+            "allow more time, or look at more"
+        )
     return ranked[0]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
+from ..errors import InputError
 from ..files import write_text
 from ..space.space import Arch
 from ..strategies.limit import Cost
@@ -18,11 +19,12 @@ STAGES: tuple[Stage, ...] = ("weights", "evaluations")
 
 @dataclass
 class History:
-    """Lines of stage, step, architecture, score, predicted ms and seconds of searching, appended to `path`.
+    """Lines of stage, step, architecture, score, predicted ms and seconds, appended to `path`.
 
     A search that goes on from a checkpoint does some steps again: its first line takes away what was written of that
-    step and of all after it. `score` is what the strategy was told: minus the loss for methods of gradients, and else
-    an accuracy or a score of the evaluator.
+    step and of all after it. `score` is, in the stage `evaluations`, what the evaluator says, and in the stage
+    `weights` what the strategy learns from: minus the loss for methods by gradient, the reward for policies. `seconds`
+    are since the first line, less those between the last line before an interruption and the first after it.
     """
 
     path: Path
@@ -59,8 +61,16 @@ class History:
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """The lines of `path` as objects; none where there is no file, and without a last line that was cut off."""
+    """The lines of `path` as objects; none where there is no file, and without a last line that was cut off.
+
+    Raises `InputError` for any other line that is not whole.
+    """
     if not path.exists():
         return []
     *lines, _ = path.read_text(encoding="utf-8").split("\n")  # a whole line ends with a newline
-    return [json.loads(line) for line in lines]
+    try:
+        return [json.loads(line) for line in lines]
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path} is not a whole history ({error}): remove it, and the search goes on without"
+        ) from None

@@ -19,11 +19,10 @@ from ..training.batches import Batches
 from ..training.data import Dataset, holdout
 from ..training.inherited import Inherited
 from ..training.prefetch import Prefetched
+from .evaluators import HELD
 from .history import History
 from .plan import Plan
 
-HELD = 0.25
-"""Part of the training images that architectures are chosen on."""
 RECALIBRATION = 512
 """Images for the BatchNorm statistics of an architecture that is judged."""
 QUICK = 2048
@@ -90,7 +89,7 @@ class Shared:
 
     def quick(self, arch: Arch) -> float:
         """`worth` on at most `QUICK` of the held-out images."""
-        return self._score(QUICK, arch)
+        return self._score(min(QUICK, len(self.held)), arch)
 
     def worth(self, arch: Arch) -> float:
         """Share of the held-out images (0 to 1) that `arch` gets right with its inherited weights and BatchNorm
@@ -114,6 +113,6 @@ class Shared:
 
     def _new_judge(self, count: int) -> Inherited:
         calibration = np.random.default_rng(self.seed).permutation(len(self.train))[:RECALIBRATION]
-        even = min(count, len(self.held)) // self.ranks.size * self.ranks.size
+        even = count // self.ranks.size * self.ranks.size
         mine = self.held.take(np.random.default_rng(self.seed).permutation(len(self.held))[:even][self.ranks.rows])
         return Inherited(self.loop.supernet, self.train.images[calibration], mine, self.dataset)

@@ -81,9 +81,9 @@ def load(
     """The data set `spec` with images of `resolution` pixels.
 
     `spec` is a name in `NAMED`, a folder with one folder of images per class (see `image_folder`), or a data set that
-    was loaded before at that resolution. `root` is where
-    torchvision keeps, or will download, the named sets that are not packaged; by default the folder `data`. `show`
-    allows a progress bar. Raises `InputError` for anything that cannot be used, naming it.
+    was loaded before at that resolution. `root` is where torchvision keeps, or will download, the named sets that are
+    not packaged; by default the folder `data`. `show` allows a progress bar. Raises `InputError` for anything that
+    cannot be used, naming it.
     """
     if resolution < 1:
         raise InputError(f"images have at least 1 pixel a side, not {resolution}")

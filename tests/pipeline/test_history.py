@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from hwnas.errors import InputError
 from hwnas.pipeline.history import History, read_history
 
 
@@ -65,6 +66,13 @@ def test_a_line_that_was_cut_off_is_not_read(path):
     assert [entry["step"] for entry in read_history(path)] == [1]
     written(path, ("weights", 2, (0,), 0.5))
     assert [entry["score"] for entry in read_history(path)] == [0.1, 0.5]
+
+
+def test_a_damaged_line_is_told_in_one(path):
+    written(path, ("weights", 1, (0,), 0.1), ("weights", 2, (0,), 0.2))
+    path.write_text(path.read_text()[5:])
+    with pytest.raises(InputError, match=r"history.jsonl is not a whole history .*: remove it"):
+        read_history(path)
 
 
 def test_there_is_none_before_the_first_look(path):
