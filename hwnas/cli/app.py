@@ -66,6 +66,11 @@ def alone(context: typer.Context, **options: object) -> bool:
     return False
 
 
+def least(text: str) -> float:
+    """A `share`, or 0 for none."""
+    return 0.0 if text.strip() in ("0", "0%") else share(text)
+
+
 def share(text: str) -> float:
     """A share above 0 and under 1, written 3% or 0.03. Raises `BadParameter` for any other text."""
     number, percent = text.strip().removesuffix("%"), text.strip().endswith("%")

@@ -10,7 +10,7 @@ from .. import devices as device_room
 from ..errors import InputError
 from ..output import lines, plain, show
 from ..space import mobile
-from .app import AsJson, Data, DataAgain, DeviceName, DeviceThreads, Root, Seed, TorchThreads, app, share
+from .app import AsJson, Data, DataAgain, DeviceName, DeviceThreads, Root, Seed, TorchThreads, app, least, share
 
 if TYPE_CHECKING:
     from ..pipeline.search_run import SearchRecord
@@ -74,8 +74,13 @@ def search(
     out: Annotated[Path, typer.Option(help="Folder for the result; the same call again goes on there.")] = Path(
         "runs/search"
     ),
-    warmup_steps: Annotated[int, typer.Option(min=0, help="Steps of the weights alone.")] = 3000,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of weights and architecture in turn.")] = 3000,
+    warmup_steps: Annotated[
+        int | None, typer.Option(min=0, help="Steps of the weights alone.", show_default="the strategy's, or 3000")
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Steps of weights and architecture in turn.", show_default="the strategy's, or 3000"),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=2, help="Images of a step, over all processes of a torchrun.")] = 32,
     sync_norm: Annotated[bool, typer.Option("--sync-norm", help="BatchNorm over all processes of a torchrun.")] = False,
     bfloat16: Annotated[bool | None, typer.Option(help="Compute in bfloat16.", show_default="on a GPU")] = None,
@@ -84,14 +89,18 @@ def search(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME=VALUE", help="A constant of the strategy, or weights.NAME, objective.NAME."
+            "--set", metavar="NAME=VALUE", help="Of the strategy, or weights.NAME, objective.NAME, evaluator.NAME."
         ),
     ] = None,
     objective: Annotated[
         str | None, typer.Option(help="What joins accuracy and latency.", show_default="the strategy's")
     ] = None,
     evaluator: Annotated[
-        str | None, typer.Option(help="What samplers judge by.", show_default="accuracy with shared weights")
+        str | None,
+        typer.Option(
+            help="What samplers judge by: inherited, short, full, table, naswot, synflow, grad-norm, params, macs.",
+            show_default="inherited",
+        ),
     ] = None,
     evaluations: Annotated[
         int | None, typer.Option(help="Architectures that a sampler looks at.", show_default="200")
@@ -108,7 +117,8 @@ def search(
         ),
     ] = None,
     used: Annotated[
-        float, typer.Option("--use", parser=share, metavar="SHARE", help="Of the latency to use, at least.")
+        float,
+        typer.Option("--use", parser=least, metavar="SHARE", help="Of the latency aimed at to use, at least; 0: any."),
     ] = "97%",  # type: ignore[assignment]
     finalists: Annotated[int, typer.Option(help="Best architectures to rank by accuracy and to measure.")] = 16,
     threads: TorchThreads = None,
@@ -122,8 +132,9 @@ def search(
     from ..pipeline.search import search as stage
     from ..strategies.loops import Schedule
 
-    schedule = Schedule(warmup_steps=warmup_steps, steps=steps, batch_size=batch_size, synchronised=sync_norm,
-                        bfloat16=bfloat16, compiled=compiled)  # fmt: skip
+    length = {"warmup_steps": warmup_steps, "steps": steps}
+    schedule = Schedule(batch_size=batch_size, synchronised=sync_norm, bfloat16=bfloat16, compiled=compiled,
+                        **{name: count for name, count in length.items() if count is not None})  # fmt: skip
     found = stage(path, latency, data, out=out, strategy=strategy, constants=constants(strategy, settings or []),
                   objective=objective, evaluator=evaluator, evaluations=evaluations, accuracies=accuracies,
                   weights=weights, sharing=sharing, used=used, finalists=finalists, seed=seed, schedule=schedule,

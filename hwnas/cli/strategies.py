@@ -25,7 +25,7 @@ def show_(
     name: Annotated[str, typer.Argument(help="One of the list.")],
     as_json: AsJson = False,
 ) -> None:
-    """What a strategy is, and every constant that --set can change, with its value."""
+    """What a strategy is, and every constant of its own that --set can change, with its value."""
     method = methods.get(name)
     found = {
         "name": name,
@@ -33,6 +33,7 @@ def show_(
         "objective": method.objective,
         "sharing": method.sharing,
         "constants": method.defaults,
+        "schedule": dict(method.schedule),
         "parts": [getdoc(part) for part in method.parts],
     }
     show(found, as_json, "\n".join(_told(found)))
@@ -44,7 +45,8 @@ def _row(method: methods.Method) -> dict[str, str]:
 
 def _told(found: dict[str, Any]) -> list[str]:
     """The description of a strategy as lines for a person."""
-    values = [{"constant": name, "value": str(value)} for name, value in found["constants"].items()]
+    constants = found["constants"] | {f"weights.{name}": value for name, value in found["schedule"].items()}
+    values = [{"constant": name, "value": str(value)} for name, value in constants.items()]
     return [
         f"{found['name']}: {found['line']} ({found['paper']})",
         f"kind: {found['kind']}; needs {found['needs']}; objective: {found['objective']}; weights: {found['sharing']}",

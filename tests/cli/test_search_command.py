@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from hwnas.latency.table import Origin
+from hwnas.pipeline.evaluators import EVALUATORS
+from hwnas.pipeline.plan import Plan
 
 
 def foreign(table):
@@ -52,6 +54,44 @@ def searching(refused, made_up_table, images, tmp_path):
     return search
 
 
+OPTIONS = {
+    "--strategy best": "no strategy 'best': there are proxyless, ",
+    "--strategy ''": "no strategy",
+    "--strategy SPOS": "no strategy 'SPOS'",
+    "--set luck=7": "proxyless has no constant 'luck': there are paths, ",
+    "--set lr": "give a constant as NAME=VALUE, not 'lr'",
+    "--set lr=fast": "lr is a number, not 'fast'",
+    "--set lr=-1": "lr",
+    "--set paths=three": "paths",
+    "--set weights.lr=fast": "schedule of the weights: lr: ",
+    "--set objective.integral=fast": "integral of the loss steered must be a number, not fast",
+    "--set objective.luck=7": "the loss steered has no constant 'luck'",
+    "--set evaluator.epochs=3": "inherited from shared weights has no epochs",
+    "--strategy random --evaluator short --set evaluator.epochs=many": "epochs of the evaluator short is a whole",
+    "--strategy random --evaluator short --set evaluator.epochs=0": "trains at least 1 epoch, not 0",
+    "--strategy random --evaluator naswot --set evaluator.batch=1": "looks at least at 2 images, not 1",
+    "--objective tunas": "proxyless has no objective 'tunas': there are steered, ",
+    "--strategy enas --objective steered": "enas has no objective 'steered': there are accuracy, ",
+    "--strategy random --evaluator naswot --objective tunas": "naswot gives no accuracy, which tunas weighs",
+    "--evaluator tarot": "no evaluator 'tarot': there are inherited, short, ",
+    "--evaluator short": "proxyless judges by shared weights: leave out the evaluator short",
+    "--strategy random --evaluator table": "the evaluator table needs a file",
+    "--strategy spos --evaluations 0": "evaluations must be at least 1, not 0",
+    "--strategy spos --evaluations some": "--evaluations",
+    "--evaluations 5": "proxyless learns while the weights do: give it steps, not evaluations",
+    "--accuracies a.json": "inherited from shared weights has no accuracies",
+    "--strategy random --evaluator table --accuracies a.json": "cannot read table of accuracies a.json",
+    "--strategy random --evaluator macs --accuracies t.json": "the evaluator macs has no constant 'accuracies'",
+    "--weights none": "cannot read search record none/search.json",
+    "--strategy spos --weights images": "cannot read search record images/search.json",
+    "--strategy spos --weights t.json": "cannot read search record t.json/search.json",
+    "--use 100%": "give a share such as 3% or 0.03, not '100%'",
+    "--use -1": "give a share",
+    "--use much": "give a share",
+    "--finalists 0": "finalists must be at least 1, not 0",
+}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -77,6 +117,7 @@ def searching(refused, made_up_table, images, tmp_path):
         ({"data": unreadable}, "cannot read the image images/green/7.png"),
         ({"out": "images"}, "images exists and is not empty"),
         ({"out": "t.json"}, "t.json exists and is not empty"),
+        *(({"more": words.split()}, message) for words, message in OPTIONS.items()),
     ],
     ids=str,
 )
@@ -120,6 +161,24 @@ def asked(hwnas, monkeypatch):
         return table.name, device, measured
 
     return call
+
+
+def test_a_strategy_has_its_own_steps_unless_they_are_given(hwnas, monkeypatch):
+    given = []
+    monkeypatch.setattr(importlib.import_module("hwnas.pipeline.search"), "search", lambda *_, **o: given.append(o))
+    hwnas("search", "--latency", 1, "--table", "t.json", "--strategy", "tunas", "--use", 0)
+    hwnas("search", "--latency", 1, "--table", "t.json", "--strategy", "tunas", "--steps", 5)
+    plans = [Plan(options["strategy"]).schedule(options["schedule"]) for options in given]
+    assert [(plan.warmup_steps, plan.steps) for plan in plans] == [(0, 6000), (0, 5)]
+    assert [options["used"] for options in given] == [0.0, 0.97]
+
+
+def test_help_names_every_evaluator_and_has_an_example(hwnas, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    code, out, _ = hwnas("search", "--help")
+    assert code == 0
+    assert "Example: hwnas search" in out
+    assert all(name in out for name in EVALUATORS)
 
 
 def test_the_table_is_found_by_its_space_and_device(asked, tmp_path):

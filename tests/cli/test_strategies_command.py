@@ -27,6 +27,7 @@ def test_every_strategy_tells_its_constants(hwnas, name):
     assert code == 0
     found = json.loads(out)
     assert found["constants"] == methods.get(name).defaults
+    assert found["schedule"] == methods.get(name).schedule
     assert all(isinstance(value, bool | int | float | str | None) for value in found["constants"].values())
     assert len(found["parts"]) == 1 + (methods.get(name).lessons is not None)
     assert all(found["parts"])
@@ -40,13 +41,21 @@ def test_a_person_is_told_the_same(hwnas):
     assert lines[1] == "kind: gradient; needs shared weights; objective: steered; weights: separate"
     (row,) = [line for line in lines if line.startswith("│ order")]
     assert row.split("│")[2].strip() == "2"
+    _, out, _ = hwnas("strategies", "show", "tunas")
+    (row,) = [line for line in out.splitlines() if line.startswith("│ weights.steps")]
+    assert row.split("│")[2].strip() == "6000"
     _, out, _ = hwnas("strategies", "show", "random")
     assert out.splitlines()[-1] == "no constants"
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [("show best", "no strategy 'best': there are proxyless, "), ("--json show random", "--json goes after show")],
+    [
+        ("show best", "no strategy 'best': there are proxyless, "),
+        ("--json show random", "--json goes after show"),
+        ("show", "Missing argument"),
+        ("random", "No such command 'random'"),
+    ],
 )
 def test_what_there_is_not_is_refused(refused, words, message):
     assert message in refused("strategies", *words.split())
