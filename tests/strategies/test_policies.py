@@ -153,7 +153,7 @@ def test_published_constants_are_the_defaults():
     assert found["enas"] == (3.5e-4, 20, 0.99)
     assert found["mnasnet"] == (3.5e-4, 20, 0.95)
     assert found["tunas"] == (4.8e-3, 8, 0.95)
-    assert found["proxyless-r"] == (1e-3, 10, 0.99)
+    assert found["proxyless-r"] == (1e-3, 10, 0.01)
     lstms = [made(name, toy).model.lstm for name in ("nas-rl", "enas", "mnasnet")]
     assert [(lstm.num_layers, lstm.hidden_size) for lstm in lstms] == [(2, 35), (1, 100), (1, 100)]
     assert made("proxyless-r", toy).optimizer.param_groups[0]["betas"] == (0.0, 0.999)

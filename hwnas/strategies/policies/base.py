@@ -9,13 +9,12 @@ from ...space.space import Arch, SearchSpace
 from ..base import Held, Lesson, State
 from ..finalists import most_probable_within
 from ..limit import TRIES, Limit
+from ..ranges import counts, not_negative, shares
 from ..samplers.memory import Memory
-from ..samplers.ranges import counts, shares
 from .baseline import Baseline
 from .controller import Controller
 from .factorised import Factorised
 from .pace import Pace, Stand
-from .ranges import not_negative
 
 DRAWS = 128
 """Architectures that are drawn to see what is probable."""
@@ -35,7 +34,7 @@ class Policy(Memory):
     `lr` and `batch` are those of `pace` where they are 0. Raises `InputError` for a constant out of range.
     """
 
-    single_level = False
+    single_level = single_process = False
 
     def __init__(
         self,

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ..samplers.ranges import counts
+from ..ranges import counts, not_negative, positive
 from .masks import absent
-from .ranges import not_negative, positive
 
 
 class Controller(nn.Module):

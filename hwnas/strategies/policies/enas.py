@@ -6,10 +6,10 @@ import torch
 
 from ...space.space import SearchSpace
 from ..limit import Limit
+from ..ranges import not_negative
 from .base import Policy
 from .controller import Controller
 from .pace import Pace
-from .ranges import not_negative
 
 PACE = Pace(lr=3.5e-4, updates=15_500, batch=20, most=0.01)
 """The paper's rate; 310 epochs of 50 updates of 20 architectures are those of the authors' code for the macro space."""

@@ -6,11 +6,10 @@ import torch
 
 from ...space.space import SearchSpace
 from ..limit import Limit
-from ..samplers.ranges import counts, shares
+from ..ranges import counts, not_negative, shares
 from .base import Policy
 from .controller import Controller
 from .pace import Pace
-from .ranges import not_negative
 
 PACE = Pace(lr=3.5e-4, updates=400, batch=20, most=0.001)
 """The paper's 8,000 models, in batches of 20."""

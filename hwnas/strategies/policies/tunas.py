@@ -6,11 +6,10 @@ from ...nn.gates import Gate
 from ...space.space import SearchSpace
 from ..base import Lesson
 from ..limit import Limit
-from ..samplers.ranges import shares
+from ..ranges import positive, shares
 from .base import Policy
 from .factorised import Factorised
 from .pace import Pace, Stand
-from .ranges import positive
 
 PACE = Pace(lr=4.8e-3, updates=27_000, batch=8, most=0.05)
 """90 epochs of ImageNet in batches of 4096, for which the authors' code has 16 times its rate of 3e-4."""

@@ -10,6 +10,7 @@ from ...space.space import Arch, SearchSpace
 from ..base import Held, Lesson, State
 from ..finalists import most_probable_within
 from ..limit import Limit
+from ..ranges import counts, not_negative
 
 REMEMBERED = 0.95
 """Part of the baseline that a new loss leaves as it was."""
@@ -20,15 +21,9 @@ def rate(lr: float, published: float, steps: int, budget: int) -> float:
 
     Steps of Adam are at most about as long as its rate. Raises `InputError` for a rate under 0, and for no step.
     """
-    at_least("lr", lr)
-    at_least("budget", budget, 1)
+    not_negative(lr=lr)
+    counts(1, budget=budget)
     return lr or published * max(1.0, steps / budget)
-
-
-def at_least(name: str, value: float, least: float = 0.0) -> None:
-    """Raises `InputError` where the constant `name` is under `least`, or no number."""
-    if not value >= least:
-        raise InputError(f"{name} must be at least {least:g}, not {value:g}")
 
 
 class Softmax:
@@ -43,7 +38,7 @@ class Softmax:
     Raises `InputError` for an `init_std` (of the normal distribution of the first α) or a `weight_decay` under 0.
     """
 
-    single_level = False
+    single_level = single_process = False
 
     def __init__(
         self,
@@ -56,8 +51,7 @@ class Softmax:
         init_std: float,
         weight_decay: float = 0.0,
     ) -> None:
-        at_least("init_std", init_std)
-        at_least("weight_decay", weight_decay)
+        not_negative(init_std=init_std, weight_decay=weight_decay)
         self.space, self.limit = space, limit
         self.generator = torch.Generator().manual_seed(seed)
         self.choices = torch.tensor(space.choices)

@@ -8,9 +8,9 @@ import numpy as np
 from ...errors import InputError
 from ...space.space import Arch, SearchSpace
 from ..limit import Limit
+from ..ranges import counts
 from .ensemble import Ensemble, Shape
 from .planned import TRIES, Planned
-from .ranges import counts
 
 NETWORKS = Shape(depth=10, width=20, lr=0.01, betas=(0.9, 0.99))
 """The meta neural network, five of them, with the mean absolute error, which the authors' code has by default."""

@@ -5,8 +5,8 @@ from itertools import product
 from ...space.space import Arch, Choice, SearchSpace
 from ..base import State
 from ..limit import Limit
+from ..ranges import shares
 from .memory import Memory
-from .ranges import shares
 from .variation import redrawn
 
 

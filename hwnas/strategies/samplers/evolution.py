@@ -2,8 +2,8 @@
 
 from ...space.space import Arch, SearchSpace
 from ..limit import Limit
+from ..ranges import counts
 from .memory import Memory
-from .ranges import counts
 from .variation import changed
 
 

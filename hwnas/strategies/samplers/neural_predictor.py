@@ -4,9 +4,9 @@ import numpy as np
 
 from ...space.space import Arch, SearchSpace
 from ..limit import Limit
+from ..ranges import counts
 from .graph_network import GraphNetwork
 from .planned import Planned
-from .ranges import counts
 
 WIDTHS = {43: 48, 86: 72, 129: 96, 172: 144}
 """Units of the graph network for up to so many scores; 144, published for 172, for more as well."""

@@ -5,8 +5,8 @@ import numpy as np
 from ...space.space import Arch, SearchSpace
 from ..base import State
 from ..limit import Limit
+from ..ranges import counts, shares
 from .memory import Memory
-from .ranges import counts, shares
 from .variation import mutated, spliced
 
 

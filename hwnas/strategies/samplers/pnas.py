@@ -9,9 +9,9 @@ import numpy as np
 from ...space.space import Arch, SearchSpace, Slot
 from ..base import State
 from ..limit import Limit
+from ..ranges import counts
 from .ensemble import Ensemble, Shape
 from .planned import Planned
-from .ranges import counts
 
 SURROGATE = Shape(depth=2, width=100, lr=0.01, folds=True)
 """The ensemble of MLPs (§4.2): hidden layers of 100 units, the L1 loss, each member fitted to 4/5 of what is known.
