@@ -107,6 +107,8 @@ class Learner(Kept, Protocol):
 
     single_level: bool
     """Whether it learns from the very step of the weights (SNAS, 1812.09926), not from held-out images in turn."""
+    single_process: bool
+    """Whether it takes gradients of the shared weights itself, which are not averaged over several ranks."""
 
     def lesson(self, part: float) -> Lesson:
         """What the next step of the shared weights trains, when `part` (0 to 1) of all steps, warm-up included, is

@@ -14,7 +14,7 @@ from .stopwatch import Stopwatch
 from .weights import Batch, SharedWeights
 
 
-class Cost(Protocol):
+class Latency(Protocol):
     """What architectures cost on the device."""
 
     def cost(self, archs: Sequence[Arch]) -> np.ndarray:
@@ -38,7 +38,7 @@ class SharedHeld:
         self,
         shared: SharedWeights,
         objective: Loss | Reward,
-        cost: Cost,
+        cost: Latency,
         batch: Batch,
         training: Callable[[], Batch],
         part: float,

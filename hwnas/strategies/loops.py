@@ -14,28 +14,19 @@ from ..nn.ranks import Ranks
 from ..nn.supernet import Supernet
 from ..nn.sync_norm import synchronise
 from ..progress import Report, silent
-from ..space.space import Arch
 from .base import Learner, Lesson
-from .held import Cost, SharedHeld
+from .held import Latency, SharedHeld
 from .lessons.base import Lessons
 from .objective import Loss, Reward
-from .resumable import Resumable
+from .resumable import History, Resumable, forget
 from .schedule import Schedule
 from .stopwatch import Stopwatch
 from .weights import Batch, SharedWeights, weight_step
 
-__all__ = ["Batches", "History", "Schedule", "SharedLoop", "forget"]
+__all__ = ["Batches", "Schedule", "SharedLoop"]
 
 Batches = Callable[[int], Batch]
 """Step number to this rank's rows of the batch of that step: always the same."""
-
-History = Callable[[int, Arch, float], None]
-"""Called with the number of the architecture step, counted from 1, an architecture that it looked at, and what that was
-worth."""
-
-
-def forget(step: int, arch: Arch, score: float) -> None:
-    """A `History` that keeps nothing."""
 
 
 class SharedLoop(Resumable):
@@ -52,7 +43,8 @@ class SharedLoop(Resumable):
     architectures, and gradients are averaged. Any number of ranks can go on from the checkpoint of any other. What is
     moved is on the device of `supernet`; the learner, which is small, stays on the CPU.
 
-    Raises `InputError` for a schedule that a single-level learner cannot follow.
+    Raises `InputError` for a schedule that a single-level learner cannot follow, and for several ranks of a learner
+    with `single_process`.
     """
 
     def __init__(
@@ -61,7 +53,7 @@ class SharedLoop(Resumable):
         lessons: Lessons | None,
         learner: Learner | None,
         objective: Loss | Reward | None,
-        cost: Cost | None,
+        cost: Latency | None,
         schedule: Schedule,
         weight_batch: Batches,
         arch_batch: Batches | None,
@@ -75,6 +67,8 @@ class SharedLoop(Resumable):
         self.single_level = learner is not None and learner.single_level
         if self.single_level and schedule.weight_steps_per_arch_step > 1:
             raise InputError("this strategy learns in every step of the weights: leave weight_steps_per_arch_step at 1")
+        if self.ranks.size > 1 and learner is not None and learner.single_process:
+            raise InputError("this strategy takes gradients of the weights itself: search in one process")
         criterion = nn.CrossEntropyLoss(label_smoothing=schedule.label_smoothing)
         self.shared = SharedWeights(supernet, criterion, self.ranks, schedule.bfloat16)
         self.optimizer = sgd(_groups(supernet, schedule.weight_decay), schedule.lr)
@@ -158,7 +152,7 @@ class SharedLoop(Resumable):
         self._expected = None
         if self._remembers:
             self.objective.steer(self.expected_ms())
-        for arch, score in found:
+        for arch, score in found if self.ranks.main else ():
             self.history(step + 1, arch, score)
         return held.last
 

@@ -1,6 +1,7 @@
 """Steps that can be cut off, and go on as if they had not been."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,15 @@ from ..interrupt import deferred_interrupt
 from ..nn.ranks import Ranks
 from ..nn.state import load_state, save_state
 from ..progress import Report, silent
+from ..space.space import Arch
+
+History = Callable[[int, Arch, float], None]
+"""Called with the number of the step (of the architecture, in a `SharedLoop`), counted from 1, an architecture that it
+looked at, and what that was worth."""
+
+
+def forget(step: int, arch: Arch, score: float) -> None:
+    """A `History` that keeps nothing."""
 
 
 class Resumable:

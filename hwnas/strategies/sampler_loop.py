@@ -10,13 +10,10 @@ from ..space.space import Arch
 from .base import Sampler
 from .limit import Cost, Limit
 from .objective import Reward
-from .resumable import Resumable
+from .resumable import History, Resumable, forget
 
 Evaluate = Callable[[Arch], float]
 """What an architecture is worth, the larger the better; the same on all ranks, and whenever it is asked."""
-
-History = Callable[[int, Arch, float], None]
-"""Called with the number of the step, counted from 1, an architecture that it looked at, and what that was worth."""
 
 
 class SamplerLoop(Resumable):
@@ -33,7 +30,7 @@ class SamplerLoop(Resumable):
         evaluate: Evaluate,
         reward: Reward,
         cost: Cost,
-        history: History = lambda step, arch, score: None,
+        history: History = forget,
         identity: str = "",
         ranks: Ranks | None = None,
     ) -> None:
@@ -62,7 +59,8 @@ class SamplerLoop(Resumable):
         self.done += 1
         self.seconds += told - started
         self.own += (asked - started) + (told - evaluated)
-        self.history(self.done, arch, value)
+        if self.ranks.main:
+            self.history(self.done, arch, value)
         report(self.done, f"{value:.4g}, best {max(self.values.values()):.4g}")
 
     def finalists(self, count: int, limit: Limit) -> list[Arch]:

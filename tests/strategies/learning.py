@@ -59,7 +59,7 @@ class Softmax:
     """The mean of all paths, weighted by a softmax of one parameter each; `look` sees what every step is given."""
 
     def __init__(self, seed=0, lr=0.2, single_level=False, look=lambda held: None):
-        self.single_level, self.look = single_level, look
+        self.single_level, self.single_process, self.look = single_level, False, look
         self.generator = torch.Generator().manual_seed(seed)
         self.alpha = (1e-3 * torch.randn(3, 4, generator=self.generator)).requires_grad_()
         self.optimizer = torch.optim.Adam([self.alpha], lr)

@@ -2,10 +2,14 @@
 
 import pytest
 import torch
+from learning import SHORT, loop_of, small_space
 from tables import CHOICES, Table, made, one_step
 from torch import nn
 from torch.func import functional_call
 
+from hwnas.errors import InputError
+from hwnas.nn.ranks import Ranks
+from hwnas.strategies.limit import Limit
 from hwnas.strategies.relaxations.darts import Darts
 
 
@@ -124,3 +128,11 @@ def test_a_lesson_is_the_mixed_network_and_no_gradient_reaches_the_architecture(
     for gate, row, n in zip(path, chosen.distribution(), CHOICES, strict=True):
         assert not gate.weights.requires_grad
         torch.testing.assert_close(gate.weights, row[:n])
+
+
+def test_the_second_order_is_refused_on_several_ranks():
+    first, second = (Darts(small_space(), Limit.none(small_space()), seed=0, budget=8, order=n) for n in (1, 2))
+    loop_of(SHORT, learner=first, ranks=Ranks(0, 2))
+    loop_of(SHORT, learner=second)
+    with pytest.raises(InputError, match="search in one process"):
+        loop_of(SHORT, learner=second, ranks=Ranks(0, 2))

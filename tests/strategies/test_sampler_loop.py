@@ -13,6 +13,8 @@ from hwnas.strategies.objective import reward
 from hwnas.strategies.sampler_loop import SamplerLoop
 from hwnas.strategies.samplers.evolution import RegularisedEvolution
 
+ACCURACY = reward("accuracy", 1.0)
+
 
 def cost(archs):
     """1 ms and a tenth for each index."""
@@ -23,7 +25,7 @@ def value(arch):
     return 1 / (1 + sum(arch))
 
 
-def loop_of(total=20, seed=0, identity="", joined=reward("accuracy", 1.0), log=None, looked=None):
+def loop_of(total=20, seed=0, identity="", joined=ACCURACY, log=None, looked=None):
     """A loop on the toy space; evaluations go into `log`, and what the history is told into `looked`."""
     log, looked = [] if log is None else log, [] if looked is None else looked
     space = slots(3, 3, 4)

@@ -49,7 +49,7 @@ class Darts(Softmax):
             raise InputError(f"order must be 1 or 2, not {order}")
         lr, betas = rate(lr, LR, STEPS, budget), (0.5, 0.999)
         super().__init__(space, limit, seed=seed, lr=lr, betas=betas, init_std=init_std, weight_decay=weight_decay)
-        self.order = order
+        self.order, self.single_process = order, order == 2
 
     def lesson(self, part: float) -> Lesson:
         """The mixed network, whose weights alone learn."""
