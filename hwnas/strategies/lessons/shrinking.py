@@ -30,8 +30,8 @@ class ProgressiveShrinking(Lessons):
     released with the last of them. The size of the images is free from the start, and one for all paths of a step.
 
     With `distil`, as published, the drawn architectures learn the answers of the largest one. There that is a copy from
-    the end of the first stage; here it is the largest as it is, which goes on learning the labels. Without, they learn
-    the labels.
+    the end of the first stage, and they learn the labels as well, by the sum of both losses (the authors' code); here
+    it is the largest as it is, which goes on learning the labels. Without, they learn the labels.
     """
 
     def __init__(self, space: SearchSpace, *, seed: int, distil: bool = True) -> None:
