@@ -15,14 +15,15 @@ from hwnas.space import mobile
 from hwnas.strategies.limit import Limit
 from hwnas.strategies.methods import GIVEN, METHODS
 
-ASKED = [name for name, method in METHODS.items() if method.kind != "gradient"]
+DIFFERENT = {(method.strategy, *method.constants.items()): name for name, method in METHODS.items()}
+ASKED = [name for name in DIFFERENT.values() if METHODS[name].kind != "gradient"]  # one-shot methods share samplers
 POLICIES = [name for name in ASKED if METHODS[name].kind == "policy"]
 TOYS = {"independent": space(4, 3, 5, 2, 4), "elastic": elastic()}
 ROUNDS = 40
 
 each = pytest.mark.parametrize("name", ASKED)
 each_space = pytest.mark.parametrize("kind", TOYS)
-each_limit = pytest.mark.parametrize("allowed", ["free", "hard", "band"])
+each_limit = pytest.mark.parametrize("allowed", ["hard", "band"])
 named_space = cache(mobile.get)
 
 
@@ -72,7 +73,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(name, kind):
 
 @each
 @pytest.mark.parametrize("told", [True, False], ids=["after a score", "before it"])
-@pytest.mark.parametrize("cut", [1, 4, 17, 31])
+@pytest.mark.parametrize("cut", [1, 17])
 def test_a_run_that_is_saved_and_loaded_goes_on_as_it_would_have(name, cut, told, tmp_path):
     limit, score = limited(TOYS["elastic"], "band"), Linear(TOYS["elastic"]).score
     sampler = made(name, limit, budget=ROUNDS)
@@ -91,7 +92,7 @@ def test_a_run_that_is_saved_and_loaded_goes_on_as_it_would_have(name, cut, told
 
 @each
 @each_space
-@each_limit
+@pytest.mark.parametrize("allowed", ["free", "hard"])
 def test_finds_the_optimum_of_a_separable_problem(name, kind, allowed):
     """Among 480 architectures or 36; random search may look at as many as are within the limit."""
     limit, score = limited(TOYS[kind], allowed), Linear(TOYS[kind])
