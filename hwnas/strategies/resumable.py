@@ -13,8 +13,8 @@ from ..progress import Report, silent
 from ..space.space import Arch
 
 History = Callable[[int, Arch, float], None]
-"""Called with the number of the step (of the architecture, in a `SharedLoop`), counted from 1, an architecture that it
-looked at, and what that was worth."""
+"""Called by the main rank with the number of the step (of the architecture, in a `SharedLoop`), counted from 1, an
+architecture that it looked at, and what that was worth."""
 
 
 def forget(step: int, arch: Arch, score: float) -> None:

@@ -52,10 +52,18 @@ def test_so_are_those_of_a_lesson_of_several_paths_and_of_a_single_level_step(ra
 
 
 def test_rewards_are_of_the_accuracy_on_the_joined_batch(ranks, alone):
-    assert len({score for _, score in alone["rewards"]}) > 2
+    archs, scores = zip(*alone["rewards"]["seen"], strict=True)
+    assert len(set(scores)) > 2
     for rank in ranks:
-        assert [arch for arch, _ in rank["rewards"]] == [arch for arch, _ in alone["rewards"]]
-        assert [score for _, score in rank["rewards"]] == pytest.approx([score for _, score in alone["rewards"]])
+        seen = rank["rewards"]["seen"]
+        assert [tuple(arch) for arch, _ in seen] == list(archs)
+        assert [score for _, score in seen] == pytest.approx(scores)
+
+
+def test_the_history_is_told_by_the_main_rank_alone(ranks):
+    main, other = (rank["rewards"] for rank in ranks)
+    assert main["told"] == [[1, arch, score] for arch, score in main["seen"]]
+    assert other["told"] == []
 
 
 def test_the_gradient_of_the_architecture_is_that_of_one_process_on_the_joined_batch(ranks, alone):

@@ -13,6 +13,7 @@ from hwnas.errors import InputError
 from hwnas.latency.table import load
 from hwnas.nn.ranks import Ranks
 from hwnas.nn.state import load_state
+from hwnas.pipeline.history import read_history
 from hwnas.pipeline.plan import Plan
 from hwnas.pipeline.search_run import read_record
 from hwnas.pipeline.search_state import STEPS, SearchState
@@ -47,11 +48,12 @@ def test_ctrl_c_stops_two_processes_and_one_goes_on(torchrun, table, budget, ima
         time.sleep(0.02)
     running.send_signal(signal.SIGINT)
     running.wait()
-    assert names(cut) == ["request.json", "search.state"]
+    assert [name for name in names(cut) if name != "history.jsonl"] == ["request.json", "search.state"]
     assert 0 < steps_in(cut / "search.state") < total
     resumed = searching.search(table, budget, images, cut)
     assert resumed == read_record(cut)
-    assert names(cut) == ["net.json", "request.json", "search.json", "search.state"]
+    assert [line["step"] for line in read_history(cut / "history.jsonl")] == list(range(1, total))
+    assert names(cut) == ["history.jsonl", "net.json", "request.json", "search.json", "search.state"]
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ def test_of_two_processes_one_writes_and_prints_and_both_judge_finalists(command
     (line,) = printed.splitlines()
     found = read_record(tmp_path / "out")
     assert json.loads(line)["arch"] == list(found.arch)
-    assert names(tmp_path / "out") == ["net.json", "request.json", "search.json", "search.state"]
+    assert names(tmp_path / "out") == ["history.jsonl", "net.json", "request.json", "search.json", "search.state"]
     scores = [finalist.score for finalist in found.finalists]
     assert len(scores) == 3
     assert scores == sorted(scores, reverse=True)
