@@ -29,8 +29,8 @@ from hwnas.training.data import Dataset, load
 SPACE = "proxyless-32"
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """The latencies asked for, as shares of the way from the fastest network to the slowest."""
-SCHEDULE = Schedule(warmup_steps=40, steps=120)
-EVALUATIONS = 60
+SCHEDULE = Schedule(warmup_steps=10, steps=50)
+EVALUATIONS = 40
 
 
 def searched(strategy: str, ms: float, table: Path, data: Dataset, out: Path, weights: Path | None) -> dict[str, float]:

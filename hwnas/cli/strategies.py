@@ -1,13 +1,15 @@
 """The search strategies: listed and shown."""
 
 from inspect import getdoc
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..output import listing, show, table_text
-from ..strategies import methods
 from .app import AsJson, alone, group
+
+if TYPE_CHECKING:
+    from ..strategies.methods import Method
 
 commands = group("strategies", "List the search strategies, or show one with its constants.")
 
@@ -17,7 +19,9 @@ def strategies(context: typer.Context, as_json: AsJson = False) -> None:
     """List the published search strategies, and what each needs."""
     if not alone(context, **{"--json": as_json}):
         return
-    listing([{"name": name, **_row(method)} for name, method in methods.METHODS.items()], as_json)
+    from ..strategies.methods import METHODS
+
+    listing([{"name": name, **_row(method)} for name, method in METHODS.items()], as_json)
 
 
 @commands.command("show", epilog="Example: hwnas strategies show regularised-evolution")
@@ -26,7 +30,9 @@ def show_(
     as_json: AsJson = False,
 ) -> None:
     """What a strategy is, and every constant of its own that --set can change, with its value."""
-    method = methods.get(name)
+    from ..strategies.methods import get
+
+    method = get(name)
     found = {
         "name": name,
         **_row(method),
@@ -39,7 +45,7 @@ def show_(
     show(found, as_json, "\n".join(_told(found)))
 
 
-def _row(method: methods.Method) -> dict[str, str]:
+def _row(method: "Method") -> dict[str, str]:
     return {"kind": method.kind, "line": method.line, "needs": method.needs, "paper": method.paper}
 
 

@@ -11,8 +11,8 @@ from hwnas.deploy.bundle import CLAIMED, MANIFEST, Latency, Manifest, write_bund
 from hwnas.errors import VerificationError
 
 STAGES = ["profile", "search", "train", "export", "verify", "demo"]
-COMMANDS = [*STAGES, "measure", "predict", "devices", "spaces", "tables", "zoo"]
-NESTED = ["devices check", "spaces show", "tables show", "tables diff", "tables merge"]
+COMMANDS = [*STAGES, "compare", "measure", "predict", "devices", "spaces", "strategies", "tables", "zoo"]
+NESTED = ["devices check", "spaces show", "strategies show", "tables show", "tables diff", "tables merge"]
 
 
 def test_help_lists_the_stages_in_order(hwnas):
@@ -31,7 +31,18 @@ def test_every_command_has_help_with_an_example_and_json(hwnas, command):
 
 @pytest.mark.parametrize(
     "command",
-    ["predict", "spaces", "devices", "tables", "devices check", "spaces show", "tables show", "tables diff"],
+    [
+        "predict",
+        "spaces",
+        "strategies",
+        "devices",
+        "tables",
+        "devices check",
+        "spaces show",
+        "strategies show",
+        "tables show",
+        "tables diff",
+    ],
 )
 def test_the_example_works_in_the_repository(hwnas, monkeypatch, command):
     monkeypatch.setenv("COLUMNS", "300")

@@ -66,6 +66,15 @@ def test_a_table_is_shown_and_compared_without_blocks(hwnas, written):
     assert (code, json.loads(out)["spearman"]) == (0, pytest.approx(1))
 
 
-def test_no_strategy_searches_it_and_that_is_said_before_anything_is_done(refused, written):
-    error = refused("search", "--table", written, "--latency", 3, "--data", "absent", "--out", "out")
-    assert "layers of mobilenetv3-32 share decisions, such as 'width', and proxyless chooses" in error
+@pytest.mark.parametrize("strategy", ["proxyless", "spos"])
+def test_it_is_searched(hwnas, written, tmp_path, strategy):
+    table = load(written)
+    ms = float(np.mean(table.predictor(mobile.get(SPACE)).range()))
+    words = ["--no-measure", "--steps", 2, "--batch-size", 2, "--finalists", 1, "--threads", 1, "--out", "out"]
+    more = ["--warmup-steps", 1] + ["--evaluations", 3] * (strategy == "spos")
+    code, out, _ = hwnas("search", "--table", written, "--latency", ms, "--strategy", strategy, *words, *more, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert 0.97 * found["aim_ms"] * (1 - 1e-9) <= found["predicted_ms"] <= found["aim_ms"] * (1 + 1e-9)
+    net = mobile.get(SPACE).derive(tuple(found["arch"]))
+    assert Net.from_json(json.loads((tmp_path / "out" / "net.json").read_text())) == net
