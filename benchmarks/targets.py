@@ -2,7 +2,7 @@
 
     python benchmarks/targets.py [--strategies NAME ...] [--save benchmarks/results/targets.json]
 
-Every strategy searches `proxyless-32` by the packaged latency table of a CPU for five latencies across the range of the
+Every strategy searches `nas-bench-macro-16` by the packaged latency table of a CPU for five latencies across the range of the
 space, on packaged images and with all constants as they are, but for few steps. A target is what a search aims at: the
 latency asked for, less one standard error of its prediction. Told are the latencies that the chosen architectures are
 expected to have, relative to the target and to what was asked for, and for strategies on shared weights the part of
@@ -26,11 +26,11 @@ from hwnas.strategies.loops import Schedule
 from hwnas.strategies.methods import METHODS
 from hwnas.training.data import Dataset, load
 
-SPACE = "proxyless-32"
+SPACE = "nas-bench-macro-16"
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """The latencies asked for, as shares of the way from the fastest network to the slowest."""
 SCHEDULE = Schedule(warmup_steps=10, steps=50)
-EVALUATIONS = 40
+EVALUATIONS = 20
 
 
 def searched(strategy: str, ms: float, table: Path, data: Dataset, out: Path, weights: Path | None) -> dict[str, float]:
