@@ -117,8 +117,9 @@ class SearchState:
 
     def ranked(self, within_ms: float, count: int) -> list[Finalist]:
         """The strategy's `count` finalists predicted within `within_ms`, the best first."""
-        limit = self._band(within_ms)
-        archs = (self.sampling and self.sampling.finalists(count, limit)) or self.strategy.finalists(count, limit)
+        limit = Limit(self.space, self.predictor.cost, within_ms)
+        band = limit.within(within_ms, self.plan.used * within_ms)
+        archs = self._best(count, band) or self._best(count, limit)
         with progress("finalists", len(archs), self.ranks.main) as report:
             scores = []
             for arch in archs:
@@ -127,6 +128,10 @@ class SearchState:
         ms = self.predictor.cost(archs).tolist() if archs else []
         found = [Finalist(arch, *pair) for arch, *pair in zip(archs, ms, scores, strict=True)]
         return sorted(found, key=lambda finalist: -finalist.score)
+
+    def _best(self, count: int, limit: Limit) -> list[Arch]:
+        """The best evaluated within `limit`, or where none was, what the strategy holds best there."""
+        return (self.sampling and self.sampling.finalists(count, limit)) or self.strategy.finalists(count, limit)
 
     def _judged(self, arch: Arch) -> float:
         """What `arch` is worth as a finalist: on all held-out images, or as it was evaluated already."""
