@@ -134,7 +134,8 @@ def test_the_default_rate_covers_the_published_way_in_any_number_of_steps():
 
 
 @pytest.mark.parametrize(
-    ("constants", "message"), [({"paths": "three"}, "paths must be one of two, all"), ({"lr": -1.0}, "lr must be at")]
+    ("constants", "message"),
+    [({"paths": "three"}, "paths must be one of two, all"), ({"lr": -1.0}, "lr is -1.0: give a number of at least 0")],
 )
 def test_constants_out_of_range_are_refused(constants, message):
     with pytest.raises(InputError, match=message):

@@ -9,6 +9,9 @@ from ..ranges import counts, shares
 from .memory import Memory
 from .variation import mutated, spliced
 
+PUBLISHED = 1200
+"""Evaluations of the published search: 30 generations of 40."""
+
 
 def fronts(costs: np.ndarray) -> np.ndarray:
     """The front of each of `costs` (N, objectives), the smaller the better, (N,): 0 where nothing dominates it, 1 where
@@ -43,8 +46,8 @@ class Nsga2(Memory):
     by the probability `crossover` (0.9), and each slot then changes by 1 / slots.
 
     - `population`, published: 40. By default that, or a fifth of the budget where that is less.
-    - `offspring`, the children of a generation, published: 40. By default that, or a hundredth of the budget where that
-      is less: the fewer evaluations there are, the sooner each must count.
+    - `offspring`, the children of a generation, published: 40. By default that from the published budget of 1200
+      evaluations on, and a hundredth of a smaller one: the fewer there are, the sooner each must count.
 
     What tells it apart from NSGA-Net's code: options of a slot have no order here, so a mutation goes to any of them,
     not rather to near ones. Where all costs are the same it is an elitist search for the score. Raises `InputError` for
@@ -66,7 +69,7 @@ class Nsga2(Memory):
         counts(population=population, offspring=offspring)
         shares(crossover=crossover)
         self.population = population or max(4, min(40, budget // 5))
-        self.offspring = offspring or max(1, min(40, budget // 100))
+        self.offspring = offspring or (40 if budget >= PUBLISHED else max(1, budget // 100))
         self.crossover = crossover
         self.parents: list[Arch] = []
         self.born: list[Arch] = []
