@@ -3,10 +3,11 @@
     python benchmarks/targets.py [--strategies NAME ...] [--save benchmarks/results/targets.json]
 
 Every strategy searches `nas-bench-macro-16` by the packaged latency table of a CPU for five latencies across the range
-of the space, on packaged images and with all constants as they are, but for few steps. A target is what a search aims at: the
-latency asked for, less one standard error of its prediction. Told are the latencies that the chosen architectures are
-expected to have, relative to the target and to what was asked for, and for strategies on shared weights the part of
-the searching time that is the strategy's own (the median over the targets). The last line is the figures.
+of the space, on packaged images and with all constants as they are, but for few steps. A target is what a search aims
+at: the latency asked for, less one standard error of its prediction. Told are the latencies that the chosen
+architectures are expected to have, relative to the target and to what was asked for, and for strategies on shared
+weights the part of the searching time that is the strategy's own (the median over the targets). The last line is the
+figures.
 """
 
 import argparse
