@@ -68,3 +68,17 @@ def test_where_none_is_fast_enough_it_says_how_fast_they_are(monkeypatch):
     machine = Machine(monkeypatch, (6.0, 5.5, 5.2), 1.0)
     with pytest.raises(InputError, match=r"of 2 finalists none measures within 5 ms \(the fastest: 5.5 ms\)"):
         machine.decide(6.0, 5.5)
+
+
+def test_new_finalists_allow_for_what_three_in_four_of_the_old_were_under(monkeypatch):
+    first = [finals.Finalist((i,) * 3 + (0,) * 6, 5.0, score=0.9) for i in range(4)]
+    factors, ratios = iter((1.1, 1.2, 1.3, 1.8)), []
+
+    def measured(device, nets, **options):
+        return [Estimate(*[5.0 * next(factors)] * 7, 8) for _ in nets]
+
+    monkeypatch.setattr(finals, "measure_nets", measured)
+    judge = finals.Judge(None, mobile.get("proxyless-32", 3), 1e-4, 2.0)
+    with pytest.raises(InputError, match="of 4 finalists none measures within"):
+        finals.decide(first, judge, 5.0, 4.75, lambda ratio: ratios.append(ratio) or [])
+    assert ratios[0] == pytest.approx(1.425)  # a quarter of the way from 1.3 to 1.8

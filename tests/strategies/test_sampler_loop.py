@@ -100,3 +100,13 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     save_state(tmp_path / "state", {"identity": "", "done": 3})
     with pytest.raises(InputError, match="another search or version"):
         loop_of().run(tmp_path / "state")
+
+
+def test_what_is_asked_for_again_is_told_again_and_not_evaluated_again(tmp_path):
+    log, looked = [], []
+    loop = loop_of(total=6, log=log, looked=looked)
+    asked = iter([(0, 1, 2), (1, 1, 1)] * 3)
+    loop.sampler.ask = lambda: next(asked)
+    loop.run(tmp_path / "state")
+    assert log == [(0, 1, 2), (1, 1, 1)]
+    assert len(looked) == len(loop.sampler.told) == 6
