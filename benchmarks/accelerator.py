@@ -21,7 +21,7 @@ from record import record
 from hwnas.nn.accelerator import autocast, compile_blocks, pick
 from hwnas.nn.optimizer import sgd
 from hwnas.nn.supernet import Supernet, one_hot
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.space import SearchSpace
 from hwnas.training.memory import keep_freed_memory
 
@@ -60,7 +60,7 @@ def stepper(space: SearchSpace, batch: int, way: str) -> Callable[[], float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--space", default="proxyless-32", choices=mobile.SPACES)
+    parser.add_argument("--space", default="proxyless-32", choices=registry.SPACES)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--threads", type=int, default=1)
@@ -69,7 +69,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     keep_freed_memory()
-    space, rng = mobile.get(options.space), np.random.default_rng(0)
+    space, rng = registry.get(options.space), np.random.default_rng(0)
     steps = {way: stepper(space, options.batch, way) for way in ("plain", *options.ways)}
     first = {way: step() for way, step in steps.items()}  # makes momenta, and compiles
     for step in steps.values():

@@ -22,19 +22,19 @@ from hwnas.latency.measure import measure_nets
 from hwnas.latency.quality import errors
 from hwnas.latency.table import LatencyTable, load
 from hwnas.pipeline.profile import profile
-from hwnas.space import mobile
+from hwnas.space import registry
 
 
 def fresh(table: LatencyTable, count: int, at_once: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Architectures that are not in the table, and their measured latency in ms."""
-    space, rng = mobile.get(table.space), np.random.default_rng(seed)
+    space, rng = registry.get(table.space), np.random.default_rng(seed)
     seen = set(map(tuple, table.networks.indices.tolist()))
     archs = [arch for arch in (space.sample(rng) for _ in range(2 * count)) if arch not in seen][:count]
     found = []
     with devices.get("cpu") as device:
         for start in range(0, count, at_once):
             nets = [space.derive(arch) for arch in archs[start : start + at_once]]
-            found += measure_nets(device, nets, pace=table.pace, time_limit=1.2 * at_once)
+            found += measure_nets(device, nets, reference_seconds=table.reference_seconds, time_limit=1.2 * at_once)
     return np.array(archs), np.array([estimate.ms for estimate in found])
 
 
@@ -46,7 +46,7 @@ def predicted(name: str, args: argparse.Namespace) -> tuple[dict[str, float], di
         table = load(profile(name, out=path, within=args.within, time_limit=args.time_limit, seed=args.seed))
         seconds = time.perf_counter() - started
     archs, ms = fresh(table, args.networks, args.at_once, args.seed + 1)
-    predictor = table.predictor(mobile.get(name))
+    predictor = table.predictor(registry.get(name))
     low, high = predictor.interval(archs)
     spearman, rmspe, within_10 = errors(predictor.cost(archs), ms)
     covered = float(np.mean((low <= ms) & (ms <= high)))

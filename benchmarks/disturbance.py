@@ -27,7 +27,7 @@ from hwnas import devices
 from hwnas.latency.graph import save
 from hwnas.latency.measure import Measurement, measure
 from hwnas.latency.samples import Samples
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.space import SearchSpace
 
 ALLOWED = 0.03
@@ -63,7 +63,7 @@ class Session:
         """What is kept of it beside the figures."""
         estimates = self.found.estimates.values()
         return {
-            "pace_ms": self.found.pace * 1e3,
+            "pace_ms": self.found.reference_seconds * 1e3,
             "rounds": float(np.median([found.rounds for found in estimates])),
             "outliers": float(np.median([found.outliers for found in estimates])),
             "half_width": float(np.median([found.precision for found in estimates])),
@@ -72,7 +72,7 @@ class Session:
 
     def moved(self, still: "Session") -> dict[str, dict[str, float]]:
         """By how much the blocks are apart from those of `still`."""
-        told = self.samples.estimates(self.found.estimates, still.found.pace)
+        told = self.samples.estimates(self.found.estimates, still.found.reference_seconds)
         return {
             name: {"median": float(np.median(apart)), "max": float(np.max(apart))}
             for name, estimates in (("own_pace", self.found.estimates), ("one_pace", told))
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=2, help="pairs of sessions for each kind of disturbance")
     parser.add_argument("--save", type=Path)
     args = parser.parse_args()
-    space = mobile.get(args.space)
+    space = registry.get(args.space)
     pairs: dict[str, list[tuple[Session, Session]]] = {kind: [] for kind in ("still", *BURNERS)}
     last = None
     for index in range(args.pairs):

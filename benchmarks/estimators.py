@@ -26,7 +26,7 @@ from hwnas.latency.quality import errors
 from hwnas.latency.samples import Samples
 from hwnas.latency.stats import Visit, estimate, is_quiet
 from hwnas.pipeline.profile import EMPTY, models_of
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.space import Arch, SearchSpace
 
 Statistic = Callable[[list[Visit], float, float], float]
@@ -75,10 +75,13 @@ def compare(space: SearchSpace, archs: dict[str, Arch], sessions: list[Samples],
     keys, nets = [block.key for block in space.blocks()], list(archs)
     found, one_pace = (
         [
-            {key: statistic(visits, samples.pace, pace or samples.pace) for key, visits in samples.visits.items()}
+            {
+                key: statistic(visits, samples.reference_seconds, reference_seconds or samples.reference_seconds)
+                for key, visits in samples.visits.items()
+            }
             for samples in sessions
         ]
-        for pace in (None, sessions[0].pace)
+        for reference_seconds in (None, sessions[0].reference_seconds)
     )
     fits = [against_sums(space, archs, values) for values in found]
     return {
@@ -118,7 +121,7 @@ def main() -> None:
     parser.add_argument("--checks", type=int, default=30)
     parser.add_argument("--save", type=Path)
     args = parser.parse_args()
-    space = mobile.get(args.space)
+    space = registry.get(args.space)
     archs = {str(index): arch for index, arch in enumerate(draw(space, args.checks, seed=0, even=False))}
     sessions: list[Samples] = []
     for index in range(args.sessions):
@@ -132,10 +135,10 @@ def main() -> None:
         "pause": args.pause,
         "rounds": [len(samples.visits[EMPTY]) for samples in sessions],
         "quiet": [
-            float(np.mean([is_quiet(visit, s.pace) for visits in s.visits.values() for visit in visits]))
+            float(np.mean([is_quiet(visit, s.reference_seconds) for visits in s.visits.values() for visit in visits]))
             for s in sessions
         ],
-        "pace_ms": [samples.pace * 1e3 for samples in sessions],
+        "pace_ms": [samples.reference_seconds * 1e3 for samples in sessions],
     }
     record(figures, args.save, details)
 

@@ -21,7 +21,7 @@ from hwnas import devices
 from hwnas.devices.spec import DeviceFile
 from hwnas.errors import InputError
 from hwnas.latency.measure import measure_nets
-from hwnas.space import mobile, zoo
+from hwnas.space import registry, zoo
 from hwnas.space.net import Net
 
 RUNTIMES = {
@@ -42,7 +42,7 @@ def networks(seed: int = 0) -> dict[str, Net]:
     """The networks by name."""
     nets = {"mobilenet_v2": zoo.mobilenet_v2()}
     for name in ("proxyless", "fbnet"):
-        space, rng = mobile.get(name), np.random.default_rng(seed)
+        space, rng = registry.get(name), np.random.default_rng(seed)
         nets |= {f"{name} {index}": space.derive(space.sample(rng)) for index in range(2)}
     return nets
 

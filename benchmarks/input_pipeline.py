@@ -25,7 +25,7 @@ from timm.utils import ModelEmaV3
 
 from hwnas.nn.build import build
 from hwnas.nn.supernet import Supernet, one_hot
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.training.batches import Batches
 from hwnas.training.data import Dataset, load
 from hwnas.training.memory import keep_freed_memory
@@ -52,7 +52,7 @@ class Steps:
     """The two kinds of step, on the architecture that was drawn last."""
 
     def __init__(self, space: str, classes: int) -> None:
-        self.space = mobile.get(space, classes)
+        self.space = registry.get(space, classes)
         self.supernet = Supernet(self.space, seed=0).train()
         self.optimizer = torch.optim.SGD(self.supernet.parameters(), 0.05, 0.9, nesterov=True)
         self.loss = LabelSmoothingCrossEntropy(0.1)
@@ -136,7 +136,7 @@ def measured(asked: argparse.Namespace) -> dict[str, tuple[float, float, float]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, help=f"where {CIFAR10} is")
-    parser.add_argument("--space", default="proxyless-32", choices=mobile.SPACES)
+    parser.add_argument("--space", default="proxyless-32", choices=registry.SPACES)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--steps", type=int, default=5, help="in one round with one kind of batches")
     parser.add_argument("--batch", type=int, nargs="+", default=[64, 128])

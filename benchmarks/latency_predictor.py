@@ -25,9 +25,9 @@ from hwnas.latency.predictor import LatencyPredictor
 from hwnas.latency.published import settled
 from hwnas.latency.quality import errors
 from hwnas.progress import progress
-from hwnas.space import mobile
+from hwnas.space import registry
 
-SPACE = mobile.get("fbnet")
+SPACE = registry.get("fbnet")
 PUBLISHED = ("pixel3", "raspi4", "samsung_a50", "gold_6226", "titan_rtx_1")
 SETTLED = "samsung_a50_settled"
 HELD_OUT, BORROWING, INSTEAD = 1000, 30, 300

@@ -14,7 +14,7 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, Ke
 from sklearn.linear_model import RidgeCV
 
 from hwnas.latency.mlp import MlpPredictor
-from hwnas.space import mobile
+from hwnas.space import registry
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -60,7 +60,7 @@ def gaussian_process(archs: np.ndarray, ms: np.ndarray) -> Predict:
 
 def mlp(archs: np.ndarray, ms: np.ndarray) -> Predict:
     """Our MLP."""
-    return MlpPredictor(mobile.get("fbnet"), archs, ms).cost
+    return MlpPredictor(registry.get("fbnet"), archs, ms).cost
 
 
 QUICK = {"ridge": ridge, "lightgbm": boosted}

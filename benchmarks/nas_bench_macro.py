@@ -13,7 +13,7 @@ from pathlib import Path
 
 from record import record
 
-from hwnas.space import mobile
+from hwnas.space import registry
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--save", type=Path)
     asked = parser.parse_args()
     published = json.loads((asked.data_dir / "nas_bench_macro_cifar10.json").read_text())
-    space = mobile.get("nas-bench-macro")
+    space = registry.get("nas-bench-macro")
     nets = {name: space.derive(tuple(map(int, name))) for name in published}
     figures = {
         "networks": len(nets),

@@ -24,7 +24,7 @@ from hwnas.pipeline.profile import profile
 
 def differences(first: LatencyTable, second: LatencyTable, one_pace: bool) -> np.ndarray:
     """Relative difference of every block."""
-    scale = first.pace / second.pace if one_pace else 1.0
+    scale = first.reference_seconds / second.reference_seconds if one_pace else 1.0
     return np.array([abs(second.rows[key].ms * scale / row.ms - 1) for key, row in first.rows.items()])
 
 

@@ -19,10 +19,10 @@ from ranking import Truth, cifar10
 from record import record
 from scipy.stats import rankdata
 
-from hwnas.pipeline.evaluators import BATCH, evaluator
+from hwnas.accuracy.proxies import PROXIES
 from hwnas.progress import progress
+from hwnas.search.evaluators import BATCH, evaluator
 from hwnas.space.layerwise import nas_bench_macro
-from hwnas.training.proxies import PROXIES
 
 
 def options() -> argparse.Namespace:

@@ -18,7 +18,7 @@ from hwnas.devices.base import DeviceInfo
 from hwnas.latency.learn import learn
 from hwnas.latency.published import settled
 from hwnas.latency.table import LatencyTable, Networks, Origin, write_arch
-from hwnas.space import mobile
+from hwnas.space import registry
 
 HELP = "HELP (arXiv 2106.08630), github.com/HayeonLee/HELP"
 BENCH = f"HW-NAS-Bench (arXiv 2103.10584), as published with {HELP}"
@@ -58,7 +58,7 @@ DEVICES = (
 
 def table(device: Published, data: dict[str, Any]) -> LatencyTable:
     """The table of one device."""
-    space = mobile.get("fbnet", classes=100)
+    space = registry.get("fbnet", classes=100)
     ms = np.array(data["latency_ms"][device.key])
     kept = settled(ms) if device.drifts else np.ones(len(ms), bool)
     notes = device.notes

@@ -12,7 +12,7 @@ from math import log2
 
 import numpy as np
 
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.net import Block
 from hwnas.space.zoo import mobilenet_v2
 
@@ -28,7 +28,7 @@ WARMUP_EPOCHS, EPOCHS, WEIGHT_STEPS_PER_ARCH_STEP = 40, 120, 5
 
 def expected(cost: Callable[[Block], int]) -> float:
     """The mean of a sum over blocks, over all paths of the space: what a step of the warm-up has on average."""
-    return sum(float(np.mean([cost(block) for block in p.candidates])) for p in mobile.get("proxyless").positions)
+    return sum(float(np.mean([cost(block) for block in p.candidates])) for p in registry.get("proxyless").positions)
 
 
 PARAMS, MACS = expected(lambda block: block.params), expected(lambda block: block.macs)
@@ -68,7 +68,7 @@ class Plan:
         its weights: as much as a weight step."""
         steps = (WARMUP_EPOCHS + EPOCHS) * EPOCH_IMAGES / self.batch
         arch_steps = EPOCHS * EPOCH_IMAGES / self.batch / WEIGHT_STEPS_PER_ARCH_STEP
-        gates = 4 * 2 * len(mobile.get("proxyless").slots)
+        gates = 4 * 2 * len(registry.get("proxyless").slots)
         arch_step = self.compute + self.message(16) + self.message(4) + self.message(gates)
         return (steps * (self.compute + self.messages) + arch_steps * arch_step) / 3600
 

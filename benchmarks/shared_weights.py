@@ -32,9 +32,9 @@ from hwnas.latency.measure import measure_nets
 from hwnas.latency.table import LatencyTable
 from hwnas.latency.table import load as load_table
 from hwnas.pipeline.search import search
-from hwnas.pipeline.search_run import read_record
 from hwnas.pipeline.train import Job, train_many
-from hwnas.space import mobile
+from hwnas.search.folder import read_record
+from hwnas.space import registry
 from hwnas.space.space import Arch
 from hwnas.strategies.limit import Limit
 from hwnas.strategies.loops import Schedule
@@ -77,7 +77,7 @@ class Bench:
 
     def budgets(self) -> list[float]:
         """The latencies asked for, in ms."""
-        fastest, slowest = self.latencies().predictor(mobile.get(SPACE)).range()
+        fastest, slowest = self.latencies().predictor(registry.get(SPACE)).range()
         return [float(f"{fastest + share * (slowest - fastest):.3g}") for share in SHARES]
 
     def schedule(self, strategy: str) -> Schedule:
@@ -113,12 +113,12 @@ class Bench:
     def drawn(self, budget: int) -> list[Arch]:
         """Architectures drawn uniformly among those that a search for `budget` may choose."""
         latencies = self.latencies()
-        predictor = latencies.predictor(mobile.get(SPACE))
+        predictor = latencies.predictor(registry.get(SPACE))
         aim = self.budgets()[budget] / (1 + latencies.quality.rmspe)
-        limit = Limit(mobile.get(SPACE), predictor.cost, aim, 0.97 * aim)
+        limit = Limit(registry.get(SPACE), predictor.cost, aim, 0.97 * aim)
         rng, found = np.random.default_rng(budget), {}
         while len(found) < RANDOM:
-            found[limit.drawn(rng)] = None
+            found[limit.sample(rng)] = None
         return list(found)
 
     def found(self, strategy: str, budget: int, seed: int) -> Arch:
@@ -149,7 +149,7 @@ class Bench:
 
     def train(self, workers: int) -> None:
         """Train every network from scratch: the same architecture is trained once, whoever found it."""
-        jobs = [Job(mobile.get(SPACE).derive(arch), self.train_folder(arch)) for arch in self.archs()]
+        jobs = [Job(registry.get(SPACE).derive(arch), self.train_folder(arch)) for arch in self.archs()]
         recipe = Recipe(epochs=self.epochs, shift=0.125)
         train_many(jobs, dataset(self.data, self.folder), workers=workers, recipe=recipe)
 
@@ -158,12 +158,16 @@ class Bench:
         path = self.folder / "measured.json"
         known = read_json(path, "measurements") if path.exists() else {}
         archs = [arch for arch in self.archs() if "".join(map(str, arch)) not in known]
-        space, latencies = mobile.get(SPACE), self.latencies()
+        space, latencies = registry.get(SPACE), self.latencies()
         with devices.get("cpu", 1) as device:
             for start in range(0, len(archs), 8):
                 some = archs[start : start + 8]
                 nets = [space.derive(arch) for arch in some]
-                for arch, at in zip(some, measure_nets(device, nets, pace=latencies.pace, time_limit=30), strict=True):
+                for arch, at in zip(
+                    some,
+                    measure_nets(device, nets, reference_seconds=latencies.reference_seconds, time_limit=30),
+                    strict=True,
+                ):
                     known["".join(map(str, arch))] = [at.ms, at.low, at.high]
                 write_json(path, known)
         return known
@@ -175,7 +179,7 @@ _LOADED: dict[Path, Dataset] = {}
 def dataset(data: Path, folder: Path) -> Dataset:
     """CIFAR-10 at the resolution of the space, read once a process."""
     if folder not in _LOADED:
-        _LOADED[folder] = cifar10(data, folder / "images", mobile.get(SPACE).resolution)
+        _LOADED[folder] = cifar10(data, folder / "images", registry.get(SPACE).resolution)
     return _LOADED[folder]
 
 
@@ -204,7 +208,7 @@ def results(bench: Bench) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         found = read_record(bench.search_folder(strategy, budget, seed))
         ms, low, high = measured["".join(map(str, found.arch))]
         rows.append({
-            **row, "arch": "".join(map(str, found.arch)), "aim_ms": found.aim_ms, "predicted_ms": found.predicted_ms,
+            **row, "arch": "".join(map(str, found.arch)), "aim_ms": found.target_ms, "predicted_ms": found.predicted_ms,
             "measured_in_search": found.measured.ms / budgets[budget], "measured_after": ms / budgets[budget],
             "interval_after": [low / budgets[budget], high / budgets[budget]], "overhead": found.overhead,
             "top1": top1[found.arch], "over_random": top1[found.arch] - chance[budget],

@@ -19,7 +19,7 @@ from hwnas.devices import spec
 from hwnas.devices.base import Device
 from hwnas.latency.graph import save
 from hwnas.progress import progress
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.zoo import mobilenet_v2
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "devices"))
@@ -36,7 +36,7 @@ def by_ssh(server: Sshd) -> Device:
 
 def models(folder: Path) -> dict[str, Path]:
     """Networks of all sizes, as ONNX files."""
-    rng, small, large = np.random.default_rng(0), mobile.get("proxyless-32"), mobile.get("proxyless")
+    rng, small, large = np.random.default_rng(0), registry.get("proxyless-32"), registry.get("proxyless")
     nets = {"small": small.derive(small.sample(rng)), "another small": small.derive(small.sample(rng))}
     nets |= {"large": large.derive(large.sample(rng)), "mobilenet_v2": mobilenet_v2()}
     return {name: save(net, folder / f"{name}.onnx") for name, net in nets.items()}

@@ -27,12 +27,12 @@ import numpy as np
 import torch
 from record import record
 
+from hwnas.compare.bench import Bench
 from hwnas.latency.table import load
 from hwnas.pipeline.compare import Comparison, compare
-from hwnas.pipeline.compare_bench import Bench
 from hwnas.pipeline.tables import find
 from hwnas.progress import progress
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.strategies import methods
 from hwnas.strategies.limit import Limit
 
@@ -90,7 +90,7 @@ def seconds_of(name: str, limit: Limit) -> float:
 
 def timings(table: Path, names: list[str]) -> dict[str, dict[str, float]]:
     """`seconds_of` each of `names`, by space."""
-    space = mobile.get(OTHER)
+    space = registry.get(OTHER)
     cost = load(find(f"cpu.{OTHER}")).predictor(space).cost
     drawn = [space.sample(np.random.default_rng(seed)) for seed in range(ROUNDS)]
     known = {

@@ -17,8 +17,8 @@ from hwnas.nn.state import load_state, save_state
 from hwnas.nn.supernet import Supernet
 from hwnas.progress import Report
 from hwnas.space.space import Arch, SearchSpace
-from hwnas.strategies.lessons.base import Lessons
-from hwnas.strategies.lessons.rules import Fair, Sandwich, Uniform
+from hwnas.strategies.path_samplers.base import PathSampler
+from hwnas.strategies.path_samplers.rules import Fair, Sandwich, Uniform
 from hwnas.strategies.weights import SharedWeights, weight_step
 from hwnas.training.batches import Batches
 from hwnas.training.data import Dataset, Split
@@ -56,7 +56,7 @@ class Way:
     momentum: float = 0.9
     weight_decay: float = 4e-5
 
-    def lessons(self, space: SearchSpace, seed: int) -> Lessons:
+    def path_sampler(self, space: SearchSpace, seed: int) -> PathSampler:
         """What each step trains. All that a step runs is decayed, whatever the rule."""
         if self.rule == "sandwich":
             return Sandwich(space, seed=seed, distil=self.distil, decay_first=False)
@@ -81,8 +81,8 @@ class Run:
         self.optimizer = torch.optim.SGD(
             self.supernet.parameters(), way.lr, way.momentum, weight_decay=way.weight_decay, nesterov=True
         )
-        self.shared, self.lessons = SharedWeights(self.supernet), way.lessons(space, seed)
-        self.per_step = way.batch_size * len(self.lessons.lesson(0.0, 0).paths)
+        self.shared, self.path_sampler = SharedWeights(self.supernet), way.path_sampler(space, seed)
+        self.per_step = way.batch_size * len(self.path_sampler.training_paths(0.0, 0).paths)
         self.steps = images // self.per_step
         self.done, self.seconds = 0, 0.0
         self.identity = repr((space.fingerprint, way, dataset.fingerprint, images, seed))
@@ -92,8 +92,8 @@ class Run:
         part = self.done / self.steps
         for group in self.optimizer.param_groups:
             group["lr"] = self.way.lr * min(1.0, (part + 1 / self.steps) / WARMUP) * (1 + cos(pi * part)) / 2
-        lesson = self.lessons.lesson(part, self.done)
-        loss = weight_step(self.shared, self.optimizer, lesson, self.batches(self.done))
+        training_paths = self.path_sampler.training_paths(part, self.done)
+        loss = weight_step(self.shared, self.optimizer, training_paths, self.batches(self.done))
         self.done += 1
         return loss
 

@@ -34,7 +34,7 @@ from torch.autograd.profiler import profile
 from hwnas.nn.gates import Gate, gate_at
 from hwnas.nn.optimizer import sgd
 from hwnas.nn.supernet import Supernet, one_hot, resized
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.net import Block
 from hwnas.space.space import Arch, SearchSpace, Slot
 from hwnas.training.memory import keep_freed_memory
@@ -203,7 +203,7 @@ def measured(space: SearchSpace, sharing: str, options: argparse.Namespace) -> d
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--space", default="all", choices=("all", *mobile.SPACES))
+    parser.add_argument("--space", default="all", choices=("all", *registry.SPACES))
     parser.add_argument("--seconds", type=float, default=22, help="for each space and kind of sharing")
     parser.add_argument("--work", type=float, default=6e8, help="MACs of the forward pass of one step, about")
     parser.add_argument("--modes", nargs="+", default=MODES[1:], choices=MODES[1:], help="beside one path")
@@ -213,9 +213,9 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     keep_freed_memory()
-    spaces = [mobile.get(name) for name in (mobile.SPACES if options.space == "all" else (options.space,))]
+    spaces = [registry.get(name) for name in (registry.SPACES if options.space == "all" else (options.space,))]
     if options.space in ("all", "proxyless-32"):
-        spaces += [narrowed(mobile.get("proxyless-32")), widened(mobile.get("proxyless-32"))]
+        spaces += [narrowed(registry.get("proxyless-32")), widened(registry.get("proxyless-32"))]
     figures = {
         f"{space.name} {sharing}": measured(space, sharing, options)
         for space in spaces

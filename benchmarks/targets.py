@@ -22,7 +22,7 @@ from record import record
 from hwnas.latency.table import load as load_table
 from hwnas.pipeline.search import search
 from hwnas.pipeline.tables import find
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.strategies.loops import Schedule
 from hwnas.strategies.methods import METHODS
 from hwnas.training.data import Dataset, load
@@ -44,7 +44,7 @@ def searched(strategy: str, ms: float, table: Path, data: Dataset, out: Path, we
     found = search(table, ms, data, out=out, strategy=strategy, schedule=SCHEDULE, threads=1, finalists=4,
                    measured=False, weights=weights, **sampling)  # fmt: skip
     return {
-        "of_target": found.predicted_ms / found.aim_ms,
+        "of_target": found.predicted_ms / found.target_ms,
         "of_asked": found.predicted_ms / ms,
         "overhead": found.overhead,
     }
@@ -53,7 +53,7 @@ def searched(strategy: str, ms: float, table: Path, data: Dataset, out: Path, we
 def all_targets(strategy: str, table: Path, data: Dataset) -> dict[str, Any]:
     """One strategy at every target; the weights of a one-shot method are trained once."""
     latencies = load_table(table)
-    fastest, slowest = latencies.predictor(mobile.get(SPACE)).range()
+    fastest, slowest = latencies.predictor(registry.get(SPACE)).range()
     with tempfile.TemporaryDirectory() as folder:
         rows = []
         for share in SHARES:
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--save", type=Path, help="also write the figures there, with their origin")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    data = load("fashion-mnist-small", mobile.get(SPACE).resolution)
+    data = load("fashion-mnist-small", registry.get(SPACE).resolution)
     details: dict[str, Any] = {}
     for strategy in asked.strategies:
         details[strategy] = all_targets(strategy, find(f"cpu.{SPACE}"), data)

@@ -18,7 +18,7 @@ from hwnas.latency.active import draw
 from hwnas.latency.predictor import LatencyPredictor
 from hwnas.latency.stats import Estimate
 from hwnas.latency.table import LatencyTable, Networks, columns_of, write_arch
-from hwnas.space import mobile
+from hwnas.space import registry
 
 torch.set_num_threads(1)
 
@@ -77,7 +77,7 @@ def made_up_table():
         info = device.info
 
     def make(ms_per_million_macs=1.0, classes=3, name="proxyless-32", **changes):
-        space = mobile.get(name, classes)
+        space = registry.get(name, classes)
         rows = {block.key: exactly(0.01 + ms_per_million_macs * block.macs / 1e6) for block in space.blocks()}
         archs = draw(space, 12, seed=0)
         ms = [0.005 + sum(rows[block.key].ms - 0.005 for block in space.derive(arch).blocks) for arch in archs]

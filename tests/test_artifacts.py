@@ -7,7 +7,7 @@ import pytest
 
 import hwnas
 from hwnas.latency.table import load
-from hwnas.space import mobile
+from hwnas.space import registry
 
 ROOT = Path(hwnas.__file__).parent.parent
 TABLES = sorted((ROOT / "latency_tables").glob("*.json"))
@@ -22,7 +22,7 @@ def test_there_are_tables_and_a_bundle():
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.name)
 def test_a_committed_table_is_whole_and_of_its_space(path):
     table = load(path)
-    predictor, measured = table.predictor(mobile.get(table.space, table.classes)), np.array(table.networks.ms)
+    predictor, measured = table.predictor(registry.get(table.space, table.classes)), np.array(table.networks.ms)
     fastest, slowest = predictor.range()
     assert 0 < fastest < slowest
     assert len(measured) >= 20
@@ -39,8 +39,8 @@ def test_a_committed_table_is_whole_and_of_its_space(path):
 def test_a_committed_table_is_measured_or_says_whose_it_is(path):
     table = load(path)
     if table.origin is None:
-        assert {block.key for block in mobile.get(table.space, table.classes).blocks()} == set(table.rows)
-        assert table.pace > 0
+        assert {block.key for block in registry.get(table.space, table.classes).blocks()} == set(table.rows)
+        assert table.reference_seconds > 0
         assert len(table.networks.halves) == len(table.networks.archs)
         assert table.quality.noise is not None
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hwnas
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.zoo import mobilenet_v2
 
 ROOT = Path(hwnas.__file__).parent
@@ -56,7 +56,7 @@ def test_the_wheel_holds_every_module_and_the_data(wheel):
 
 def test_the_commands_run_from_the_wheel(installed):
     found = json.loads(installed("from hwnas.cli import main; main()", "spaces", "--json"))
-    assert [space["name"] for space in found] == list(mobile.SPACES)
+    assert [space["name"] for space in found] == list(registry.SPACES)
 
 
 def test_the_tables_of_the_wheel_predict(installed):

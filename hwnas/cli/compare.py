@@ -54,7 +54,7 @@ def compare(
 
 def _constants(settings: list[str]) -> dict[str, dict[str, Any]]:
     """STRATEGY.NAME=VALUE as values by strategy and name."""
-    from ..pipeline.plan import constants
+    from ..search.plan import constants
 
     found: dict[str, dict[str, Any]] = {}
     for setting in settings:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from ..output import listing, show, table_text
-from ..space import mobile
+from ..space import registry
 from .app import AsJson, alone, group
 
 commands = group("spaces", "List the built-in search spaces, or show one.")
@@ -16,7 +16,7 @@ def spaces(context: typer.Context, as_json: AsJson = False) -> None:
     """List the built-in search spaces."""
     if not alone(context, **{"--json": as_json}):
         return
-    built = [mobile.get(name) for name in mobile.SPACES]
+    built = [registry.get(name) for name in registry.SPACES]
     rows = [{"name": s.name, "slots": len(s.slots), "networks": s.size, "blocks": len(s.blocks()),
              "resolution": s.resolution, "classes": s.classes, "source": s.source} for s in built]  # fmt: skip
     listing(rows, as_json)

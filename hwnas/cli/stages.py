@@ -9,11 +9,11 @@ import typer
 from .. import devices as device_room
 from ..errors import InputError
 from ..output import lines, plain, show
-from ..space import mobile
+from ..space import registry
 from .app import AsJson, Data, DataAgain, DeviceName, DeviceThreads, Root, Seed, TorchThreads, app, least, share
 
 if TYPE_CHECKING:
-    from ..pipeline.search_run import SearchRecord
+    from ..search.folder import SearchRecord
 
 
 @app.command(epilog="Example: hwnas profile --space proxyless-32 --device cpu --within 3%")
@@ -44,7 +44,7 @@ def profile(
     path = stage(space, device, threads=threads, classes=classes, out=out, precision=precision, within=within,
                  time_limit=time_limit, networks=networks, seed=seed, fresh=fresh)  # fmt: skip
     table = load(path)
-    fastest, slowest = table.predictor(mobile.get(space, classes)).range()
+    fastest, slowest = table.predictor(registry.get(space, classes)).range()
     facts = {"table": path, "rows": len(table.rows), "networks": len(table.networks.ms), "seconds": table.seconds,
              "fastest_ms": fastest, "slowest_ms": slowest, "quality": plain(table.quality),
              "flags": table.flags}  # fmt: skip
@@ -128,8 +128,8 @@ def search(
 ) -> None:
     """Search the most accurate network within a latency budget: as measured, or as predicted from published data."""
     path, device = _table_of(table, space, device)
-    from ..pipeline.plan import constants
     from ..pipeline.search import search as stage
+    from ..search.plan import constants
     from ..strategies.loops import Schedule
 
     length = {"warmup_steps": warmup_steps, "steps": steps}
@@ -149,7 +149,7 @@ def _chosen(found: "SearchRecord") -> list[str]:
     said = f"measured {at.ms:.4f} ms ({at.low:.4f} to {at.high:.4f})" if at else "not measured"
     return [
         f"predicted {found.predicted_ms:.4f} ms (90 %: {found.predicted_low:.4f} to {found.predicted_high:.4f}), "
-        f"{said}, budget {found.budget_ms:g} ms on {found.device.model}",
+        f"{said}, budget {found.latency_ms:g} ms on {found.device.model}",
         f"predictions: {found.quality}",
         *lines("note", found.flags),
     ]

@@ -59,8 +59,8 @@ class Latency:
 
     device: DeviceInfo
     measured: Estimate
-    pace: PositiveFloat
-    budget_ms: float | None = None
+    reference_seconds: PositiveFloat
+    latency_ms: float | None = None
     predicted_ms: float | None = None
 
 

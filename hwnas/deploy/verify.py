@@ -106,12 +106,14 @@ def check_function(folder: Path, manifest: Manifest, dataset: Dataset) -> Agreem
     return found
 
 
-def measure_on(device: Device, model: Path, pace: float | None) -> Measurement:
+def measure_on(device: Device, model: Path, reference_seconds: float | None) -> Measurement:
     """The latency of the ONNX file, its key `MODEL`, on the device, which is up: told at `pace`, or at today's.
 
     A pace is that of one device: see that it is of this one.
     """
-    return measure(device, {MODEL: model}, precision=PRECISION, time_limit=TIME_LIMIT, pace=pace)
+    return measure(
+        device, {MODEL: model}, precision=PRECISION, time_limit=TIME_LIMIT, reference_seconds=reference_seconds
+    )
 
 
 def check_device(claimed: Latency, info: DeviceInfo) -> None:
@@ -123,7 +125,7 @@ def check_device(claimed: Latency, info: DeviceInfo) -> None:
 def check_latency(claimed: Latency, measured: Estimate) -> None:
     """`measured`, on the claimed device, is not clearly over the budget, or, where there was none, over what was
     measured then by `DRIFT`."""
-    limit, name = claimed.budget_ms, "the budget"
+    limit, name = claimed.latency_ms, "the budget"
     if limit is None:
         limit, name = (1 + DRIFT) * claimed.measured.ms, f"the claimed latency plus {DRIFT:.0%}"
     interval = f"{measured.ms:.4g} ms ({measured.low:.4g} to {measured.high:.4g})"

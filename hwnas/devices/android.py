@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+from ..errors import DeviceError
 from .answers import plain
-from .base import DeviceError
 from .phone import Phone
 
 CPU = "/sys/devices/system/cpu"

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import TypeAdapter
 
-from ..errors import InputError
+from ..errors import DeviceError, InputError
 from ..files import parse
-from .base import Breakdown, DeviceError, DeviceInfo, DeviceState, Visit
+from .base import Breakdown, DeviceInfo, DeviceState, Visit
 
 WORDS = 400
 """The most characters of a device's own words that are repeated to the user, or kept in a table."""

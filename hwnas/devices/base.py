@@ -8,14 +8,8 @@ from typing import Protocol, Self
 import numpy as np
 from pydantic import ConfigDict
 
-from ..errors import InputError
-
 Visit = tuple[str, int]
 """The key of a loaded model, and how many times in a row to run it."""
-
-
-class DeviceError(InputError):
-    """A device failed, went away, or answered what cannot be true; the message says which in one line."""
 
 
 @dataclass(frozen=True)

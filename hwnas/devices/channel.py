@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Protocol
 
+from ..errors import DeviceError
 from .answers import plain
-from .base import DeviceError
 
 LINE = 16 * 2**20
 """The most bytes that a line may have: a runner that never ends one must not fill the memory here."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
-from .base import DeviceError
+from ..errors import DeviceError
 from .channel import Channel, ChannelClosed, Lines, last_words
 from .spec import Runtime, Transport
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .base import DeviceError
+from ..errors import DeviceError
 from .channel import last_words
 from .onnxruntime import OnnxRuntime
 from .phone import Phone

@@ -9,9 +9,8 @@ from pathlib import Path
 from socket import create_connection
 from typing import Any
 
-from ..errors import InputError
+from ..errors import DeviceError, InputError
 from .answers import plain
-from .base import DeviceError
 from .channel import LINE, ChannelClosed, Lines, Unreachable
 
 CHUNK = 2**16

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..errors import DeviceError
 from . import android, answers
-from .base import DeviceError
 from .channel import ChannelClosed, Unreachable, last_words
 from .onnxruntime import OnnxRuntime
 from .phone import Phone, Stream

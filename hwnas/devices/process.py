@@ -12,10 +12,10 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import DeviceError, InputError
 from . import answers
 from .artifact import whole
-from .base import Breakdown, DeviceError, DeviceInfo, DeviceState, Visit
+from .base import Breakdown, DeviceInfo, DeviceState, Visit
 from .channel import Channel, ChannelClosed, Unreachable
 from .spec import Runtime
 

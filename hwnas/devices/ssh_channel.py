@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import asyncssh
 
-from .base import DeviceError
+from ..errors import DeviceError
 from .channel import ChannelClosed, Lines, Unreachable, last_words
 from .spec import Runtime
 from .ssh import Ssh

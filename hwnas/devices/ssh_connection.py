@@ -6,8 +6,8 @@ from typing import Any
 import asyncssh
 from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
+from ..errors import DeviceError
 from .answers import plain
-from .base import DeviceError
 from .channel import Unreachable
 from .ssh import Ssh
 

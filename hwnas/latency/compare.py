@@ -62,7 +62,7 @@ def compare(first: LatencyTable, second: LatencyTable, space: SearchSpace) -> Co
     return Comparison(
         identity=_identity(first, second),
         at_their_paces=_apart(ours, theirs, 1.0),
-        at_one_pace=_apart(ours, theirs, first.pace / second.pace) if both_paced else {},
+        at_one_pace=_apart(ours, theirs, first.reference_seconds / second.reference_seconds) if both_paced else {},
         spearman=float(spearmanr(*costs).statistic),
     )
 

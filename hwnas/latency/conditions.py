@@ -8,7 +8,7 @@ import numpy as np
 
 from ..devices.base import Device, DeviceState
 from .samples import Samples
-from .stats import MIN_QUIET, PACE_QUANTILE, QUIET, Visit, is_quiet, quantile_interval
+from .stats import MIN_QUIET, QUIET, REFERENCE_QUANTILE, Visit, is_quiet, quantile_interval
 
 EVERY = 0.5
 """Seconds of measuring from one reading of the device's state to the next."""
@@ -54,18 +54,18 @@ class Conditions:
             self.read()
 
 
-def flags(samples: Samples, pace: float | None) -> Iterator[str]:
+def flags(samples: Samples, reference_seconds: float | None) -> Iterator[str]:
     """What was not as it should be while `samples` were taken, each in a sentence that begins with a word for it.
 
     `pace` is the earlier one that the estimates are told at, if any.
     """
-    if pace is None and not samples.settled:
+    if reference_seconds is None and not samples.settled:
         yield f"short: in {samples.elapsed:.1f} s of measuring there may have been nothing but a slow spell"
     yield from _clock(samples)
     yield from _throttled(samples)
     yield from _drift(samples)
-    yield from _disturbed(samples, pace)
-    yield from _changed(samples, pace)
+    yield from _disturbed(samples, reference_seconds)
+    yield from _changed(samples, reference_seconds)
 
 
 def _clock(samples: Samples) -> Iterator[str]:
@@ -99,7 +99,7 @@ def _slowness(samples: Samples, readings: list[Reading]) -> float:
     """Seconds of the reference while `readings` were taken."""
     end = max(1, readings[-1][0])
     start = min(end - 1, readings[0][0])
-    return float(np.quantile(samples.reference[start:end], PACE_QUANTILE))
+    return float(np.quantile(samples.reference[start:end], REFERENCE_QUANTILE))
 
 
 def _parts(readings: list) -> list[list]:
@@ -110,24 +110,24 @@ def _parts(readings: list) -> list[list]:
 
 def _drift(samples: Samples) -> Iterator[str]:
     """The first third against the last: a disturbance that begins near the middle leaves no half quiet or slow."""
-    first, _, last = (np.quantile(third, PACE_QUANTILE) for third in np.array_split(samples.reference, 3))
+    first, _, last = (np.quantile(third, REFERENCE_QUANTILE) for third in np.array_split(samples.reference, 3))
     if abs(last / first - 1) > DRIFT:
         yield f"drift: the reference network took {last / first - 1:+.1%} at the end of the session"
 
 
-def _disturbed(samples: Samples, pace: float | None) -> Iterator[str]:
-    own = samples.quiet_pace(pace)
+def _disturbed(samples: Samples, reference_seconds: float | None) -> Iterator[str]:
+    own = samples.quiet_reference_seconds(reference_seconds)
     lost = 1 - np.mean([is_quiet(visit, own) for visits in samples.visits.values() for visit in visits])
     if lost > DISTURBED:
         yield f"disturbed: {lost:.0%} of the visits found the machine slower than its pace, and do not count"
-    if pace is not None and samples.pace > QUIET * pace:
-        slower = f"the reference network took {samples.pace / pace:.2f} times what it did in the earlier session"
+    if reference_seconds is not None and samples.reference_seconds > QUIET * reference_seconds:
+        slower = f"the reference network took {samples.reference_seconds / reference_seconds:.2f} times what it did in the earlier session"
         yield f"slower: {slower}: another clock, or something else ran all the time"
 
 
-def _changed(samples: Samples, pace: float | None) -> Iterator[str]:
+def _changed(samples: Samples, reference_seconds: float | None) -> Iterator[str]:
     """Models that something slowed in one half of the session, but not the reference: use of the cache or memory."""
-    own = samples.quiet_pace(pace)
+    own = samples.quiet_reference_seconds(reference_seconds)
     count = sum(_halves_differ([v for v in visits if is_quiet(v, own)]) for visits in samples.visits.values())
     if count:
         of = len(samples.visits)

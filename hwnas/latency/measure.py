@@ -66,8 +66,8 @@ class Measurement:
     """
 
     estimates: dict[str, Estimate]
-    pace: float
-    own_pace: float
+    reference_seconds: float
+    own_reference_seconds: float
     late: tuple[str, ...]
     flags: tuple[str, ...] = ()
 
@@ -136,7 +136,7 @@ def measure(
     precision: float = 0.01,
     time_limit: float = 60.0,
     seed: int = 0,
-    pace: float | None = None,
+    reference_seconds: float | None = None,
     samples: Samples | None = None,
     report: Report = silent,
     keep: Callable[[Samples], None] = lambda samples: None,
@@ -157,16 +157,19 @@ def measure(
     samples = Samples() if samples is None else samples
     rng = np.random.default_rng(seed)
     session = _Session(device, models, samples)
-    pending = samples.pending(models, precision, pace) if samples.reference else list(models)
-    while not _done(samples, models, pending, pace, time_limit):
+    pending = samples.pending(models, precision, reference_seconds) if samples.reference else list(models)
+    while not _done(samples, models, pending, reference_seconds, time_limit):
         session.round(rng.permutation(pending or list(models)).tolist())
-        pending = samples.pending(models, precision, pace)
+        pending = samples.pending(models, precision, reference_seconds)
         keep(samples)
         report(len(models) - len(pending), f"{len(pending)} to go")
     session.close()
-    told_at, estimates = samples.pace if pace is None else pace, samples.estimates(models, pace)
-    found = *_unfinished(session, pending, precision), *flags(samples, pace)
-    return Measurement(estimates, told_at, samples.pace, tuple(pending), found)
+    told_at, estimates = (
+        samples.reference_seconds if reference_seconds is None else reference_seconds,
+        samples.estimates(models, reference_seconds),
+    )
+    found = *_unfinished(session, pending, precision), *flags(samples, reference_seconds)
+    return Measurement(estimates, told_at, samples.reference_seconds, tuple(pending), found)
 
 
 def _unfinished(session: _Session, late: Sequence[str], precision: float) -> Iterator[str]:
@@ -177,11 +180,13 @@ def _unfinished(session: _Session, late: Sequence[str], precision: float) -> Ite
         yield f"warm-up: the times of {len(session.unsettled)}, such as {session.unsettled[0]}, never settled"
 
 
-def _done(samples: Samples, keys: Iterable[str], pending: Sequence[str], pace: float | None, limit: float) -> bool:
+def _done(
+    samples: Samples, keys: Iterable[str], pending: Sequence[str], reference_seconds: float | None, limit: float
+) -> bool:
     """Whether a session may end. One without an earlier pace must be long enough to know its own."""
     if min(len(samples.visits[key]) for key in keys) < MIN_ROUNDS:
         return False
-    exact = not pending and (samples.settled or pace is not None)
+    exact = not pending and (samples.settled or reference_seconds is not None)
     return exact or samples.elapsed >= limit
 
 

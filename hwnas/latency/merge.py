@@ -18,7 +18,7 @@ def merged(first: LatencyTable, second: LatencyTable, space: SearchSpace) -> Lat
     Raises `InputError` for tables of another space or device, and for published ones, which tell no interval.
     """
     _require_alike(first, second)
-    factor = first.pace / second.pace
+    factor = first.reference_seconds / second.reference_seconds
     rows = _narrower(first.rows, {key: _told(row, factor) for key, row in second.rows.items()})
     networks = _networks(first.networks, second.networks, factor)
     overhead = min(first.overhead, _told(second.overhead, factor), key=lambda estimate: estimate.precision)

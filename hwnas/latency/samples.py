@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from ..devices.base import DeviceState
-from .stats import MIN_QUIET, PACE_QUANTILE, Estimate, Visit, estimate, is_quiet, pace_uncertainty, reference_estimate
+from .stats import (
+    MIN_QUIET,
+    REFERENCE_QUANTILE,
+    Estimate,
+    Visit,
+    estimate,
+    is_quiet,
+    reference_estimate,
+    reference_uncertainty,
+)
 
 MIN_SECONDS = 3.0
 """A shorter session could know nothing but a slow spell, which last up to so long."""
@@ -27,9 +36,9 @@ class Samples:
     elapsed: float = 0.0
 
     @property
-    def pace(self) -> float:
+    def reference_seconds(self) -> float:
         """Seconds that the reference network takes in this session."""
-        return float(np.quantile(self.reference, PACE_QUANTILE))
+        return float(np.quantile(self.reference, REFERENCE_QUANTILE))
 
     def reference_estimate(self) -> Estimate:
         """The reference network's own time, as in a table."""
@@ -40,9 +49,9 @@ class Samples:
         """Whether the session is long enough to have seen the machine quiet."""
         return self.elapsed >= MIN_SECONDS
 
-    def quiet_pace(self, at: float | None) -> float:
+    def quiet_reference_seconds(self, at: float | None) -> float:
         """Seconds of the reference on this machine when left alone. Early on, an earlier session may know better."""
-        return self.pace if at is None or self.settled else min(at, self.pace)
+        return self.reference_seconds if at is None or self.settled else min(at, self.reference_seconds)
 
     def estimates(self, keys: Iterable[str], at: float | None = None) -> dict[str, Estimate]:
         """The estimate of each key, told at this session's own pace, or `at` another.
@@ -51,19 +60,21 @@ class Samples:
         """
         if at is not None:
             return self._estimates(keys, at)
-        uncertainty = pace_uncertainty(self.reference)
+        uncertainty = reference_uncertainty(self.reference)
         return {key: found.widened(uncertainty) for key, found in self._estimates(keys, at).items()}
 
     def _estimates(self, keys: Iterable[str], at: float | None) -> dict[str, Estimate]:
         """The same with the pace taken as known."""
-        pace, told_at = self.quiet_pace(at), self.pace if at is None else at
-        return {key: estimate(self.visits[key], pace, told_at) for key in keys}
+        reference_seconds, told_at = self.quiet_reference_seconds(at), self.reference_seconds if at is None else at
+        return {key: estimate(self.visits[key], reference_seconds, told_at) for key in keys}
 
     def halves(self, key: str) -> tuple[float, float]:
         """The latency of `key` in ms by every other quiet visit and by the rest: as if measured twice."""
-        quiet = [visit for visit in self.visits[key] if is_quiet(visit, self.pace)]
+        quiet = [visit for visit in self.visits[key] if is_quiet(visit, self.reference_seconds)]
         counted = quiet if len(quiet) > 1 else self.visits[key]
-        first, second = (estimate(counted[start::2], self.pace, self.pace).ms for start in (0, 1))
+        first, second = (
+            estimate(counted[start::2], self.reference_seconds, self.reference_seconds).ms for start in (0, 1)
+        )
         return first, second
 
     def pending(self, keys: Iterable[str], precision: float, at: float | None = None) -> list[str]:
@@ -72,8 +83,8 @@ class Samples:
         The pace counts as known here: no further visit to one of the models would tell more of it, it is the same
         for all of them, and it cancels wherever figures are compared at one pace.
         """
-        pace = self.quiet_pace(at)
-        few = [key for key in keys if sum(is_quiet(visit, pace) for visit in self.visits[key]) < MIN_QUIET]
+        reference_seconds = self.quiet_reference_seconds(at)
+        few = [key for key in keys if sum(is_quiet(visit, reference_seconds) for visit in self.visits[key]) < MIN_QUIET]
         exact = self._estimates([key for key in keys if key not in few], at)
         return few + [key for key, found in exact.items() if found.precision > precision]
 

@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 from scipy.stats import binom
 from scipy.stats import t as student
 
-PACE_QUANTILE = 0.1
+REFERENCE_QUANTILE = 0.1
 """Of the reference's times in a session: low, where a machine is left alone, but not the luck of one run."""
 
 QUIET = 1.08
@@ -83,7 +83,7 @@ def _ends(count: int, q: float, level: float) -> tuple[int, int]:
     return int(low), int(high)
 
 
-def pace_uncertainty(seconds: Sequence[float]) -> float:
+def reference_uncertainty(seconds: Sequence[float]) -> float:
     """The half-width, relative, of the 95 % interval of the pace, from the reference's `seconds` (`BLOCKS` at least) in
     their order.
 
@@ -97,24 +97,24 @@ def pace_uncertainty(seconds: Sequence[float]) -> float:
     paces = []
     for drawn in product(range(BLOCKS), repeat=BLOCKS):
         up_to = np.cumsum(np.bincount(drawn, minlength=BLOCKS)[block])
-        paces.append(values[order[np.searchsorted(up_to, PACE_QUANTILE * up_to[-1])]])
+        paces.append(values[order[np.searchsorted(up_to, REFERENCE_QUANTILE * up_to[-1])]])
     few = student.ppf(0.975, BLOCKS - 1) * np.sqrt(BLOCKS / (BLOCKS - 1))  # a spread of few is itself uncertain
     return float(few * np.std(np.log(paces)))
 
 
-def is_quiet(visit: Visit, pace: float) -> bool:
+def is_quiet(visit: Visit, reference_seconds: float) -> bool:
     """Whether the machine was left alone in this visit, where the reference takes `pace` seconds if it is."""
-    return visit[1] <= QUIET * pace
+    return visit[1] <= QUIET * reference_seconds
 
 
-def estimate(visits: Sequence[Visit], pace: float, told_at: float) -> Estimate:
+def estimate(visits: Sequence[Visit], reference_seconds: float, told_at: float) -> Estimate:
     """The latency of a quiet machine whose pace is `pace`, told where the reference takes `told_at` seconds.
 
     It is the median ratio of a visit's quickest run to the reference beside it, over the quiet visits, times
     `told_at`. Where too few are quiet, the quietest `MIN_QUIET` have to do.
     """
     quietest = sorted(visits, key=lambda visit: visit[1])
-    counted = quietest[: max(MIN_QUIET, sum(is_quiet(visit, pace) for visit in visits))]
+    counted = quietest[: max(MIN_QUIET, sum(is_quiet(visit, reference_seconds) for visit in visits))]
     middle = np.array(quantile_interval([seconds.min() / beside for seconds, beside in counted])) * told_at * 1e3
     return _with_raw(middle, np.concatenate([seconds for seconds, _ in visits]), len(visits), len(counted))
 
@@ -122,9 +122,11 @@ def estimate(visits: Sequence[Visit], pace: float, told_at: float) -> Estimate:
 def reference_estimate(seconds: Sequence[float]) -> Estimate:
     """Of the reference itself: its level over a session is a low quantile, as there is nothing to compare it with, and
     its interval that of the pace."""
-    pace = float(np.quantile(seconds, PACE_QUANTILE))
-    quiet = sum(one <= QUIET * pace for one in seconds)
-    return _with_raw(np.full(3, pace * 1e3), seconds, len(seconds), quiet).widened(pace_uncertainty(seconds))
+    reference_seconds = float(np.quantile(seconds, REFERENCE_QUANTILE))
+    quiet = sum(one <= QUIET * reference_seconds for one in seconds)
+    return _with_raw(np.full(3, reference_seconds * 1e3), seconds, len(seconds), quiet).widened(
+        reference_uncertainty(seconds)
+    )
 
 
 def _with_raw(middle: np.ndarray, seconds: Sequence[float], rounds: int, counted: int) -> Estimate:

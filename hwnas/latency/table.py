@@ -90,7 +90,7 @@ class LatencyTable:
     origin: Origin | None = None
 
     @property
-    def pace(self) -> float:
+    def reference_seconds(self) -> float:
         """Seconds of the reference network at which the figures are told. Raises `InputError` for a published table."""
         if self.reference is None:
             raise InputError(f"the table of {self.device.device} is published data: no measurement compares with it")

@@ -5,7 +5,7 @@ import os
 import torch
 
 from ..errors import InputError
-from .places import Place, SharedBlock
+from .choice_block import ChoiceBlock, SharedBlock
 from .supernet import Supernet
 
 
@@ -42,7 +42,7 @@ def compile_blocks(supernet: Supernet, backend: str = "inductor") -> None:
     function and refuses the next: here the limit is all candidates, each with and without gradients. That limit is
     torch's for the whole process; it is only ever raised.
     """
-    places = [module for module in supernet.modules() if isinstance(module, Place)]
+    places = [module for module in supernet.modules() if isinstance(module, ChoiceBlock)]
     config, graphs = torch._dynamo.config, 2 * sum(len(place.candidates) for place in places)
     config.recompile_limit = max(config.recompile_limit, graphs)
     config.accumulated_recompile_limit = max(config.accumulated_recompile_limit, graphs)

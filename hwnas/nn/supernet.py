@@ -14,8 +14,8 @@ from torch import nn
 from ..errors import InputError
 from ..space.space import Arch, SearchSpace, Slot
 from .build import Network
+from .choice_block import ChoiceBlock, Sharing
 from .gates import Gate, gate_at, one_hot
-from .places import Place, Sharing
 from .shared import Kernels
 
 __all__ = ["Gate", "Supernet", "one_hot", "resized"]
@@ -54,7 +54,7 @@ class Supernet(nn.Module):
             if seed is not None:
                 torch.manual_seed(seed)
             self.parts = nn.ModuleList(
-                Place(position, sharing, kernels, space.eps, alone=all(apart[slot] for slot in position.slots))
+                ChoiceBlock(position, sharing, kernels, space.eps, alone=all(apart[slot] for slot in position.slots))
                 for position in space.positions
             )
         self.resizes = len({block.height for block in space.positions[0].candidates}) > 1

@@ -11,14 +11,14 @@ from typing import Any
 import torch
 
 from .. import files
+from ..compare.bench import Bench
+from ..compare.figures import Result, Truth
+from ..compare.plot import page
+from ..compare.run import Run, Task, made, run
 from ..errors import InputError
 from ..progress import Report, progress
 from ..strategies import methods
-from .compare_bench import Bench
-from .compare_figures import Result, Truth
-from .compare_plot import page
-from .compare_run import Run, Task, made, run
-from .parallel import run_all
+from ..workers import run_all
 from .tables import find
 
 SCHEMA = 1

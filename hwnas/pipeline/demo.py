@@ -16,18 +16,18 @@ from .. import devices
 from ..deploy.bundle import Manifest, read_manifest
 from ..errors import InputError
 from ..files import read_json, require_empty, write_json
+from ..latency.baseline import nearest_not_below, widths_of_mobilenet
 from ..latency.stats import Estimate
 from ..latency.table import LatencyTable
 from ..latency.table import load as load_table
-from ..space import mobile
+from ..search.folder import SearchRecord
+from ..space import registry
 from ..space.net import Net
 from ..strategies.loops import Schedule
 from ..training.run import TrainRecord
-from .baseline import nearest_not_below, widths_of_mobilenet
 from .export import export
 from .profile import profile
 from .search import check_budget, search
-from .search_run import SearchRecord
 from .train import Job, train_many
 from .verify import verify
 
@@ -89,7 +89,7 @@ def demo(
         found = search(table_path, budget, out=out / "search", seed=seed, schedule=SCHEDULE)
     with clock.stage("baseline", "the width of MobileNetV2 that is as slow"), devices.get(DEVICE) as device:
         widths = widths_of_mobilenet(table.classes, found.net().resolution)
-        rival, rival_ms = nearest_not_below(widths, budget, device, table.pace)
+        rival, rival_ms = nearest_not_below(widths, budget, device, table.reference_seconds)
     with clock.stage("train", f"both networks from scratch, {seeds} times each"):
         jobs = [Job(out / "search", out / f"{BUNDLE}-{i}", seed + i) for i in range(seeds)]
         jobs += [Job(rival, out / f"mobilenet_v2-{i}", seed + i) for i in range(seeds)]
@@ -118,7 +118,7 @@ def _claim(out: Path, request: dict[str, Any]) -> bool:
 
 def _budget(table: LatencyTable) -> float:
     """A budget with room on both sides, rounded to three digits."""
-    fastest, slowest = table.predictor(mobile.get(table.space, table.classes)).range()
+    fastest, slowest = table.predictor(registry.get(table.space, table.classes)).range()
     return float(f"{fastest + SHARE * (slowest - fastest):.3g}")
 
 
@@ -135,7 +135,7 @@ def _result(
     ours, theirs = (_accuracy(part) for part in (records[:half], records[half:]))
     latency, net = manifest.latency, found.net()
     result = {
-        "budget_ms": found.budget_ms,
+        "budget_ms": found.latency_ms,
         "predicted_ms": found.predicted_ms,
         "measured_ms": latency.measured.ms,
         "measured_interval_ms": [latency.measured.low, latency.measured.high],

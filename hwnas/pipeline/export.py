@@ -16,10 +16,10 @@ from ..devices.base import Device, DeviceInfo
 from ..errors import InputError, VerificationError
 from ..files import parse, read_json, require_empty
 from ..latency.measure import Measurement
+from ..search.folder import RECORD as SEARCH
 from ..training.data import Dataset, load
 from ..training.run import NET, WEIGHTS, read_module, read_net, read_record, versions
 from ..training.sources import NAMED
-from .search_run import RECORD as SEARCH
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ class Target:
 
     __pydantic_config__ = ConfigDict(extra="ignore")  # search.json holds more
 
-    budget_ms: float | None = None
+    latency_ms: float | None = None
     predicted_ms: float | None = None
-    pace: float | None = None
+    reference_seconds: float | None = None
     device: DeviceInfo | None = None
 
     def here(self, device: str | None) -> "Target":
         """What of it can be claimed of `device`: of published latencies nothing. Raises `InputError` if there is
         nothing to claim and `device` is not named either."""
-        if self.device is None or self.pace is not None:
+        if self.device is None or self.reference_seconds is not None:
             return self
         if device is None:
             raise InputError(
@@ -130,7 +130,9 @@ def _measured(model: bytes, device: str | None, threads: int | None, target: Tar
         path = Path(folder) / MODEL
         path.write_bytes(model)
         found = _within(running, path, target)
-        return Latency(running.info, found.estimates[MODEL], found.pace, target.budget_ms, target.predicted_ms)
+        return Latency(
+            running.info, found.estimates[MODEL], found.reference_seconds, target.latency_ms, target.predicted_ms
+        )
 
 
 def _require_same(info: DeviceInfo, aimed: DeviceInfo) -> None:
@@ -141,9 +143,9 @@ def _require_same(info: DeviceInfo, aimed: DeviceInfo) -> None:
 
 def _within(running: Device, model: Path, target: Target) -> Measurement:
     """The latency of `model` within the budget, at the second attempt if not at the first."""
-    budget, seen = target.budget_ms, []
+    budget, seen = target.latency_ms, []
     for _ in range(2):
-        found = measure_on(running, model, target.pace)
+        found = measure_on(running, model, target.reference_seconds)
         seen.append(found.estimates[MODEL].ms)
         if budget is None or seen[-1] <= budget:
             return found

@@ -28,7 +28,7 @@ class Measured:
     target: str
     device: DeviceInfo
     latency: Estimate
-    pace: float
+    reference_seconds: float
     exact: bool
     flags: tuple[str, ...]
     breakdown: Breakdown | None
@@ -42,7 +42,7 @@ def measure(
     threads: int | None = None,
     precision: float = 0.01,
     time_limit: float = 30.0,
-    pace: float | None = None,
+    reference_seconds: float | None = None,
 ) -> Measured:
     """Measure `target`: any ONNX file, a bundle's folder, or a network without weights, which is given random ones: the
     JSON of a `Net`, a published `net.config`, or the name of a network of the zoo.
@@ -54,12 +54,14 @@ def measure(
     target = Path(target)
     with tempfile.TemporaryDirectory() as folder, devices.get(device, threads) as running:
         model = _model(target, Path(folder))
-        options = {"precision": precision, "time_limit": time_limit, "pace": pace}
+        options = {"precision": precision, "time_limit": time_limit, "pace": reference_seconds}
         with progress("measure", 1) as report:
             found = latency.measure(running, {KEY: model}, report=report, **options)
         info = running.info  # before the breakdown, which may end the device
         where = _breakdown(running, model)
-    return Measured(str(target), info, found.estimates[KEY], found.pace, not found.late, found.flags, *where)
+    return Measured(
+        str(target), info, found.estimates[KEY], found.reference_seconds, not found.late, found.flags, *where
+    )
 
 
 def _breakdown(device: Device, model: Path) -> tuple[Breakdown | None, str]:

@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..latency.predictor import LatencyPredictor
 from ..latency.quality import Quality
 from ..latency.table import LatencyTable, load, read_arch, write_arch
-from ..space import mobile, published
+from ..space import published, registry
 from ..space.net import Net
 from ..space.recognise import making
 from ..space.space import Arch, SearchSpace
@@ -103,7 +103,7 @@ def _arch(given: str | Path | Arch, table: LatencyTable) -> Arch:
     net = published.read(path)
     if table.origin is not None:
         # the same slots; as a search takes it, the classifier's latency is that of the published number of classes
-        space = mobile.get(table.space, net.classes)
+        space = registry.get(table.space, net.classes)
     return arch_of(space, net, path)
 
 

@@ -20,7 +20,7 @@ from ..latency.learn import doubts, learn
 from ..latency.measure import Measurement, measure
 from ..latency.table import LatencyTable, Networks, read_arch, write_arch
 from ..progress import progress
-from ..space import mobile
+from ..space import registry
 from ..space.net import Block
 from ..space.space import Arch, SearchSpace
 from .tables import FOLDER
@@ -82,7 +82,7 @@ def profile(
         raise InputError(f"a profile takes 3 networks or more, not {networks}")
     if within is not None and not within > 0:
         raise InputError(f"the error to reach must be above 0, not {within:g}")
-    space = space if isinstance(space, SearchSpace) else mobile.get(space, classes)
+    space = space if isinstance(space, SearchSpace) else registry.get(space, classes)
     own = f"{devices.describe(device).name}.{space.name}" + ("" if classes is None else f".{classes}-classes")
     path = FOLDER / f"{own}.json" if out is None else Path(out)
     if path.is_dir():

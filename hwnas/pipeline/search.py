@@ -15,14 +15,14 @@ from ..latency.predictor import LatencyPredictor
 from ..latency.table import LatencyTable
 from ..latency.table import load as load_table
 from ..nn import accelerator
-from ..nn.places import Sharing
+from ..nn.choice_block import Sharing
 from ..nn.ranks import joined
-from ..space import mobile
+from ..search.folder import STATE, SearchRecord, claim, first_length, inherit, require_weights, write_record
+from ..search.plan import USED, Plan
+from ..search.state import EVALUATIONS, STEPS, SearchState
+from ..space import registry
 from ..strategies.loops import Schedule
 from ..training.data import DEFAULT, Dataset, load
-from .plan import USED, Plan
-from .search_run import STATE, SearchRecord, claim, first_length, inherit, require_weights, write_record
-from .search_state import EVALUATIONS, STEPS, SearchState
 
 
 def search(
@@ -103,7 +103,7 @@ def search(
                 if again:
                     inherit(Path(weights), out)
             state.run()
-            first = state.ranked(state.aim_ms, finalists)
+            first = state.ranked(state.target_ms, finalists)
         if not ranks.main:
             return None
         best, known = state.choose(first, running, finalists, measuring_seconds)
@@ -112,10 +112,10 @@ def search(
     return record
 
 
-def check_budget(budget_ms: float) -> None:
+def check_budget(latency_ms: float) -> None:
     """Raise `InputError` for what cannot be a budget on any device."""
-    if not (math.isfinite(budget_ms) and budget_ms > 0):
-        raise InputError(f"a latency budget is a number of ms above 0, not {budget_ms:g}")
+    if not (math.isfinite(latency_ms) and latency_ms > 0):
+        raise InputError(f"a latency budget is a number of ms above 0, not {latency_ms:g}")
 
 
 @contextmanager
@@ -126,11 +126,11 @@ def _started(table: LatencyTable, device: str | None) -> Iterator[Device]:
         yield running
 
 
-def _predictor(table: LatencyTable, budget_ms: float, device: str | None, measured: bool) -> LatencyPredictor:
+def _predictor(table: LatencyTable, latency_ms: float, device: str | None, measured: bool) -> LatencyPredictor:
     """The predictor of `table`, once everything about it that can be wrong has been looked at."""
     _check_device(table, device, measured)
-    predictor = table.predictor(mobile.get(table.space, table.classes))
-    _check(predictor, table, budget_ms)
+    predictor = table.predictor(registry.get(table.space, table.classes))
+    _check(predictor, table, latency_ms)
     return predictor
 
 
@@ -145,14 +145,14 @@ def _check_device(table: LatencyTable, device: str | None, measured: bool) -> No
         raise InputError(f"this search measures nothing: leave out the device {device}")
 
 
-def _check(predictor: LatencyPredictor, table: LatencyTable, budget_ms: float) -> None:
+def _check(predictor: LatencyPredictor, table: LatencyTable, latency_ms: float) -> None:
     """Raise `InputError` for a budget that no network of the space meets, or every one does."""
-    check_budget(budget_ms)
+    check_budget(latency_ms)
     fastest, slowest = predictor.range()
-    if not fastest <= budget_ms <= slowest:
-        side, name = ("under", "fastest") if budget_ms < fastest else ("over", "slowest")
+    if not fastest <= latency_ms <= slowest:
+        side, name = ("under", "fastest") if latency_ms < fastest else ("over", "slowest")
         raise InputError(
-            f"a budget of {budget_ms:g} ms is {side} the {name} network of {predictor.space.name} "
+            f"a budget of {latency_ms:g} ms is {side} the {name} network of {predictor.space.name} "
             f"on {table.device.device}: the range is {fastest:.4g} to {slowest:.4g} ms"
         )
 

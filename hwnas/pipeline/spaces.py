@@ -5,7 +5,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..latency.table import load
-from ..space import mobile
+from ..space import registry
 from ..space.block import Block
 from ..space.space import Choice, SearchSpace, Slot
 from .tables import find, space_of
@@ -17,7 +17,7 @@ def describe(name: str, classes: int | None = None, table: str | None = None) ->
     `macs` and `params` are those of the networks with the fewest and with the most, exactly. Raises `InputError` where
     there is no such space or table, or the table is not of this space.
     """
-    latency, space = (None, mobile.get(name, classes)) if table is None else _latency(name, classes, table)
+    latency, space = (None, registry.get(name, classes)) if table is None else _latency(name, classes, table)
     return {
         "space": name,
         "source": space.source,

@@ -8,7 +8,7 @@ from ..errors import InputError
 from ..latency.compare import Comparison, compare
 from ..latency.merge import merged
 from ..latency.table import LatencyTable, load
-from ..space import mobile
+from ..space import registry
 from ..space.space import SearchSpace
 
 FOLDER = Path("latency_tables")
@@ -109,6 +109,6 @@ def merge(first: str | Path, second: str | Path, out: str | Path) -> LatencyTabl
 
 def space_of(table: LatencyTable) -> SearchSpace:
     """The built-in space of a table. Raises `InputError` where there is none of that name, or it has changed."""
-    space = mobile.get(table.space, table.classes)
+    space = registry.get(table.space, table.classes)
     table.require(space)
     return space

@@ -11,13 +11,13 @@ import torch
 from ..errors import InputError
 from ..files import read_json, require_empty, write_json
 from ..progress import Report, progress
+from ..search.folder import RECORD as SEARCH
 from ..space.net import Net
 from ..training import train as training
 from ..training.data import DEFAULT, Dataset, load
 from ..training.recipe import Recipe
 from ..training.run import NET, RECORD, WEIGHTS, TrainRecord, read_net, read_record, versions, write_run
-from .parallel import run_all
-from .search_run import RECORD as SEARCH
+from ..workers import run_all
 
 STATE = "train.state"
 

@@ -40,7 +40,7 @@ def verify(
         "bundle": str(folder),
         "files": sorted(manifest.files),
         **asdict(agreement),
-        "budget_ms": manifest.latency.budget_ms,
+        "budget_ms": manifest.latency.latency_ms,
         "latency_checked": latency,
         **(_check_latency(folder, manifest.latency) if latency else dict.fromkeys(MEASURED)),
     }
@@ -60,7 +60,7 @@ def _check_latency(folder: Path, claimed: Latency) -> dict[str, Any]:
     """What `MEASURED` names, measured now and told at the pace of the claim."""
     with devices.get(claimed.device.device, claimed.device.threads) as device:
         check_device(claimed, device.info)
-        found = measure_on(device, folder / MODEL, claimed.pace)
-    measured, ratio = found.estimates[MODEL], found.own_pace / claimed.pace
+        found = measure_on(device, folder / MODEL, claimed.reference_seconds)
+    measured, ratio = found.estimates[MODEL], found.own_reference_seconds / claimed.reference_seconds
     check_latency(claimed, measured)
     return dict(zip(MEASURED, (measured.ms, [measured.low, measured.high], measured.ms * ratio, ratio), strict=True))

@@ -26,7 +26,7 @@ State = dict[str, Any]
 """Tensors and JSON values, nested in dicts (with str or int keys) and lists; tuples come back from a file as lists."""
 
 
-class Kept(Protocol):
+class Stateful(Protocol):
     """Anything that can be stopped, and go on exactly as it would have."""
 
     def state_dict(self) -> State:
@@ -38,7 +38,7 @@ class Kept(Protocol):
         ...
 
 
-class Sampler(Kept, Protocol):
+class Sampler(Stateful, Protocol):
     """Black-box search: `ask`, evaluate in any way, `tell`."""
 
     def ask(self) -> Arch:
@@ -59,7 +59,7 @@ class Sampler(Kept, Protocol):
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingPaths:
     """What one update of the shared weights learns from: the gradients of all `paths`, summed, on the same batch.
 
     A path has one gate for each slot. With `distil` only the first path learns the labels, and the others its answers
@@ -72,7 +72,7 @@ class Lesson:
     decay_first: bool = False
 
 
-class Held(Protocol):
+class ArchitectureStep(Protocol):
     """What one architecture step may look at: a batch of held-out images, the next one of training images, and latency.
 
     A learner with `single_level` has only training images: both batches are the step's own. It calls `backward` on its
@@ -102,7 +102,7 @@ class Held(Protocol):
         ...
 
 
-class Learner(Kept, Protocol):
+class Learner(Stateful, Protocol):
     """A strategy that learns from the shared weights while they are trained."""
 
     single_level: bool
@@ -110,12 +110,12 @@ class Learner(Kept, Protocol):
     single_process: bool
     """Whether it takes gradients of the shared weights itself, which are not averaged over several ranks."""
 
-    def lesson(self, part: float) -> Lesson:
+    def training_paths(self, part: float) -> TrainingPaths:
         """What the next step of the shared weights trains, when `part` (0 to 1) of all steps, warm-up included, is
         over. A single-level learner is asked only in the warm-up."""
         ...
 
-    def learn(self, held: Held) -> list[tuple[Arch, float]]:
+    def learn(self, held: ArchitectureStep) -> list[tuple[Arch, float]]:
         """One architecture step; the architectures that it looked at and what each was worth, for the history."""
         ...
 

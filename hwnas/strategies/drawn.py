@@ -40,7 +40,7 @@ def drawn(probs: Rows, limit: Limit, count: int, rng: np.random.Generator) -> li
         return sorted(archs, key=lambda arch: (-log(arch), arch))[:kept]
 
     starts = {tuple(int(row.argmax()) for row in probs), *_draws(probs, rng), *_near(probs, logs, limit, rng)}
-    seen = set(limit.kept(list(starts)))
+    seen = set(limit.filter(list(starts)))
     if len(seen) < kept:
         seen |= _mended(top(starts - seen), limit, rng)
     best, near = top(seen), seen
@@ -48,7 +48,7 @@ def drawn(probs: Rows, limit: Limit, count: int, rng: np.random.Generator) -> li
         worst = log(best[-1]) if len(best) == kept else -np.inf
         near = {other for arch in best for other in limit.space.neighbours(arch) if log(other) > worst} - seen
         seen = seen | near
-        best = top({*best, *limit.kept(list(near))})
+        best = top({*best, *limit.filter(list(near))})
     return best[:count]
 
 
@@ -75,7 +75,7 @@ def _draws(probs: Rows, rng: np.random.Generator) -> list[Arch]:
 def _mended(archs: Sequence[Arch], limit: Limit, rng: np.random.Generator) -> set[Arch]:
     """What each of `archs` becomes within `limit`; nothing where the limit allows nothing."""
     try:
-        return {limit.mended(arch, rng) for arch in archs}
+        return {limit.repair(arch, rng) for arch in archs}
     except InputError:
         return set()
 

@@ -46,15 +46,15 @@ class Limit:
             return np.ones(len(archs), bool)
         return self._short(archs) == 0
 
-    def kept(self, archs: Sequence[Arch]) -> list[Arch]:
+    def filter(self, archs: Sequence[Arch]) -> list[Arch]:
         """Those of `archs` that are within the band, in order."""
         return [arch for arch, allowed in zip(archs, self.allows(archs), strict=True) if allowed]
 
     def neighbours(self, arch: Arch) -> list[Arch]:
         """Every architecture within the band that differs from `arch` in one slot."""
-        return self.kept(list(self.space.neighbours(arch)))
+        return self.filter(list(self.space.neighbours(arch)))
 
-    def drawn(self, rng: np.random.Generator, propose: Callable[[], Arch] | None = None) -> Arch:
+    def sample(self, rng: np.random.Generator, propose: Callable[[], Arch] | None = None) -> Arch:
         """The first of up to `TRIES` proposals that is within the band, or else the last, `mended`.
 
         `propose` draws uniformly by default. Raises `InputError` where nothing is found within the band.
@@ -64,9 +64,9 @@ class Limit:
             arch = propose()
             if self.free or self.allows([arch])[0]:
                 return arch
-        return self.mended(arch, rng)
+        return self.repair(arch, rng)
 
-    def mended(self, arch: Arch, rng: np.random.Generator) -> Arch:
+    def repair(self, arch: Arch, rng: np.random.Generator) -> Arch:
         """An architecture within the band that is like `arch`: one slot after another, in random order, goes to the
         option that comes nearest to the band. Raises `InputError` where that, from other starts too, finds none."""
         nearest = arch

@@ -14,12 +14,12 @@ from ..nn.ranks import Ranks
 from ..nn.supernet import Supernet
 from ..nn.sync_norm import synchronise
 from ..progress import Report, silent
-from .base import Learner, Lesson
-from .held import Latency, SharedHeld
-from .lessons.base import Lessons
+from .base import Learner, TrainingPaths
 from .objective import Loss, Reward
+from .path_samplers.base import PathSampler
 from .resumable import History, Resumable, forget
 from .schedule import Schedule
+from .step import Latency, SupernetStep
 from .stopwatch import Stopwatch
 from .weights import Batch, SharedWeights, weight_step
 
@@ -50,7 +50,7 @@ class SharedLoop(Resumable):
     def __init__(
         self,
         supernet: Supernet,
-        lessons: Lessons | None,
+        path_sampler: PathSampler | None,
         learner: Learner | None,
         objective: Loss | Reward | None,
         cost: Latency | None,
@@ -61,7 +61,7 @@ class SharedLoop(Resumable):
         history: History = forget,
     ) -> None:
         self.ranks, self.schedule, self.history = ranks or Ranks(), schedule, history
-        self.supernet, self.lessons, self.learner = supernet.train(), lessons, learner
+        self.supernet, self.path_sampler, self.learner = supernet.train(), path_sampler, learner
         self.objective, self.cost = objective, cost
         self.weight_batch, self.arch_batch = weight_batch, arch_batch
         self.single_level = learner is not None and learner.single_level
@@ -131,20 +131,20 @@ class SharedLoop(Resumable):
         self.optimizer.step()
         return loss
 
-    def _lesson(self, step: int) -> Lesson:
+    def _lesson(self, step: int) -> TrainingPaths:
         part, started = step / self.schedule.total, time.perf_counter()
-        if self.lessons is None:
-            lesson = self.learner.lesson(part)
+        if self.path_sampler is None:
+            training_paths = self.learner.training_paths(part)
         else:
-            self.lessons.prepare(self.supernet, part)
-            lesson = self.lessons.lesson(part, step)
+            self.path_sampler.prepare(self.supernet, part)
+            training_paths = self.path_sampler.training_paths(part, step)
         self.own += time.perf_counter() - started
-        return lesson
+        return training_paths
 
     def _learn(self, step: int, batch: Batch, training: Callable[[], Batch]) -> float:
         """Step `step` of the learner; the last loss that it saw."""
         part, rate = step / self.schedule.arch_steps, self.schedule.rate(self.done)
-        held = SharedHeld(self.shared, self.objective, self.cost, batch, training, part, rate)
+        held = SupernetStep(self.shared, self.objective, self.cost, batch, training, part, rate)
         watch = Stopwatch(self.shared.device)
         with watch.running():
             found = self.learner.learn(held)

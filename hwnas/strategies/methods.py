@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any, Literal
 
 from ..errors import InputError
-from ..nn.places import Sharing
+from ..nn.choice_block import Sharing
 
 Kind = Literal["gradient", "policy", "one-shot", "black box"]
 
@@ -30,7 +30,7 @@ class Method:
     line: str
     paper: str
     strategy: str
-    lessons: str | None = None
+    path_sampler: str | None = None
     objective: str = "accuracy"
     sharing: Sharing = "separate"
     constants: Mapping[str, Any] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Method:
     @property
     def parts(self) -> tuple[type, ...]:
         """The classes that it is made of: the strategy, and its lessons if it has any."""
-        return tuple(_load(place) for place in (self.strategy, self.lessons) if place)
+        return tuple(_load(place) for place in (self.strategy, self.path_sampler) if place)
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -163,21 +163,21 @@ METHODS: dict[str, Method] = {
         "One-Shot: all paths with path dropout, then random search",
         "Bender et al., ICML 2018",
         "samplers.random:RandomSearch",
-        lessons="lessons.path_dropout:PathDropout",
+        path_sampler="path_samplers.path_dropout:PathDropout",
     ),
     "spos": Method(
         "one-shot",
         "Single path one-shot: uniform paths, then evolution",
         "1904.00420",
         "samplers.generational:Generational",
-        lessons="lessons.rules:Uniform",
+        path_sampler="path_samplers.rules:Uniform",
     ),
     "ofa": Method(
         "one-shot",
         "Once-for-All: progressive shrinking, then evolution",
         "1908.09791",
         "samplers.generational:Generational",
-        lessons="lessons.shrinking:ProgressiveShrinking",
+        path_sampler="path_samplers.shrinking:ProgressiveShrinking",
         sharing="collapsed",
         constants={"full_population": 100, "parents": 0.25},
     ),
@@ -186,7 +186,7 @@ METHODS: dict[str, Method] = {
         "BigNAS: sandwich rule, in-place distillation, coarse-to-fine selection",
         "2003.11142",
         "samplers.coarse_to_fine:CoarseToFine",
-        lessons="lessons.rules:Sandwich",
+        path_sampler="path_samplers.rules:Sandwich",
         sharing="collapsed",
         schedule={"lr_floor": 0.05},
     ),
@@ -195,7 +195,7 @@ METHODS: dict[str, Method] = {
         "Few-shot: one slot split into sub-supernets that inherit the one-shot weights, then evolution",
         "2006.06863",
         "samplers.generational:Generational",
-        lessons="lessons.few_shot:FewShot",
+        path_sampler="path_samplers.few_shot:FewShot",
     ),
     "random": Method("black box", "Random search", "1902.07638", "samplers.random:RandomSearch"),
     "regularised-evolution": Method(

@@ -65,7 +65,7 @@ class SamplerLoop(Resumable):
 
     def finalists(self, count: int, limit: Limit) -> list[Arch]:
         """The up to `count` best of those evaluated that are within `limit`, the best first."""
-        return sorted(limit.kept(list(self.values)), key=lambda arch: -self.values[arch])[:count]
+        return sorted(limit.filter(list(self.values)), key=lambda arch: -self.values[arch])[:count]
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next step depends on."""

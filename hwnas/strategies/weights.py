@@ -10,7 +10,7 @@ from ..nn.accelerator import autocast
 from ..nn.gates import Gate
 from ..nn.ranks import Ranks
 from ..nn.supernet import Supernet
-from .base import Lesson
+from .base import TrainingPaths
 
 Criterion = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(logits (N, classes), labels (N,)) to the loss to learn from, a mean over N."""
@@ -59,7 +59,9 @@ class SharedWeights:
         return tuple(gate if gate.weights is None else replace(gate, weights=next(parts)) for gate in gates)
 
 
-def weight_step(shared: SharedWeights, optimizer: torch.optim.Optimizer, lesson: Lesson, batch: Batch) -> float:
+def weight_step(
+    shared: SharedWeights, optimizer: torch.optim.Optimizer, training_paths: TrainingPaths, batch: Batch
+) -> float:
     """One update of the weights by `lesson`; returns the loss of its first path before it.
 
     Each path runs backward before the next runs forward, so the memory is that of one. What no path runs keeps no
@@ -68,15 +70,15 @@ def weight_step(shared: SharedWeights, optimizer: torch.optim.Optimizer, lesson:
     """
     images, labels = batch
     optimizer.zero_grad(set_to_none=True)
-    first, *others = lesson.paths
+    first, *others = training_paths.paths
     logits = shared.logits(images, first)
     loss = shared.ranks.averaged(shared.criterion(logits, labels))
     loss.backward()
-    later = _without_gradient(optimizer) if lesson.decay_first else []
+    later = _without_gradient(optimizer) if training_paths.decay_first else []
     taught = logits.detach().softmax(1)
     for path in others:
         logits = shared.logits(images, path)
-        (cross_entropy(logits, taught) if lesson.distil else shared.criterion(logits, labels)).backward()
+        (cross_entropy(logits, taught) if training_paths.distil else shared.criterion(logits, labels)).backward()
     for parameter, decay in later:
         if parameter.grad is not None:
             parameter.grad.sub_(parameter.detach(), alpha=decay)  # which the optimiser is about to add

@@ -9,7 +9,7 @@ from hwnas.latency.active import draw
 from hwnas.latency.predictor import LatencyPredictor
 from hwnas.latency.table import Networks, load, write_arch
 from hwnas.pipeline.predict import arch_of
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.net import Net
 
 SPACE = "mobilenetv3-32"
@@ -18,7 +18,7 @@ SPACE = "mobilenetv3-32"
 @pytest.fixture(scope="module")
 def elastic_table(made_up_table):
     """A table of whole networks that take a ms for each million MACs, and a tenth."""
-    space = mobile.get(SPACE)
+    space = registry.get(SPACE)
     archs = draw(space, 12, seed=0)
     ms = [0.1 + space.derive(arch).macs / 1e6 for arch in archs]
     fitted = LatencyPredictor(space, archs, ms)
@@ -37,7 +37,7 @@ def written(elastic_table, tmp_path):
 
 
 def test_networks_are_predicted_by_indices_and_by_file(hwnas, written, tmp_path):
-    space, rng = mobile.get(SPACE), np.random.default_rng(0)
+    space, rng = registry.get(SPACE), np.random.default_rng(0)
     nets = [space.derive(space.sample(rng)) for _ in range(4)]
     (tmp_path / "net.json").write_text(json.dumps(nets[0].to_json()))
     words = [word for net in nets[1:] for word in ("--arch", net.name.removeprefix(f"{SPACE}:"))]
@@ -49,7 +49,7 @@ def test_networks_are_predicted_by_indices_and_by_file(hwnas, written, tmp_path)
 
 
 def test_a_network_without_a_name_is_found(elastic_table):
-    space = mobile.get(SPACE)
+    space = registry.get(SPACE)
     net = space.derive(space.sample(np.random.default_rng(1)))
     found = arch_of(space, Net(net.blocks))  # without the space's eps too, which costs nothing
     assert space.derive(found) == net
@@ -61,7 +61,7 @@ def test_a_table_is_shown_and_compared_without_blocks(hwnas, written):
     code, out, _ = hwnas("tables", "show", written, "--json")
     shown = json.loads(out)
     assert (code, shown["blocks"], shown["networks"]) == (0, 0, 12)
-    assert shown["predicted_ms"] == pytest.approx(load(written).predictor(mobile.get(SPACE)).range())
+    assert shown["predicted_ms"] == pytest.approx(load(written).predictor(registry.get(SPACE)).range())
     code, out, _ = hwnas("tables", "diff", written, written, "--json")
     assert (code, json.loads(out)["spearman"]) == (0, pytest.approx(1))
 
@@ -69,12 +69,12 @@ def test_a_table_is_shown_and_compared_without_blocks(hwnas, written):
 @pytest.mark.parametrize("strategy", ["proxyless", "spos"])
 def test_it_is_searched(hwnas, written, tmp_path, strategy):
     table = load(written)
-    ms = float(np.mean(table.predictor(mobile.get(SPACE)).range()))
+    ms = float(np.mean(table.predictor(registry.get(SPACE)).range()))
     words = ["--no-measure", "--steps", 2, "--batch-size", 2, "--finalists", 1, "--threads", 1, "--out", "out"]
     more = ["--warmup-steps", 1] + ["--evaluations", 3] * (strategy == "spos")
     code, out, _ = hwnas("search", "--table", written, "--latency", ms, "--strategy", strategy, *words, *more, "--json")
     found = json.loads(out)
     assert code == 0
     assert 0.97 * found["aim_ms"] * (1 - 1e-9) <= found["predicted_ms"] <= found["aim_ms"] * (1 + 1e-9)
-    net = mobile.get(SPACE).derive(tuple(found["arch"]))
+    net = registry.get(SPACE).derive(tuple(found["arch"]))
     assert Net.from_json(json.loads((tmp_path / "out" / "net.json").read_text())) == net

@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from hwnas.devices.base import DeviceError
 from hwnas.devices.process import RunnerDevice
+from hwnas.errors import DeviceError
 from hwnas.space.zoo import mobilenet_v2
 
 

@@ -10,7 +10,7 @@ import hwnas as package
 from hwnas.errors import InputError
 from hwnas.latency.table import Networks, Origin, load, write_arch
 from hwnas.pipeline.predict import arch_of
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.net import Net
 from hwnas.space.zoo import mobilenet_v2
 
@@ -20,7 +20,7 @@ WORDS = "-".join(map(str, ARCH))
 
 @pytest.fixture
 def space():
-    return mobile.get("proxyless-32", classes=3)
+    return registry.get("proxyless-32", classes=3)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_tables_of_other_devices_help(made_up_table, space, tmp_path):
 
 @pytest.mark.parametrize("name", ["proxyless", "proxyless-32", "fbnet"])
 def test_any_network_of_a_space_is_found_in_it(name):
-    space = mobile.get(name)
+    space = registry.get(name)
     rng = np.random.default_rng(0)
     for _ in range(20):
         arch = space.sample(rng)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from hwnas.latency.table import Origin
-from hwnas.pipeline.evaluators import EVALUATORS
-from hwnas.pipeline.plan import Plan
+from hwnas.search.evaluators import EVALUATORS
+from hwnas.search.plan import Plan
 
 
 def foreign(table):

@@ -9,7 +9,7 @@ import pytest
 from hwnas.latency.table import load
 from hwnas.pipeline.spaces import describe
 from hwnas.pipeline.tables import PACKAGED
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.space import SearchSpace
 
 
@@ -18,7 +18,7 @@ def test_the_list_has_every_space(hwnas):
     assert code == 0
     found = json.loads(out)
     slots = {space["name"]: space["slots"] for space in found}
-    assert list(slots) == list(mobile.SPACES)
+    assert list(slots) == list(registry.SPACES)
     assert (slots["proxyless"], slots["fbnet"], slots["mobilenetv3"]) == (21, 22, 2 + 5 * 9)
     assert {space["name"]: space["networks"] for space in found}["nas-bench-macro"] == 6561
     _, out, _ = hwnas("spaces")
@@ -29,7 +29,7 @@ def test_show_tells_what_a_space_decides(hwnas):
     code, out, _ = hwnas("spaces", "show", "mobilenetv3-32", "--classes", "3", "--json")
     assert code == 0
     found = json.loads(out)
-    space = mobile.get("mobilenetv3-32", 3)
+    space = registry.get("mobilenetv3-32", 3)
     assert (found["resolutions"], found["classes"], found["latency"]) == ([24, 32], 3, None)
     assert [len(slot["options"]) for slot in found["slots"]] == list(space.choices)
     assert found["slots"][1] == {"slot": 1, "decides": "resolution", "options": ["24", "32"]}
@@ -54,9 +54,9 @@ def test_show_tells_a_person_the_same(hwnas):
 
 def test_the_range_of_costs_is_exact(monkeypatch):
     """Fewest parameters and fewest MACs are of different networks here."""
-    full = mobile.get("mobilenetv3-32")
+    full = registry.get("mobilenetv3-32")
     small = SearchSpace("small", full.parts[:4])
-    monkeypatch.setitem(mobile.SPACES, "small", lambda classes=10: small)
+    monkeypatch.setitem(registry.SPACES, "small", lambda classes=10: small)
     archs = [(w, r, k, e, d, k2, e2)
              for w in (0, 1) for r in (0, 1) for k in range(3) for e in range(3)
              for d in range(3) for k2 in range(3) for e2 in range(3)]  # fmt: skip
@@ -72,7 +72,7 @@ def test_a_table_adds_the_range_of_latencies(hwnas):
     assert code == 0
     told = json.loads(out)["latency"]
     path = PACKAGED / "pixel3.fbnet.json"
-    low, high = load(path).predictor(mobile.get("fbnet")).range()
+    low, high = load(path).predictor(registry.get("fbnet")).range()
     assert told["predicted_ms"] == [low, high]
     assert (told["table"], told["device"]) == (str(path), "Google Pixel 3")
     _, out, _ = hwnas("spaces", "show", "fbnet", "--table", "pixel3.fbnet")

@@ -29,7 +29,7 @@ def test_every_strategy_tells_its_constants(hwnas, name):
     assert found["constants"] == methods.get(name).defaults
     assert found["schedule"] == methods.get(name).schedule
     assert all(isinstance(value, bool | int | float | str | None) for value in found["constants"].values())
-    assert len(found["parts"]) == 1 + (methods.get(name).lessons is not None)
+    assert len(found["parts"]) == 1 + (methods.get(name).path_sampler is not None)
     assert all(found["parts"])
 
 

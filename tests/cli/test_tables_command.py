@@ -136,7 +136,7 @@ def test_merge_writes_a_table(hwnas, two, tmp_path):
     assert code == 0
     assert json.loads(out)["networks"] == 12
     a, c = (load(tmp_path / name) for name in ("a.json", "c.json"))
-    assert c.pace == a.pace
+    assert c.reference_seconds == a.reference_seconds
     assert c.seconds == 2 * a.seconds
     for key, row in a.rows.items():
         assert c.rows[key].ms == pytest.approx(row.ms)

@@ -227,7 +227,7 @@ def test_a_false_claim_is_named(bundle, images, claim, complaint):
 
 
 def test_a_budget_that_the_device_does_not_meet_is_named(bundle, images):
-    reseal(bundle, latency=replace(read_manifest(bundle).latency, budget_ms=1e-4))
+    reseal(bundle, latency=replace(read_manifest(bundle).latency, latency_ms=1e-4))
     with pytest.raises(VerificationError, match=r"latency is .* over the budget of 0\.0001 ms"):
         verify(bundle, data=images)
 
@@ -242,12 +242,12 @@ def test_another_device_is_named(bundle, images, monkeypatch):
 
 def test_how_fast_the_machine_is_today_is_told_beside_the_latency(bundle, images):
     claimed = read_manifest(bundle).latency
-    reseal(bundle, latency=replace(claimed, pace=claimed.pace / 4))
+    reseal(bundle, latency=replace(claimed, reference_seconds=claimed.reference_seconds / 4))
     found = verify(bundle, data=images)
     assert found["measured_ms"] == pytest.approx(0.25)
     assert found["pace_ratio"] == pytest.approx(4)
     assert found["measured_now_ms"] == pytest.approx(1)
-    reseal(bundle, latency=replace(claimed, pace=0.0))
+    reseal(bundle, latency=replace(claimed, reference_seconds=0.0))
     with pytest.raises(VerificationError, match=r"latency\.pace"):
         verify(bundle, data=images)
 
@@ -272,13 +272,13 @@ def test_the_latency_is_measured_on_the_device_that_is_here(run, images, tmp_pat
 
 
 def test_without_a_budget_the_claimed_time_is_the_limit(original):
-    claimed = replace(read_manifest(original).latency, budget_ms=None)
+    claimed = replace(read_manifest(original).latency, latency_ms=None)
     ms = claimed.measured.ms
     slow = Estimate(1.3 * ms, 1.2 * ms, 1.4 * ms, ms, ms, ms, ms, 8)
     with pytest.raises(VerificationError, match="over the claimed latency"):
         checks.check_latency(claimed, slow)
     checks.check_latency(claimed, replace(slow, low=1.05 * ms))
-    checks.check_latency(replace(claimed, budget_ms=1.2 * ms), slow)
+    checks.check_latency(replace(claimed, latency_ms=1.2 * ms), slow)
 
 
 def test_logits_that_are_no_numbers_do_not_pass(run, images, original):
@@ -349,7 +349,7 @@ def test_the_target_is_that_of_the_search(run, images, tmp_path):
     searched = shutil.copytree(run, tmp_path / "searched")
     (searched / "search.json").write_text('{"budget_ms": 900.0, "predicted_ms": 0.25, "table": "t.json"}')
     latency = read_manifest(export(searched, out=tmp_path / "export", data=images)).latency
-    assert (latency.budget_ms, latency.predicted_ms) == (900, 0.25)
+    assert (latency.latency_ms, latency.predicted_ms) == (900, 0.25)
 
 
 def test_the_pace_and_the_budget_of_another_device_are_refused(run, images, tmp_path, monkeypatch):
@@ -359,7 +359,7 @@ def test_the_pace_and_the_budget_of_another_device_are_refused(run, images, tmp_
     same = {"budget_ms": 900.0, "pace": 2e-3, "device": asdict(SteadyDevice.info)}
     (searched / "search.json").write_text(json.dumps(same))
     latency = read_manifest(export(searched, out=tmp_path / "export", data=images)).latency
-    assert latency.pace == 2e-3
+    assert latency.reference_seconds == 2e-3
     assert latency.measured.ms == pytest.approx(2)
     other = replace(SteadyDevice.info, device="npu", model="Other", threads=4)
     (searched / "search.json").write_text(json.dumps({**same, "device": asdict(other)}))
@@ -381,7 +381,7 @@ def test_of_published_latencies_no_budget_is_claimed_and_the_device_has_to_be_na
     assert not (tmp_path / "export").exists()
     latency = read_manifest(export(searched, out=tmp_path / "export", data=images, device="cpu")).latency
     assert latency.measured.ms == pytest.approx(1)  # over that budget, which is not of this device
-    assert latency.budget_ms is latency.predicted_ms is None
+    assert latency.latency_ms is latency.predicted_ms is None
     assert latency.device == SteadyDevice.info
 
 

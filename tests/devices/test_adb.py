@@ -8,12 +8,11 @@ import pytest
 from fake_phone import PROPERTIES, phone, tells
 
 from hwnas.devices.adb import Adb
-from hwnas.devices.base import DeviceError
 from hwnas.devices.onnxruntime import OnnxRuntime
 from hwnas.devices.perf_test import WARM_UP
 from hwnas.devices.process import RunnerDevice
 from hwnas.devices.spec import DeviceFile
-from hwnas.errors import InputError
+from hwnas.errors import DeviceError, InputError
 
 
 @pytest.fixture(params=["python", "perf_test"])

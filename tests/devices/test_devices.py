@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from hwnas import devices
-from hwnas.devices.base import DeviceError
 from hwnas.devices.spec import DeviceFile
-from hwnas.errors import InputError
+from hwnas.errors import DeviceError, InputError
 
 EXAMPLES = sorted(Path(devices.__file__).with_name("examples").glob("*.yaml"))
 

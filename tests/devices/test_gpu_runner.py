@@ -9,8 +9,8 @@ import torch
 
 from hwnas import devices
 from hwnas.devices import gpu_runner
-from hwnas.devices.base import DeviceError
 from hwnas.devices.spec import DeviceFile
+from hwnas.errors import DeviceError
 
 RUNTIMES = [{"kind": "tensorrt"}, {"kind": "tensorrt", "package": "tensorrt-rtx"}, {"kind": "torch-cuda"}]
 

@@ -10,10 +10,9 @@ import pytest
 
 from hwnas import devices
 from hwnas.devices import runner, spec
-from hwnas.devices.base import DeviceError
 from hwnas.devices.onnxruntime import OnnxRuntime
 from hwnas.devices.quantized import quantized
-from hwnas.errors import InputError
+from hwnas.errors import DeviceError, InputError
 from hwnas.latency.graph import empty, save
 from hwnas.space.net import Block, Net
 

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 from fake_phone import phone, program
 
-from hwnas.devices.base import DeviceError
 from hwnas.devices.perf_test import WARM_UP
-from hwnas.errors import InputError
+from hwnas.errors import DeviceError, InputError
 
 
 def test_perf_test_that_is_absent(adb):

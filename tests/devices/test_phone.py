@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from hwnas.devices.base import DeviceError
 from hwnas.devices.channel import ChannelClosed, Unreachable
 from hwnas.devices.phone import Phone
+from hwnas.errors import DeviceError
 
 pytest.importorskip("adbutils", reason="phones need adbutils")
 

@@ -6,10 +6,9 @@ import sys
 import pytest
 
 from hwnas.devices import channel, local, process
-from hwnas.devices.base import DeviceError
 from hwnas.devices.local import LocalChannel
 from hwnas.devices.process import RunnerDevice
-from hwnas.errors import InputError
+from hwnas.errors import DeviceError, InputError
 
 INFO = {"model": "m", "runtime": "r", "version": "1", "threads": 1, "os": "o", "cores": []}
 

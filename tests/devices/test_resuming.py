@@ -5,10 +5,9 @@ import json
 import pytest
 
 from hwnas.devices import process
-from hwnas.devices.base import DeviceError
 from hwnas.devices.channel import ChannelClosed, Unreachable
 from hwnas.devices.process import RunnerDevice
-from hwnas.errors import InputError
+from hwnas.errors import DeviceError, InputError
 
 INFO = {"model": "m", "runtime": "r", "version": "1", "threads": 1, "os": "o", "cores": []}
 

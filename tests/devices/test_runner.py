@@ -10,8 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from hwnas import devices
-from hwnas.devices.base import DeviceError
-from hwnas.errors import InputError
+from hwnas.errors import DeviceError, InputError
 from hwnas.latency.graph import empty, save
 from hwnas.space.net import Block
 

@@ -11,10 +11,10 @@ from processes import wait_for_end
 
 from hwnas import devices
 from hwnas.devices import process, spec, ssh_channel
-from hwnas.devices.base import DeviceError, DeviceState
+from hwnas.devices.base import DeviceState
 from hwnas.devices.channel import ChannelClosed
 from hwnas.devices.ssh import Ssh
-from hwnas.errors import InputError
+from hwnas.errors import DeviceError, InputError
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from hwnas.devices.spec import DeviceFile
 from hwnas.devices.tensorrt import TensorRT, build_engine
 from hwnas.errors import InputError
 from hwnas.latency.graph import empty, save
-from hwnas.space import mobile, zoo
+from hwnas.space import registry, zoo
 from hwnas.space.net import Block
 
 rtx = pytest.mark.skipif(
@@ -52,7 +52,7 @@ def networks():
     """Ten whole networks by name: MobileNetV2, and random ones of every space."""
     nets = {"mobilenet_v2": zoo.mobilenet_v2()}
     for name, count in (("proxyless", 3), ("proxyless-32", 4), ("fbnet", 2)):
-        rng, space = np.random.default_rng(0), mobile.get(name)
+        rng, space = np.random.default_rng(0), registry.get(name)
         nets |= {f"{name} {index}": space.derive(space.sample(rng)) for index in range(count)}
     return nets
 

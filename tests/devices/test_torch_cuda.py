@@ -12,7 +12,7 @@ from hwnas.devices.spec import DeviceFile
 from hwnas.devices.torch_cuda import TorchCuda
 from hwnas.devices.torch_runner import Network
 from hwnas.latency.graph import empty, save
-from hwnas.space import mobile, zoo
+from hwnas.space import registry, zoo
 from hwnas.space.net import Block
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
@@ -20,7 +20,7 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is n
 PARTS = {
     "mobilenet_v2": zoo.mobilenet_v2(),
     **{
-        name: mobile.get(name).derive(mobile.get(name).sample(np.random.default_rng(0)))
+        name: registry.get(name).derive(registry.get(name).sample(np.random.default_rng(0)))
         for name in ("proxyless-32", "fbnet")
     },
     **{

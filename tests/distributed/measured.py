@@ -18,7 +18,7 @@ from hwnas.nn.accelerator import pick
 from hwnas.nn.gates import Gate, one_hot
 from hwnas.nn.ranks import Ranks, joined
 from hwnas.nn.state import save_state
-from hwnas.strategies.base import Lesson
+from hwnas.strategies.base import TrainingPaths
 from hwnas.strategies.objective import reward
 from hwnas.strategies.policies.proxyless_r import ProxylessReinforce
 from hwnas.strategies.relaxations.snas import Snas
@@ -62,7 +62,9 @@ def lesson_gradients(ranks):
     """The gradients of a lesson of two paths, of which the first is a mean of three."""
     loop = loop_of(ranks, SCHEDULE.model_copy(update={"weight_decay": 0.5}))
     mean = Gate((0, 1, 2), torch.full((3,), 1 / 3), "weighted")
-    loop.learner.lesson = lambda part: Lesson(((Gate((0,)), mean), one_hot((1, 0))), distil=True, decay_first=True)
+    loop.learner.training_paths = lambda part: TrainingPaths(
+        ((Gate((0,)), mean), one_hot((1, 0))), distil=True, decay_first=True
+    )
     return {"loss": loop.weight_step(0), "gradients": gradients(loop)}
 
 

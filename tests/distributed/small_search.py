@@ -69,7 +69,7 @@ def loop_of(
         value.data += 0.1 * torch.randn(value.shape, generator=generator)
     return SharedLoop(
         supernet,
-        lessons=None,
+        path_sampler=None,
         learner=kind(space(), Limit.none(space()), seed=0, budget=schedule.arch_steps, lr=0.2),
         objective=objective or loss("steered", 1.0),
         cost=LinearCost(),

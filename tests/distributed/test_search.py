@@ -13,18 +13,18 @@ from hwnas.errors import InputError
 from hwnas.latency.table import load
 from hwnas.nn.ranks import Ranks
 from hwnas.nn.state import load_state
-from hwnas.pipeline.history import read_history
-from hwnas.pipeline.plan import Plan
-from hwnas.pipeline.search_run import read_record
-from hwnas.pipeline.search_state import STEPS, SearchState
-from hwnas.space import mobile
+from hwnas.search.folder import read_record
+from hwnas.search.history import read_history
+from hwnas.search.plan import Plan
+from hwnas.search.state import STEPS, SearchState
+from hwnas.space import registry
 from hwnas.strategies.loops import Schedule
 from hwnas.training.data import load as load_images
 
 
 @pytest.fixture
 def budget(table):
-    fastest, slowest = load(table).predictor(mobile.get("proxyless-32", 3)).range()
+    fastest, slowest = load(table).predictor(registry.get("proxyless-32", 3)).range()
     return fastest + 0.3 * (slowest - fastest)
 
 
@@ -95,7 +95,7 @@ def test_a_mistake_is_told_once(command, tmp_path):
 def test_each_rank_makes_its_part_of_a_batch(table, images, tmp_path):
     found, schedule = load(table), Schedule()
     dataset = load_images(images, 32, show=False)
-    predictor = found.predictor(mobile.get("proxyless-32", 3))
+    predictor = found.predictor(registry.get("proxyless-32", 3))
     begun = {STEPS: schedule.steps}
     options = (tmp_path, found, predictor, Plan("proxyless"), 4.0, dataset, 0, schedule, begun)
     alone, *parts = (SearchState(*options, ranks).shared for ranks in (Ranks(), Ranks(0, 2), Ranks(1, 2)))

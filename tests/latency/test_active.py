@@ -6,9 +6,9 @@ import pytest
 from hwnas.latency import active
 from hwnas.latency.active import draw, least_sure
 from hwnas.latency.predictor import LatencyPredictor
-from hwnas.space import mobile
+from hwnas.space import registry
 
-SPACE = mobile.get("proxyless-32", 4)
+SPACE = registry.get("proxyless-32", 4)
 
 
 def fitted(space, count, noise):

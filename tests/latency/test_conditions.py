@@ -18,8 +18,8 @@ def session(slowness=(1.0,) * 96, states=(), model=(2.0,)):
     return samples
 
 
-def kinds(samples, pace=None):
-    return [flag.split(":")[0] for flag in flags(samples, pace)]
+def kinds(samples, reference_seconds=None):
+    return [flag.split(":")[0] for flag in flags(samples, reference_seconds)]
 
 
 def heat(*celsius):

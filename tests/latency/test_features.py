@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hwnas.latency.features import features
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
 
@@ -162,7 +162,7 @@ def test_every_candidate_of_every_slot_is_a_feature(space):
 
 @pytest.mark.parametrize("name", ["proxyless-32", "fbnet"])
 def test_features_are_centred_in_every_slot_and_vary_by_1(name):
-    space = mobile.get(name, 4)
+    space = registry.get(name, 4)
     found = features(space, {"table": np.arange(sum(space.choices)) ** 1.5})
     ends = np.cumsum(space.choices)
     for first, last in zip((0, *ends[:-1]), ends, strict=True):

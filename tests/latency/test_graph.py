@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from hwnas.deploy.onnx import export_onnx, fused
 from hwnas.latency.graph import empty, graph
 from hwnas.nn.build import build
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.net import Block, Net
 
 BLOCKS = {
@@ -117,14 +117,14 @@ def test_weights_depend_on_the_seed_alone():
 
 
 def test_every_block_of_every_space_makes_a_graph():
-    for name in mobile.SPACES:
-        for block in mobile.get(name, 4).blocks()[::9]:
+    for name in registry.SPACES:
+        for block in registry.get(name, 4).blocks()[::9]:
             onnx.checker.check_model(graph(block), full_check=True)
 
 
 def test_random_weights_keep_values_in_range():
     """Values that fade to denormals would be slow for a reason that no trained network has."""
-    space = mobile.get("proxyless-32")
+    space = registry.get("proxyless-32")
     net = space.derive((1,) * len(space.slots))
     session = onnxruntime.InferenceSession(graph(net).SerializeToString(), providers=["CPUExecutionProvider"])
     images = np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hwnas import devices
-from hwnas.devices.base import DeviceError, DeviceState
-from hwnas.errors import InputError
+from hwnas.devices.base import DeviceState
+from hwnas.errors import DeviceError, InputError
 from hwnas.latency import conditions
 from hwnas.latency import measure as module
 from hwnas.latency.graph import save
@@ -22,8 +22,8 @@ def models(space, tmp_path):
 
 
 def test_finds_the_true_times_under_drift(drifting, models, true_seconds, tmp_path):
-    pace = true_seconds(save(REFERENCE, tmp_path / "reference.onnx"))
-    found = measure(drifting(), models, precision=0.02, pace=pace)
+    reference_seconds = true_seconds(save(REFERENCE, tmp_path / "reference.onnx"))
+    found = measure(drifting(), models, precision=0.02, reference_seconds=reference_seconds)
     assert found.late == ()
     for key, path in models.items():
         assert found.estimates[key].ms == pytest.approx(true_seconds(path) * 1e3, rel=0.02)
@@ -33,12 +33,15 @@ def test_finds_the_true_times_under_drift(drifting, models, true_seconds, tmp_pa
 def test_told_at_one_pace_two_sessions_agree(drifting, models):
     """The second clock is 20 % slower: that session's own figures differ, but not those told at the first's pace."""
     first = measure(drifting(0), models)
-    own, told = (measure(drifting(1, clock=1.2), models, pace=pace) for pace in (None, first.pace))
+    own, told = (
+        measure(drifting(1, clock=1.2), models, reference_seconds=reference_seconds)
+        for reference_seconds in (None, first.reference_seconds)
+    )
     for key, estimate in first.estimates.items():
         assert own.estimates[key].ms == pytest.approx(1.2 * estimate.ms, rel=0.04)
         assert told.estimates[key].ms == pytest.approx(estimate.ms, rel=0.02)
-    assert told.pace == first.pace
-    assert told.own_pace == pytest.approx(own.pace, rel=0.02)
+    assert told.reference_seconds == first.reference_seconds
+    assert told.own_reference_seconds == pytest.approx(own.reference_seconds, rel=0.02)
 
 
 def test_stops_at_the_time_limit_and_says_so(drifting, models):
@@ -125,10 +128,12 @@ def test_the_interval_holds_the_truth_or_the_session_is_flagged(drifting, models
     still = type("Still", (Noisy if kind is Noisy else Undisturbed, drifting), {})
     disturbed = type("Disturbed", (kind, drifting), {})
     truth = measure(still(99), few, precision=1e-9, time_limit=8)
-    pace = None if own else truth.pace
+    reference_seconds = None if own else truth.reference_seconds
     good = []
     for seed in range(40):
-        found = measure(disturbed(seed), few, precision=0.01, time_limit=3, seed=seed, pace=pace)
+        found = measure(
+            disturbed(seed), few, precision=0.01, time_limit=3, seed=seed, reference_seconds=reference_seconds
+        )
         for key, estimate in found.estimates.items():
             good.append(estimate.low <= truth.estimates[key].ms <= estimate.high or bool(found.flags))
     assert np.mean(good) >= 0.9

@@ -37,7 +37,7 @@ def test_two_parts_make_the_whole(table, space):
     keys = list(table.rows)
     whole = merged(part(table, keys, 0, 14), part(table, keys, 10, 24, factor=1.3), space)
     assert whole.networks.archs == table.networks.archs
-    assert whole.pace == table.pace
+    assert whole.reference_seconds == table.reference_seconds
     np.testing.assert_allclose(whole.networks.ms, table.networks.ms)
     np.testing.assert_allclose(whole.networks.halves, table.networks.halves)
     for key, row in table.rows.items():

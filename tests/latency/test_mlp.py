@@ -6,9 +6,9 @@ import torch
 
 from hwnas.latency import mlp
 from hwnas.latency.mlp import MlpPredictor
-from hwnas.space import mobile
+from hwnas.space import registry
 
-SPACE = mobile.get("proxyless-32", 4)
+SPACE = registry.get("proxyless-32", 4)
 COSTS = np.random.default_rng(0).uniform(0.1, 1, (9, 7))
 
 

@@ -7,9 +7,9 @@ import torch
 from hwnas.errors import InputError
 from hwnas.latency import bayes
 from hwnas.latency.predictor import LatencyPredictor
-from hwnas.space import mobile
+from hwnas.space import registry
 
-SPACE = mobile.get("proxyless-32", 4)
+SPACE = registry.get("proxyless-32", 4)
 COUNT = sum(SPACE.choices)
 
 
@@ -212,7 +212,7 @@ def test_of_very_few_labels_the_mean_is_learned_first(count):
 
 
 def test_three_labels_of_a_large_space_teach_their_mean():
-    space = mobile.get("fbnet")
+    space = registry.get("fbnet")
     macs = np.array([block.macs for slot in space.slots for block in slot.candidates])
 
     def sums(archs):

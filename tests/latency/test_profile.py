@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from hwnas import devices
-from hwnas.devices.base import DeviceError
-from hwnas.errors import InputError
+from hwnas.errors import DeviceError, InputError
 from hwnas.latency import checkpoint
 from hwnas.latency.graph import save
 from hwnas.latency.measure import MIN_ROUNDS

@@ -10,9 +10,9 @@ from hwnas.latency.stats import (
     QUIET,
     estimate,
     is_quiet,
-    pace_uncertainty,
     quantile_interval,
     reference_estimate,
+    reference_uncertainty,
 )
 
 
@@ -120,17 +120,17 @@ def test_the_uncertainty_of_the_pace_is_that_between_sessions():
     found = [reference_estimate(session) for session in seconds]
     assert np.mean([estimate.low <= 1e3 * truth <= estimate.high for estimate in found]) > 0.87
     assert 0.002 < np.median([estimate.precision for estimate in found]) < 0.05
-    shuffled = np.median([pace_uncertainty(rng.permutation(session)) for session in seconds])
-    assert np.median([pace_uncertainty(session) for session in seconds]) >= 2 * shuffled, "neighbours are alike"
-    assert pace_uncertainty([1.0] * 100) == 0
+    shuffled = np.median([reference_uncertainty(rng.permutation(session)) for session in seconds])
+    assert np.median([reference_uncertainty(session) for session in seconds]) >= 2 * shuffled, "neighbours are alike"
+    assert reference_uncertainty([1.0] * 100) == 0
 
 
 def test_an_own_pace_widens_the_interval():
     samples = Samples(reference=list(1 + 0.02 * np.sin(np.arange(100) / 10)), elapsed=60)
     rng = np.random.default_rng(7)
     samples.visits["a"] = [(np.array([2 + 0.01 * rng.random()]), 1.0) for _ in range(30)]
-    (own,), (told,) = (samples.estimates(["a"], at).values() for at in (None, samples.pace))
-    uncertainty = pace_uncertainty(samples.reference)
+    (own,), (told,) = (samples.estimates(["a"], at).values() for at in (None, samples.reference_seconds))
+    uncertainty = reference_uncertainty(samples.reference)
     assert own.ms == told.ms
     assert np.log(own.high / own.ms) ** 2 == pytest.approx(np.log(told.high / told.ms) ** 2 + uncertainty**2)
     assert np.log(own.low / own.ms) ** 2 == pytest.approx(np.log(told.low / told.ms) ** 2 + uncertainty**2)

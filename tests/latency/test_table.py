@@ -139,7 +139,7 @@ def test_a_published_table_predicts_but_has_no_pace(published, space):
     cost = published.predictor(space).cost(published.networks.indices)
     assert np.corrcoef(cost, published.networks.ms)[0, 1] > 0.9
     with pytest.raises(InputError, match="phone is published data: no measurement compares"):
-        _ = published.pace
+        _ = published.reference_seconds
 
 
 def test_another_device_that_is_alike_lends_what_it_knows(table, published, space):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from hwnas.nn.build import build
-from hwnas.space import mobile
+from hwnas.space import registry
 
 ARCHS = ("7818488874147327324245", "0123456780123456780123", "8888888888888888888888", "1111155555111115555511")
 STAGES = ((16, 1, 1), (24, 4, 1), (32, 4, 2), (64, 4, 2), (112, 4, 1), (184, 4, 2), (352, 1, 1))
@@ -72,7 +72,7 @@ def macs(module, images):
 @pytest.mark.parametrize("digits", ARCHS)
 def test_a_network_of_the_space_is_the_one_written_by_hand(digits, awake):
     arch = tuple(map(int, digits))
-    net = mobile.get("fbnet").derive(arch)
+    net = registry.get("fbnet").derive(arch)
     ours, theirs = build(net, seed=0).eval(), awake(reference(arch)).eval()
     ours.load_state_dict(dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True)))
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))

@@ -7,10 +7,10 @@ import torch
 from small_spaces import elastic_space, small_space
 
 from hwnas.nn.blocks import BlockModule
-from hwnas.nn.places import SharedBlock
+from hwnas.nn.choice_block import SharedBlock
 from hwnas.nn.shared import SharedConv, centre
 from hwnas.nn.supernet import Supernet
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.layer import Layer
 from hwnas.space.net import Block
 
@@ -100,7 +100,7 @@ def groups(space, sharing, position):
 def test_what_shares_weights():
     assert groups(small_space(), "separate", 1) == {0: "0", 1: "1", 2: "2"}
     assert groups(small_space(), "collapsed", 1) == {0: "0", 1: "0", 2: "0"}
-    fbnet = mobile.get("fbnet")
+    fbnet = registry.get("fbnet")
     assert groups(fbnet, "separate", 2) == {index: str(index) for index in range(9)}
     # In the order of k3_e1, k3_e1_g2, k3_e3, k3_e6, the same with k5, and the projection: grouped ones stay apart.
     assert [groups(fbnet, "collapsed", 2)[index] for index in range(9)] == list("010001008")

@@ -12,14 +12,14 @@ from torch import nn
 
 from hwnas.nn.gates import Gate
 from hwnas.nn.supernet import Supernet, one_hot, resized
-from hwnas.space import mobile
+from hwnas.space import registry
 
 SHARINGS = [("separate", "crop"), ("collapsed", "crop"), ("collapsed", "transform"), ("collapsed", "separate")]
 SPACES = {
     "small": small_space,
     "elastic": elastic_space,
-    **{name: (lambda build=build: build(10)) for name, build in mobile.SPACES.items()},
-    "mobilenetv3": lambda: mobile.SPACES["mobilenetv3"](10, resolutions=(32, 48)),
+    **{name: (lambda build=build: build(10)) for name, build in registry.SPACES.items()},
+    "mobilenetv3": lambda: registry.SPACES["mobilenetv3"](10, resolutions=(32, 48)),
 }
 
 

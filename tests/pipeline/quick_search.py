@@ -2,14 +2,14 @@
 
 from hwnas.latency.table import load
 from hwnas.pipeline.search import search
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.strategies.loops import Schedule
 
 SCHEDULE = Schedule(warmup_steps=1, steps=24, batch_size=8, checkpoint_seconds=0)
 
 
 def bounds(table):
-    return table.predictor(mobile.get(table.space, table.classes)).range()
+    return table.predictor(registry.get(table.space, table.classes)).range()
 
 
 def budget(table, share=0.3):

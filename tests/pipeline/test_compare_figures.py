@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from hwnas.pipeline.compare_bench import Bench
-from hwnas.pipeline.compare_figures import Result, Truth, hypervolume, regrets
-from hwnas.pipeline.compare_run import Run
-from hwnas.space import mobile
+from hwnas.compare.bench import Bench
+from hwnas.compare.figures import Result, Truth, hypervolume, regrets
+from hwnas.compare.run import Run
+from hwnas.space import registry
 from hwnas.space.space import SearchSpace
 
 
@@ -17,7 +17,7 @@ def small(high=6.0):
     accuracy = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9]])
     cost = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])
     trials = accuracy[..., None] + np.array([-0.05, 0.05])
-    space = SearchSpace("small", mobile.get("nas-bench-macro").parts[:3])
+    space = SearchSpace("small", registry.get("nas-bench-macro").parts[:3])
     return Bench(space, accuracy, trials, cost, "ms", high, single=False, identity={})
 
 
@@ -72,7 +72,7 @@ def test_the_hypervolume_is_the_area_that_is_dominated(seed):
 
 def test_macs_and_accuracies_are_those_of_the_networks(accuracies):
     bench = Bench.load(accuracies, None, None, 40e6, single=False)
-    space = mobile.get("nas-bench-macro")
+    space = registry.get("nas-bench-macro")
     rows = json.loads(accuracies.read_text())
     for arch in [(0,) * 8, (2,) * 8, (0, 1, 2, 2, 1, 0, 1, 1)]:
         assert bench.cost[arch] == space.derive(arch).macs

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from hwnas.compare.bench import Bench
 from hwnas.errors import InputError
 from hwnas.latency.table import load
 from hwnas.pipeline.compare import compare
-from hwnas.pipeline.compare_bench import Bench
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.strategies import methods
 from hwnas.strategies.samplers.random import RandomSearch
 
@@ -97,7 +97,7 @@ def test_the_best_is_first_and_the_files_say_so(accuracies, stub, tmp_path):
 def test_latency_is_predicted_by_a_table(accuracies, made_up_table, tmp_path):
     path = tmp_path / "latency.json"
     made_up_table(classes=10, name="nas-bench-macro").save(path)
-    space = mobile.get("nas-bench-macro")
+    space = registry.get("nas-bench-macro")
     predicted = load(path).predictor(space).cost(list(np.ndindex(space.choices)))
     limit = float(np.median(predicted))
     found = compare(accuracies, ["random"], budget=5, seeds=1, latency=path, limit_ms=limit, out=tmp_path)

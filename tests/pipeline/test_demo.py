@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from hwnas.errors import InputError
-from hwnas.pipeline import baseline
+from hwnas.latency import baseline
 from hwnas.pipeline.demo import _accuracy, _budget, demo
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.training.recipe import Recipe
 from hwnas.training.run import TrainRecord
 
@@ -29,15 +29,15 @@ def test_the_rival_is_the_fastest_that_is_not_below_the_budget(measured_by_macs)
     macs = [net.macs / 1e6 for net in nets]
     assert macs == sorted(set(macs))
     for budget in (macs[0] / 2, macs[3], macs[3] + 1e-3, macs[-1]):
-        net, found = baseline.nearest_not_below(nets, budget, None, pace=1.0)
+        net, found = baseline.nearest_not_below(nets, budget, None, reference_seconds=1.0)
         assert found.ms == net.macs / 1e6 == min(ms for ms in macs if ms >= budget)
     with pytest.raises(InputError, match="no mobilenet_v2 is as slow"):
-        baseline.nearest_not_below(nets, macs[-1] * 1.01, None, pace=1.0)
+        baseline.nearest_not_below(nets, macs[-1] * 1.01, None, reference_seconds=1.0)
 
 
 def test_the_budget_is_inside_the_space(made_up_table):
     table = made_up_table()
-    fastest, slowest = table.predictor(mobile.get("proxyless-32", 3)).range()
+    fastest, slowest = table.predictor(registry.get("proxyless-32", 3)).range()
     assert fastest < _budget(table) < slowest
 
 

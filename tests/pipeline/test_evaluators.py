@@ -7,14 +7,14 @@ from itertools import product
 import pytest
 import torch
 
+from hwnas.accuracy.proxies import PROXIES
 from hwnas.errors import InputError
-from hwnas.pipeline.evaluators import EVALUATORS, evaluator, require_objective
-from hwnas.space import mobile
+from hwnas.search.evaluators import EVALUATORS, evaluator, require_objective
+from hwnas.space import registry
 from hwnas.space.net import Block
 from hwnas.space.space import Choice, Elastic, SearchSpace, Slot
 from hwnas.strategies.objective import REWARDS
 from hwnas.training.data import holdout, load
-from hwnas.training.proxies import PROXIES
 from hwnas.training.recipe import Recipe
 from hwnas.training.train import train
 
@@ -65,14 +65,14 @@ def test_a_network_is_trained_at_its_own_resolution(dataset, monkeypatch):
         shown.append((net.resolution, dataset.resolution, dataset.test.images.shape[-1], dataset.train.images.dtype))
         return train(net, dataset, *rest)
 
-    monkeypatch.setattr("hwnas.pipeline.evaluators.train", training)
+    monkeypatch.setattr("hwnas.search.evaluators.train", training)
     score = evaluator("short", SearchSpace("e", (stem, head)), dataset, seed=0, epochs=1)
     assert all(0 <= score((s,)) <= 1 for s in (0, 1))
     assert shown == [(6, 6, 6, torch.uint8), (8, 8, 8, torch.uint8)]
 
 
 def test_table_gives_the_mean_or_one_training(dataset, accuracies):
-    space = mobile.nas_bench_macro(width=0.25, resolution=16)
+    space = registry.nas_bench_macro(width=0.25, resolution=16)
     scores = [evaluator("table", space, dataset, seed=0, accuracies=accuracies, trial=trial) for trial in range(4)]
     assert [score((0, 1, 2) * 2 + (0, 1)) for score in scores] == pytest.approx([0.7, 0.6, 0.9, 0.6])
     assert [score((0,) * 8) for score in scores] == pytest.approx([0.51, 0.5, 0.51, 0.52])
@@ -105,7 +105,7 @@ def test_which_training_images_a_proxy_looks_at_depends_on_the_seed(space, datas
 def test_identity_is_all_that_a_score_depends_on(name, space, dataset, accuracies):
     def identity(**changes):
         if name == "table":
-            space_, given = mobile.get("nas-bench-macro"), {"accuracies": accuracies}
+            space_, given = registry.get("nas-bench-macro"), {"accuracies": accuracies}
         else:
             space_, given = space, {"seed": 0}
         return evaluator(name, space_, dataset, **{"seed": 0, **given, **changes}).identity
@@ -148,4 +148,4 @@ def test_a_table_of_other_networks_is_refused(space, dataset, accuracies):
     with pytest.raises(InputError, match="of the networks of nas-bench-macro, not of s"):
         evaluator("table", space, dataset, seed=0, accuracies=accuracies)
     with pytest.raises(InputError, match="has 3 trainings of each network: 4 is none of them"):
-        evaluator("table", mobile.get("nas-bench-macro"), dataset, seed=0, accuracies=accuracies, trial=4)
+        evaluator("table", registry.get("nas-bench-macro"), dataset, seed=0, accuracies=accuracies, trial=4)

@@ -4,12 +4,12 @@ import pytest
 
 from hwnas.errors import InputError
 from hwnas.latency.stats import Estimate
-from hwnas.pipeline import finals
-from hwnas.space import mobile
+from hwnas.search import decision
+from hwnas.space import registry
 
 
 def test_the_most_accurate_that_measures_within_is_chosen(monkeypatch):
-    ranked = [finals.Finalist((i,) * 3 + (0,) * 6, 5.0, score=0.9 - i / 10) for i in range(6)]
+    ranked = [decision.Finalist((i,) * 3 + (0,) * 6, 5.0, score=0.9 - i / 10) for i in range(6)]
     real = {0: 5.4, 1: 5.2, 2: 4.0, 3: 5.3, 4: 4.9, 5: 4.8}  # the third is fast, and leaves much unused
 
     def measured(device, nets, **options):
@@ -17,9 +17,9 @@ def test_the_most_accurate_that_measures_within_is_chosen(monkeypatch):
         times = [real[int(net.name.split(":")[1][0])] for net in nets]
         return [Estimate(ms, ms, ms, ms, ms, ms, ms, 8) for ms in times]
 
-    monkeypatch.setattr(finals, "measure_nets", measured)
-    judge = finals.Judge("npu", mobile.get("proxyless-32", 3), 1e-4, 2.0)
-    best, known = finals.decide(ranked, judge, 5.0, 4.75, lambda ratio: [])
+    monkeypatch.setattr(decision, "measure_nets", measured)
+    judge = decision.Judge("npu", registry.get("proxyless-32", 3), 1e-4, 2.0)
+    best, known = decision.decide(ranked, judge, 5.0, 4.75, lambda ratio: [])
     assert best.arch == ranked[4].arch
     assert [finalist.arch for finalist in known] == [finalist.arch for finalist in ranked]
 
@@ -34,18 +34,18 @@ class Machine:
             ms = factor * next(self.predicted)
             return [Estimate(ms, ms, ms, ms, ms, ms, ms, 8) for _ in nets]
 
-        monkeypatch.setattr(finals, "measure_nets", measured)
+        monkeypatch.setattr(decision, "measure_nets", measured)
 
     def decide(self, *rounds):
         """The decision for a budget of 5 ms, with one new finalist of each of `rounds` after the first."""
-        drawn = iter([finals.Finalist((i % 2,) * 9, ms, score=0.5 + ms / 100) for i, ms in enumerate(rounds)])
-        judge = finals.Judge(None, mobile.get("proxyless-32", 3), 1e-4, 2.0)
+        drawn = iter([decision.Finalist((i % 2,) * 9, ms, score=0.5 + ms / 100) for i, ms in enumerate(rounds)])
+        judge = decision.Judge(None, registry.get("proxyless-32", 3), 1e-4, 2.0)
 
         def more(ratio):
             self.ratios.append(ratio)
             return [one] if (one := next(drawn, None)) else []
 
-        return finals.decide([next(drawn)], judge, 5.0, 4.75, more)
+        return decision.decide([next(drawn)], judge, 5.0, 4.75, more)
 
 
 @pytest.mark.parametrize(("factor", "second"), [(1.1, 4.5), (0.9, 5.5)], ids=["flattered", "slandered"])
@@ -71,14 +71,14 @@ def test_where_none_is_fast_enough_it_says_how_fast_they_are(monkeypatch):
 
 
 def test_new_finalists_allow_for_what_three_in_four_of_the_old_were_under(monkeypatch):
-    first = [finals.Finalist((i,) * 3 + (0,) * 6, 5.0, score=0.9) for i in range(4)]
+    first = [decision.Finalist((i,) * 3 + (0,) * 6, 5.0, score=0.9) for i in range(4)]
     factors, ratios = iter((1.1, 1.2, 1.3, 1.8)), []
 
     def measured(device, nets, **options):
         return [Estimate(*[5.0 * next(factors)] * 7, 8) for _ in nets]
 
-    monkeypatch.setattr(finals, "measure_nets", measured)
-    judge = finals.Judge(None, mobile.get("proxyless-32", 3), 1e-4, 2.0)
+    monkeypatch.setattr(decision, "measure_nets", measured)
+    judge = decision.Judge(None, registry.get("proxyless-32", 3), 1e-4, 2.0)
     with pytest.raises(InputError, match="of 4 finalists none measures within"):
-        finals.decide(first, judge, 5.0, 4.75, lambda ratio: ratios.append(ratio) or [])
+        decision.decide(first, judge, 5.0, 4.75, lambda ratio: ratios.append(ratio) or [])
     assert ratios[0] == pytest.approx(1.425)  # a quarter of the way from 1.3 to 1.8

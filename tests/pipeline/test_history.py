@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwnas.errors import InputError
-from hwnas.pipeline.history import History, read_history
+from hwnas.search.history import History, read_history
 
 
 def cost(archs):

@@ -3,7 +3,7 @@
 import pytest
 
 from hwnas.errors import InputError
-from hwnas.pipeline.plan import Plan, constants
+from hwnas.search.plan import Plan, constants
 from hwnas.strategies.loops import Schedule
 from hwnas.strategies.methods import METHODS
 

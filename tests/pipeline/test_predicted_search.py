@@ -12,9 +12,9 @@ from hwnas.errors import InputError
 from hwnas.latency.predictor import LatencyPredictor
 from hwnas.latency.table import Origin, load
 from hwnas.pipeline.export import export
-from hwnas.pipeline.search_run import claim, read_record
 from hwnas.pipeline.train import train
-from hwnas.space import mobile
+from hwnas.search.folder import claim, read_record
+from hwnas.space import registry
 from hwnas.training.recipe import Recipe
 from hwnas.training.run import read_net
 
@@ -38,7 +38,7 @@ def published(made_up_table, tmp_path_factory):
         origin=Origin("A Benchmark", "MIT"),
     )
     # without rows it knows less, which its error says
-    space = mobile.get(table.space, table.classes)
+    space = registry.get(table.space, table.classes)
     fitted = LatencyPredictor(space, table.networks.indices, table.networks.ms)
     table = replace(table, model=fitted.model, quality=fitted.quality)
     path = tmp_path_factory.mktemp("tables") / "phone.proxyless-32.json"
@@ -57,12 +57,12 @@ def predicted(published, images, tmp_path_factory):
 
 def test_a_search_by_a_published_table_starts_no_device_and_says_so(published, predicted):
     (out, found), table = predicted, load(published)
-    assert found.measured is found.pace is None
+    assert found.measured is found.reference_seconds is None
     assert (found.device, found.quality) == (table.device, table.quality)
     assert f"predictions: {table.quality}" in _chosen(found)
-    assert found.aim_ms == pytest.approx(found.budget_ms / (1 + table.quality.rmspe))
-    assert found.aim_ms < found.budget_ms
-    assert found.predicted_low < found.predicted_ms <= found.aim_ms
+    assert found.target_ms == pytest.approx(found.latency_ms / (1 + table.quality.rmspe))
+    assert found.target_ms < found.latency_ms
+    assert found.predicted_low < found.predicted_ms <= found.target_ms
     assert found.predicted_ms < found.predicted_high
     first = found.finalists[0]
     assert (found.arch, found.predicted_ms) == (first.arch, first.predicted_ms)
@@ -103,7 +103,7 @@ def test_a_search_by_a_measured_table_may_be_told_to_measure_nothing(made_up_tab
     foreign.save(tmp_path / "table.json")
     found = quick(tmp_path / "table.json", budget(tmp_path / "table.json"), images, tmp_path / "out", measured=False)
     assert found.measured is None
-    assert found.pace == foreign.pace  # so its budget can be held where the device is
+    assert found.reference_seconds == foreign.reference_seconds  # so its budget can be held where the device is
     assert found.flags == ("latency: predicted, not measured",)
     asked, length = dict(found.request), found.request["length"]
     del asked["length"]

@@ -6,8 +6,8 @@ from itertools import product
 import numpy as np
 import pytest
 
+from hwnas.accuracy.published import PublishedAccuracies
 from hwnas.errors import InputError
-from hwnas.pipeline.published import PublishedAccuracies
 
 ARCHS = list(product(range(3), repeat=8))
 

@@ -12,8 +12,8 @@ from quick_search import SCHEDULE, bounds, budget, quick
 from hwnas.errors import InputError
 from hwnas.latency.table import load
 from hwnas.nn.state import load_state
-from hwnas.pipeline.search_run import read_record
-from hwnas.space import mobile
+from hwnas.search.folder import read_record
+from hwnas.space import registry
 from hwnas.space.net import Net
 from hwnas.training.run import read_net
 
@@ -40,9 +40,9 @@ def undisturbed(made_up_table, images, tmp_path_factory):
 
 def test_the_chosen_network_measures_within_the_budget_and_is_written_down(undisturbed, images):
     table, out, found = undisturbed
-    assert found.measured.high <= found.budget_ms
+    assert found.measured.high <= found.latency_ms
     assert found.predicted_low <= found.predicted_ms <= found.predicted_high
-    assert found.predicted_ms <= found.budget_ms
+    assert found.predicted_ms <= found.latency_ms
     assert found.flags == ()
     assert found.net() == read_net(out) == Net.from_json(found.net().to_json())
     assert read_record(out) == found
@@ -107,7 +107,7 @@ def test_a_table_of_another_device_or_other_classes_is_refused(made_up_table, im
 
 def test_a_table_without_a_row_is_refused_by_name(made_up_table, images, tmp_path):
     whole = made_up_table()
-    key = mobile.get("proxyless-32", 3).slots[-1].candidates[0].key
+    key = registry.get("proxyless-32", 3).slots[-1].candidates[0].key
     replace(whole, rows={k: row for k, row in whole.rows.items() if k != key}).save(tmp_path / "t.json")
     with pytest.raises(InputError, match=f"no row for {key}"):
         quick(tmp_path / "t.json", 5.0, images, tmp_path / "out")
@@ -136,7 +136,7 @@ def test_weights_are_shared_as_asked(table, images, tmp_path, monkeypatch):
 
     with pytest.raises(InputError, match="no 'tied' weights: give one of separate, collapsed"):
         quick(table, budget(table), images, tmp_path / "out", sharing="tied")
-    monkeypatch.setattr("hwnas.pipeline.shared.Supernet", supernet)
+    monkeypatch.setattr("hwnas.search.shared.Supernet", supernet)
     for options, sharing in (({}, "separate"), ({"sharing": "collapsed"}, "collapsed")):
         with pytest.raises(MadeError, match=sharing):
             quick(table, budget(table), images, tmp_path / "out", **options)

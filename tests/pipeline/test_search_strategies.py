@@ -7,7 +7,7 @@ from quick_search import SCHEDULE, budget, quick
 
 from hwnas.errors import InputError
 from hwnas.nn.state import load_state
-from hwnas.pipeline.history import read_history
+from hwnas.search.history import read_history
 
 LONGER = SCHEDULE.model_copy(update={"steps": SCHEDULE.steps + 6})
 
@@ -31,8 +31,8 @@ def search(table, images, out, strategy, share=0.3, **options):
 
 
 def require_within(found):
-    assert 0.97 * found.aim_ms * (1 - 1e-9) <= found.predicted_ms <= found.aim_ms * (1 + 1e-9)
-    assert all(finalist.predicted_ms <= found.aim_ms * (1 + 1e-9) for finalist in found.finalists)
+    assert 0.97 * found.target_ms * (1 - 1e-9) <= found.predicted_ms <= found.target_ms * (1 + 1e-9)
+    assert all(finalist.predicted_ms <= found.target_ms * (1 + 1e-9) for finalist in found.finalists)
 
 
 @pytest.mark.parametrize("strategy", ["darts", "snas", "tunas", "enas"])
@@ -147,5 +147,5 @@ def test_a_sampler_in_the_folder_of_a_learner_is_refused_naming_what_differs(tab
 @pytest.mark.parametrize(("used", "flags"), [(0.0, 0), (1 - 1e-9, 1)], ids=["none asked for", "none as slow"])
 def test_a_band_that_holds_no_network_is_opened_downwards_and_told(table, images, tmp_path, used, flags):
     found = search(table, images, tmp_path / "out", "random", used=used, evaluator="macs", evaluations=2)
-    assert found.predicted_ms <= found.aim_ms * (1 + 1e-9)
+    assert found.predicted_ms <= found.target_ms * (1 + 1e-9)
     assert len([flag for flag in found.flags if "latency: no network uses" in flag]) == flags

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hwnas.errors import InputError
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.eliminate import least
 from hwnas.space.net import Block
 from hwnas.space.space import Choice, Elastic, SearchSpace, Slot
@@ -105,10 +105,10 @@ def test_impossible_parts_and_architectures_are_refused(space):
         space.picks([(0, 0, 3, 0)])
 
 
-@pytest.mark.parametrize("name", mobile.SPACES)
+@pytest.mark.parametrize("name", registry.SPACES)
 def test_a_slot_is_mixable_where_changing_it_alone_changes_no_shape(name):
     """Against many changes, one by one: a slot that is not called mixable is seen to change a shape."""
-    space, rng, seen = mobile.get(name), np.random.default_rng(0), set()
+    space, rng, seen = registry.get(name), np.random.default_rng(0), set()
 
     def shapes(arch):
         return [(block.cin, block.height, block.cout, *block.out) for block in space.chosen(arch)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hwnas.space import mobile
+from hwnas.space import registry
 
 PUBLISHED = {
     "00000000": (387882, 7713280),
@@ -35,13 +35,13 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("arch", PUBLISHED)
 def test_parameters_and_macs_are_the_published_ones(arch):
-    net = mobile.get("nas-bench-macro").derive(tuple(map(int, arch)))
+    net = registry.get("nas-bench-macro").derive(tuple(map(int, arch)))
     assert (net.params, net.macs) == PUBLISHED[arch]
 
 
 def test_a_digit_is_one_of_three_blocks():
     """Neither the order nor an activation shows in every count. The convolution in place of an identity has none."""
-    changing, same = ([block.key for block in slot.candidates] for slot in mobile.get("nas-bench-macro").slots[:2])
+    changing, same = ([block.key for block in slot.candidates] for slot in registry.get("nas-bench-macro").slots[:2])
     assert changing == [
         "conv_32-64_32x32_s2",
         "mbconv_32-64_32x32_k3_s2_e3_relu",
@@ -51,7 +51,7 @@ def test_a_digit_is_one_of_three_blocks():
 
 
 def test_a_thinner_and_smaller_form_has_as_many_networks():
-    thin, full = mobile.nas_bench_macro(width=0.25, resolution=16), mobile.get("nas-bench-macro")
+    thin, full = registry.nas_bench_macro(width=0.25, resolution=16), registry.get("nas-bench-macro")
     assert thin.choices == full.choices
     assert thin.resolution == 16
     assert [block.cout for block in thin.chosen((1,) * 8)] == [8, 16, 16, *[32] * 3, *[64] * 3, 320, 10]

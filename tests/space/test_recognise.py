@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.net import Block
 from hwnas.space.recognise import making
 from hwnas.space.space import Choice, Elastic, SearchSpace, Slot
@@ -57,10 +57,10 @@ def test_what_shares_no_decision_is_not_of_the_space(space):
         assert making(space, blocks) is None
 
 
-@pytest.mark.parametrize("name", mobile.SPACES)
+@pytest.mark.parametrize("name", registry.SPACES)
 def test_every_built_in_space(name):
     """A network that is not of the space is known as soon as one that is, however many absent layers might hide it."""
-    built, rng = mobile.get(name), np.random.default_rng(0)
+    built, rng = registry.get(name), np.random.default_rng(0)
     for arch in (built.smallest, built.largest, built.sample(rng), built.sample(rng)):
         net = built.derive(arch)
         assert built.derive(making(built, net.blocks)) == net

@@ -10,13 +10,13 @@ from scipy.stats import chisquare
 
 from hwnas.errors import InputError
 from hwnas.nn.build import build
-from hwnas.space import mobile, zoo
+from hwnas.space import registry, zoo
 from hwnas.space.net import Block, Net
 from hwnas.space.space import SearchSpace, Slot
 
 
 def test_proxyless_is_the_published_space():
-    space = mobile.get("proxyless")
+    space = registry.get("proxyless")
     assert space.size == 6**6 * 7**15  # 21 choices; identity where the shape allows it
     net = space.derive(tuple(n - 1 if n == 6 else n - 2 for n in space.choices))  # all 7×7, expansion 6
     assert [block.cout for block in net.blocks[:2]] == [32, 16]
@@ -26,7 +26,7 @@ def test_proxyless_is_the_published_space():
 
 
 def test_fbnet_has_the_candidates_of_its_benchmark_in_order():
-    space = mobile.get("fbnet")
+    space = registry.get("fbnet")
     assert (len(space.slots), set(space.choices), space.classes, space.resolution) == (22, {9}, 100, 32)
     assert len(space.blocks()) == 12 * 8 + 6 + 3  # 12 shapes of slots, 6 of which change it; stem, head and classifier
     convs = [f"k{kernel}_{wide}" for kernel in (3, 5) for wide in ("e1", "e1_g2", "e3", "e6")]
@@ -56,9 +56,9 @@ def test_mobilenet_v2_computes_what_torchvisions_does(awake):
         torch.testing.assert_close(ours(images), theirs(images), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", mobile.SPACES)
+@pytest.mark.parametrize("name", registry.SPACES)
 def test_encoding_round_trips_and_every_block_is_listed(name):
-    space, rng = mobile.get(name), np.random.default_rng(0)
+    space, rng = registry.get(name), np.random.default_rng(0)
     listed = set(space.blocks())
     for _ in range(50):
         arch = space.sample(rng)
@@ -67,13 +67,13 @@ def test_encoding_round_trips_and_every_block_is_listed(name):
 
 
 def test_keys_tell_every_block_of_all_spaces_apart():
-    blocks = {block for name in mobile.SPACES for block in mobile.get(name).blocks()}
+    blocks = {block for name in registry.SPACES for block in registry.get(name).blocks()}
     assert len({block.key for block in blocks}) == len(blocks)
 
 
-@pytest.mark.parametrize("name", mobile.SPACES)
+@pytest.mark.parametrize("name", registry.SPACES)
 def test_samples_are_uniform(name):
-    space, rng = mobile.get(name), np.random.default_rng(0)
+    space, rng = registry.get(name), np.random.default_rng(0)
     archs = np.array([space.sample(rng) for _ in range(2000)])
     for slot, n in enumerate(space.choices):
         assert chisquare(np.bincount(archs[:, slot], minlength=n)).pvalue > 1e-4
@@ -81,14 +81,14 @@ def test_samples_are_uniform(name):
 
 def test_slots_are_sampled_independently():
     """Every one of the 6561 architectures of NAS-Bench-Macro is as likely."""
-    space, rng = mobile.get("nas-bench-macro"), np.random.default_rng(0)
+    space, rng = registry.get("nas-bench-macro"), np.random.default_rng(0)
     archs = np.array([space.sample(rng) for _ in range(5 * space.size)])
     counts = np.bincount(np.ravel_multi_index(tuple(archs.T), space.choices), minlength=space.size)
     assert chisquare(counts).pvalue > 1e-4
 
 
 def test_neighbours_are_all_at_distance_one():
-    space, rng = mobile.get("proxyless-32"), np.random.default_rng(0)
+    space, rng = registry.get("proxyless-32"), np.random.default_rng(0)
     arch = space.sample(rng)
     found = list(space.neighbours(arch))
     assert len(set(found)) == sum(space.choices) - len(space.choices)
@@ -96,9 +96,9 @@ def test_neighbours_are_all_at_distance_one():
 
 
 def test_the_fingerprint_is_of_the_blocks():
-    space = mobile.get("proxyless-32")
-    assert space.fingerprint == mobile.get("proxyless-32").fingerprint
-    assert space.fingerprint != mobile.get("proxyless-32", classes=11).fingerprint
+    space = registry.get("proxyless-32")
+    assert space.fingerprint == registry.get("proxyless-32").fingerprint
+    assert space.fingerprint != registry.get("proxyless-32", classes=11).fingerprint
     slot = Slot(space.slots[0].candidates[:-1])
     other = replace(space, parts=tuple(slot if part == space.slots[0] else part for part in space.parts))
     assert other.fingerprint != space.fingerprint
@@ -142,7 +142,7 @@ def test_impossible_things_are_refused():
     with pytest.raises(ValueError, match="agree in shape"):
         Slot((Block("conv", 8, 8, 8, 8), Block("conv", 8, 16, 8, 8)))
     with pytest.raises(InputError, match="no search space 'x'"):
-        mobile.get("x")
+        registry.get("x")
     space = SearchSpace("s", (Slot((Block("conv", 3, 8, 8, 8), Block("conv", 3, 8, 8, 8, 3))),))
     for arch in ((), (0, 0), (2,), (-1,)):
         with pytest.raises(InputError, match="not an architecture of s"):

@@ -7,7 +7,7 @@ from math import prod
 
 import pytest
 
-from hwnas.space import mobile, zoo
+from hwnas.space import registry, zoo
 from hwnas.space.layerwise import fbnet_imagenet
 from hwnas.space.net import Block
 from hwnas.space.once_for_all import Frame, Stage, once_for_all
@@ -30,7 +30,7 @@ SIZES = {
 
 
 def test_every_space_has_its_size():
-    assert {name: mobile.get(name).size for name in mobile.SPACES} == SIZES
+    assert {name: registry.get(name).size for name in registry.SPACES} == SIZES
     assert pytest.approx(2e19, rel=0.1) == (9**2 + 9**3 + 9**4) ** 5  # of 1908.09791, §3.1
 
 
@@ -59,7 +59,7 @@ def test_once_for_all_counts_its_networks(stages, depths, widths, resolutions):
 )
 def test_architectures_of_the_first_stages_differ(name, parts, expected):
     """Of MnasNet's 432 for block 2, those of one layer have nothing to add: 48 instead of 144 are left of them."""
-    assert len(networks(SearchSpace(name, mobile.get(name).parts[:parts]))) == expected
+    assert len(networks(SearchSpace(name, registry.get(name).parts[:parts]))) == expected
 
 
 def named(space: SearchSpace, options: dict[str, object]) -> tuple[int, ...]:
@@ -85,14 +85,14 @@ def test_fbnet_c_is_a_member_as_it_was_released():
 
 def test_fbnet_a_costs_what_the_paper_says():
     """Table 3 of 1812.03443."""
-    net = mobile.get("fbnet-imagenet").derive(digits("8 2088 7242 7657 3561 7767 7"))
+    net = registry.get("fbnet-imagenet").derive(digits("8 2088 7242 7657 3561 7767 7"))
     assert net.macs == pytest.approx(249e6, rel=0.01)
     assert net.params == pytest.approx(4.3e6, rel=0.02)
 
 
 def test_proxyless_mobile_is_a_member_but_for_its_first_stage():
     """The paper's space has 24 channels there, and the released network 32."""
-    space, net = mobile.get("proxyless"), zoo.get("proxyless_mobile")
+    space, net = registry.get("proxyless"), zoo.get("proxyless_mobile")
     narrow = {16: 16, 32: 24, 40: 40}
     stage = [replace(block, cin=narrow[block.cin], cout=narrow[block.cout]) for block in net.blocks[2:7]]
     blocks = (*net.blocks[:2], *stage, *net.blocks[7:])
@@ -103,14 +103,14 @@ def test_proxyless_mobile_is_a_member_but_for_its_first_stage():
 
 def test_the_searched_spos_is_a_member_but_for_its_searched_channels():
     """The paper searches for the middle channels after the blocks (§4); before, they are half of the output's."""
-    space = mobile.get("spos")
+    space = registry.get("spos")
     blocks = [replace(block, mid=block.cout // 2) if block.mid else block for block in zoo.get("spos").blocks]
     assert making(space, blocks) == digits("0031 1100 20211020 2132")
 
 
 def test_mnasnet_a1_is_a_member_but_for_112_channels():
     """A quarter more than MobileNetV2's 96 is 120, and A1 has 112."""
-    space, net = mobile.get("mnasnet"), zoo.get("semnasnet_100")
+    space, net = registry.get("mnasnet"), zoo.get("semnasnet_100")
     options = by_stage(
         "block",
         2,
@@ -131,7 +131,7 @@ def test_mnasnet_a1_is_a_member_but_for_112_channels():
 
 
 def test_efficientnet_b0_is_a_member():
-    space, net = mobile.get("efficientnet-b0"), zoo.get("efficientnet_b0")
+    space, net = registry.get("efficientnet-b0"), zoo.get("efficientnet_b0")
     options = by_stage(
         "stage",
         1,
@@ -144,7 +144,7 @@ def test_efficientnet_b0_is_a_member():
 
 
 def test_fused_convolutions_are_of_the_early_stages_of_efficientnet():
-    space = mobile.get("efficientnet-b0")
+    space = registry.get("efficientnet-b0")
     stages = [slot.name for slot in space.slots if slot.name.endswith(" op")]
     assert stages == ["stage 1 op", "stage 2 op", "stage 3 op"]
     net = space.derive(named(space, dict.fromkeys(stages, "fused")))
@@ -153,7 +153,7 @@ def test_fused_convolutions_are_of_the_early_stages_of_efficientnet():
 
 
 def test_mobilenet_v3_large_is_a_member_but_for_expansions_that_are_no_whole_numbers():
-    space, net = mobile.get("mobilenetv3"), zoo.get("mobilenet_v3_large")
+    space, net = registry.get("mobilenetv3"), zoo.get("mobilenet_v3_large")
     kernels = ((3, 3), (5, 5, 5), (3, 3, 3, 3), (3, 3), (5, 5, 5))
     expansions = ((4, 3), (3, 3, 3), (6, 3, 3, 3), (6, 6), (6, 6, 6))
     options: dict[str, object] = {"width": 1, "resolution": 224, **by_stage("stage", 1, depth=map(len, kernels))}
@@ -166,7 +166,7 @@ def test_mobilenet_v3_large_is_a_member_but_for_expansions_that_are_no_whole_num
 
 
 def test_once_for_all_has_the_widths_of_its_second_supernet():
-    space = mobile.get("mobilenetv3")
+    space = registry.get("mobilenetv3")
     net = space.derive(named(space, {"width": 1.2, "resolution": 176}))
     assert net.resolution == 176
     widths = [block.cout for block in net.blocks]
@@ -175,7 +175,7 @@ def test_once_for_all_has_the_widths_of_its_second_supernet():
 
 
 def test_an_absent_layer_is_the_last_of_its_stage():
-    space = mobile.get("mobilenetv3-32")
+    space = registry.get("mobilenetv3-32")
     for depth in (1, 2, 3):
         kernels = by_stage("stage 2 layer", 1, kernel=(3, 5, 7))
         net = space.derive(named(space, {"stage 2 depth": depth, **kernels}))

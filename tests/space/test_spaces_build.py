@@ -19,7 +19,7 @@ from onnx import TensorProto, helper
 import hwnas.latency.graph as graphs
 from hwnas.nn.blocks import BlockModule
 from hwnas.nn.build import Network
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.chain import Chain
 from hwnas.space.net import Net
 
@@ -29,7 +29,7 @@ COUNT, PIXELS = 200, 16
 @cache
 def networks(name):
     """200 random networks of a space, of 7 classes."""
-    space, rng = mobile.get(name, classes=7), np.random.default_rng(0)
+    space, rng = registry.get(name, classes=7), np.random.default_rng(0)
     return [space.derive(space.sample(rng)) for _ in range(COUNT)]
 
 
@@ -77,7 +77,7 @@ def run(modules, images):
     return features
 
 
-@pytest.mark.parametrize("name", mobile.SPACES)
+@pytest.mark.parametrize("name", registry.SPACES)
 def test_random_architectures_build_run_and_count(name, shared_modules):
     modules = [Network(shrunk(net)).eval() for net in networks(name)]
     for module, net in zip(modules, networks(name), strict=True):
@@ -91,14 +91,14 @@ def test_random_architectures_build_run_and_count(name, shared_modules):
     assert found.any(dim=1).all()  # something of the image gets to the end
 
 
-@pytest.mark.parametrize("name", mobile.SPACES)
+@pytest.mark.parametrize("name", registry.SPACES)
 def test_random_architectures_survive_json(name):
     for net in networks(name):
         again = Net.from_json(json.loads(json.dumps(net.to_json())))
         assert (again, again.macs, again.params) == (net, net.macs, net.params)
 
 
-@pytest.mark.parametrize("name", mobile.SPACES)
+@pytest.mark.parametrize("name", registry.SPACES)
 def test_random_architectures_are_valid_onnx(name, weights):
     for net in networks(name):
         weights.clear()

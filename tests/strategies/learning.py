@@ -6,7 +6,7 @@ import torch
 from hwnas.nn.supernet import Gate, Supernet, one_hot
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
-from hwnas.strategies.base import Lesson
+from hwnas.strategies.base import TrainingPaths
 from hwnas.strategies.loops import Schedule, SharedLoop
 from hwnas.strategies.objective import loss
 
@@ -70,8 +70,8 @@ class Softmax:
     def path(self):
         return tuple(torch.multinomial(self.distribution(), 1, generator=self.generator)[:, 0].tolist())
 
-    def lesson(self, part):
-        return Lesson((one_hot(self.path()),))
+    def training_paths(self, part):
+        return TrainingPaths((one_hot(self.path()),))
 
     def learn(self, held):
         self.look(held)
@@ -112,11 +112,11 @@ def loop_of(schedule, *, learner=None, seed=0, target_ms=1.0, log=None, objectiv
 
 def one_shot(kind, schedule=SHORT, seed=0):
     """A loop of lessons alone: another `seed` is of the first weights, not of the lessons."""
-    lessons = kind(small_space(), seed=0)
-    supernet = lessons.supernet()
+    path_sampler = kind(small_space(), seed=0)
+    supernet = path_sampler.supernet()
     for value in supernet.parameters():
         torch.nn.init.normal_(value, 0.5, 0.3, generator=torch.Generator().manual_seed(seed))
-    return SharedLoop(supernet, lessons, None, None, None, schedule, batches("training"), None)
+    return SharedLoop(supernet, path_sampler, None, None, None, schedule, batches("training"), None)
 
 
 def run(loop, path, report=lambda done, text: None):

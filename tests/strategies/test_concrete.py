@@ -71,14 +71,14 @@ def test_temperatures_fall_as_published():
 
 @each
 def test_a_step_is_taken_at_the_temperature_of_its_time_and_lessons_go_on_at_it(kind):
-    class Held(Table):
+    class ArchitectureStep(Table):
         part, seen = 0.7, None
 
         def joined(self, loss, probs):
             self.seen = probs.detach()
             return loss
 
-    chosen, held = made(kind), Held()
+    chosen, held = made(kind), ArchitectureStep()
     chosen.optimizer = torch.optim.Adam([chosen.alpha], lr=0.1)
     noise = noise_of(chosen)
     want = (chosen.alpha.detach() + noise).where(chosen.present, -torch.inf) / chosen.temperature(0.7)
@@ -86,7 +86,7 @@ def test_a_step_is_taken_at_the_temperature_of_its_time_and_lessons_go_on_at_it(
     torch.testing.assert_close(held.seen, want.softmax(1))
     noise = noise_of(chosen)
     want = (chosen.alpha.detach() + noise).where(chosen.present, -torch.inf) / chosen.temperature(0.7)
-    (path,) = chosen.lesson(0.9).paths
+    (path,) = chosen.training_paths(0.9).paths
     for gate, row in zip(path, want.softmax(1), strict=True):
         torch.testing.assert_close(gate.weights, row[: len(gate.indices)])
         assert not gate.weights.requires_grad

@@ -11,7 +11,7 @@ from toys import QUICK, Linear, elastic, every, limited, made, optimum, space
 
 from hwnas.errors import InputError
 from hwnas.nn.state import load_state, save_state
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.strategies.limit import Limit
 from hwnas.strategies.methods import GIVEN, METHODS
 
@@ -24,7 +24,7 @@ ROUNDS = 40
 each = pytest.mark.parametrize("name", ASKED)
 each_space = pytest.mark.parametrize("kind", TOYS)
 each_limit = pytest.mark.parametrize("allowed", ["hard", "band"])
-named_space = cache(mobile.get)
+named_space = cache(registry.get)
 
 
 def run(sampler, score, rounds=ROUNDS):
@@ -59,7 +59,7 @@ def test_finalists_are_different_and_within_the_limit_that_is_given(name):
     assert hard.allows(chosen).all()
     assert sampler.finalists(1, free) == [sampler.best()]
     if name not in POLICIES:
-        best = sorted(hard.kept(list(set(asked))), key=Linear(TOYS["independent"]).score)
+        best = sorted(hard.filter(list(set(asked))), key=Linear(TOYS["independent"]).score)
         assert chosen == best[:-6:-1]
 
 
@@ -98,7 +98,7 @@ def test_finds_the_optimum_of_a_separable_problem(name, kind, allowed):
     limit, score = limited(TOYS[kind], allowed), Linear(TOYS[kind])
     rounds = 300 if name in POLICIES else 160 if kind == "independent" else 50
     if METHODS[name].strategy.endswith("RandomSearch"):
-        rounds = len(limit.kept(every(limit.space)))
+        rounds = len(limit.filter(every(limit.space)))
     sampler = made(name, limit, budget=rounds)
     run(sampler, score.score, rounds)
     assert score.score(sampler.best()) >= optimum(score, limit) * (0.97 if name in POLICIES else 1 - 1e-9)
@@ -123,7 +123,7 @@ def test_may_be_asked_ahead_and_told_what_it_did_not_ask_for(name):
     """As where several evaluators work at once, or a search goes on from scores that are known already."""
     limit, score = limited(TOYS["independent"], "hard"), Linear(TOYS["independent"]).score
     sampler = made(name, limit, budget=ROUNDS)
-    best = max(limit.kept(every(limit.space)), key=score)
+    best = max(limit.filter(every(limit.space)), key=score)
     sampler.tell(best, score(best))
     for _ in range(ROUNDS // 4):
         asked = [sampler.ask() for _ in range(4)]
@@ -157,7 +157,7 @@ def test_knows_no_best_before_it_is_told_any(name):
 
 
 @each
-@pytest.mark.parametrize("where", mobile.SPACES)
+@pytest.mark.parametrize("where", registry.SPACES)
 def test_works_on_every_named_space(name, where):
     space = named_space(where)
     free = Limit(space, Linear(space, seed=7).cost)

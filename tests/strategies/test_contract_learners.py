@@ -12,7 +12,7 @@ from toys import Linear, Toy, elastic, every, limited, made, space
 from hwnas.nn.gates import gate_at
 from hwnas.nn.state import load_state, save_state
 from hwnas.nn.supernet import Supernet
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.strategies.limit import Limit
 from hwnas.strategies.methods import METHODS
 
@@ -24,16 +24,16 @@ STEPS = 8
 each = pytest.mark.parametrize("name", LEARNERS)
 each_space = pytest.mark.parametrize("kind", TOYS)
 each_limit = pytest.mark.parametrize("allowed", ["hard", "band"])
-named_space = cache(mobile.get)
+named_space = cache(registry.get)
 
 
-def plain(lesson):
+def plain(training_paths):
     """A lesson in figures that can be compared."""
     paths = [
         [(gate.indices, None if gate.weights is None else gate.weights.tolist(), gate.mode) for gate in path]
-        for path in lesson.paths
+        for path in training_paths.paths
     ]
-    return paths, lesson.distil, lesson.decay_first
+    return paths, training_paths.distil, training_paths.decay_first
 
 
 def run(learner, toy, steps=STEPS, first=0):
@@ -42,7 +42,7 @@ def run(learner, toy, steps=STEPS, first=0):
     for step in range(first, first + steps):
         toy.part = step / STEPS
         toy.supernet.zero_grad(set_to_none=True)
-        seen.append(plain(learner.lesson(step / STEPS)))
+        seen.append(plain(learner.training_paths(step / STEPS)))
         seen.append((learner.learn(toy), learner.distribution().tolist()))
     return seen
 
@@ -138,14 +138,14 @@ def test_nothing_global_is_drawn_from_or_kept(name):
 
 
 @pytest.mark.parametrize("name", GRADIENT)
-@pytest.mark.parametrize("known", mobile.SPACES)
+@pytest.mark.parametrize("known", registry.SPACES)
 def test_gradients_work_on_every_space(name, known):
     """What they make run fits everywhere: no options of different shapes are mixed. Policies run one path at a time."""
     large = named_space(known)
     limit = Limit(large, Linear(large, seed=7).cost)
     learner = made(name, limit, budget=STEPS)
     toy = toy_of(large)
-    for path in learner.lesson(0.2).paths:
+    for path in learner.training_paths(0.2).paths:
         assert len(path) == len(large.slots)
         assert all(gate_at(position, path, large) for position in large.positions)
     for arch, _ in learner.learn(toy):
@@ -185,7 +185,7 @@ def test_learns_on_a_true_supernet_and_leaves_it_as_it_was(name, awake):
     assert any(p.grad is not None for p in held.supernet.parameters()) == learner.single_level
     held.supernet.zero_grad(set_to_none=True)
     shared = learner.distribution()
-    for path in learner.lesson(0.5).paths:
+    for path in learner.training_paths(0.5).paths:
         held.loss(path).backward()
     assert sum(p.grad is not None and bool(p.grad.any()) for p in held.supernet.parameters()) > 5
     assert torch.equal(learner.distribution(), shared)

@@ -124,7 +124,7 @@ def test_the_finite_difference_is_as_long_as_published():
 
 def test_a_lesson_is_the_mixed_network_and_no_gradient_reaches_the_architecture():
     chosen = made(Darts)
-    (path,) = chosen.lesson(0.3).paths
+    (path,) = chosen.training_paths(0.3).paths
     for gate, row, n in zip(path, chosen.distribution(), CHOICES, strict=True):
         assert not gate.weights.requires_grad
         torch.testing.assert_close(gate.weights, row[:n])

@@ -9,21 +9,21 @@ from hwnas.errors import InputError
 from hwnas.nn.gates import Gate
 from hwnas.nn.state import load_state, save_state
 from hwnas.nn.supernet import one_hot
-from hwnas.space import mobile
-from hwnas.strategies.lessons.few_shot import FewShot
+from hwnas.space import registry
+from hwnas.strategies.path_samplers.few_shot import FewShot
 
 IMAGES = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture
-def lessons():
+def path_sampler():
     """Of three slots of four options: those of the middle one in two supernets."""
     return FewShot(small_space(), seed=0, slot=1, supernets=2)
 
 
 @pytest.fixture
-def supernet(lessons, awake):
-    return awake(lessons.supernet()).train()
+def supernet(path_sampler, awake):
+    return awake(path_sampler.supernet()).train()
 
 
 def answers(supernet, *archs):
@@ -48,10 +48,10 @@ def test_before_it_is_divided_it_is_one_supernet(supernet):
     assert not any(map(torch.equal, answers(supernet, *ARCHS), before))
 
 
-def test_each_part_inherits_to_the_bit_and_then_goes_its_own_way(lessons, supernet):
+def test_each_part_inherits_to_the_bit_and_then_goes_its_own_way(path_sampler, supernet):
     disturbed(supernet.others)
     before = answers(supernet, *ARCHS)
-    lessons.prepare(supernet, 0.5)
+    path_sampler.prepare(supernet, 0.5)
     assert all(map(torch.equal, answers(supernet, *ARCHS), before))
     disturbed(supernet.parts)
     same = [torch.equal(*pair) for pair in zip(answers(supernet, *ARCHS), before, strict=True)]
@@ -61,19 +61,19 @@ def test_each_part_inherits_to_the_bit_and_then_goes_its_own_way(lessons, supern
     assert same == [False, False, False, False]
 
 
-def test_it_is_divided_once_at_its_time(lessons, supernet):
-    lessons.prepare(supernet, 0.49)
+def test_it_is_divided_once_at_its_time(path_sampler, supernet):
+    path_sampler.prepare(supernet, 0.49)
     assert not supernet.divided
-    lessons.prepare(supernet, 0.5)
+    path_sampler.prepare(supernet, 0.5)
     assert supernet.divided
     disturbed(supernet.others)
     before = answers(supernet, *ARCHS)
-    lessons.prepare(supernet, 0.6)
+    path_sampler.prepare(supernet, 0.6)
     assert all(map(torch.equal, answers(supernet, *ARCHS), before))
 
 
 @pytest.mark.parametrize("divided", [False, True])
-def test_an_extracted_child_answers_as_its_supernet_does(lessons, supernet, divided):
+def test_an_extracted_child_answers_as_its_supernet_does(path_sampler, supernet, divided):
     if divided:
         supernet.divide()
         disturbed(supernet)
@@ -96,7 +96,7 @@ def test_options_of_several_parts_do_not_mix(supernet):
 
 
 @pytest.mark.parametrize("divided", [False, True])
-def test_its_state_goes_through_a_file(lessons, supernet, divided, tmp_path):
+def test_its_state_goes_through_a_file(path_sampler, supernet, divided, tmp_path):
     if divided:
         supernet.divide()
     disturbed(supernet)
@@ -111,7 +111,7 @@ def test_the_first_widest_slot_that_mixes_is_divided_with_a_supernet_for_each_op
     assert FewShot(space(2, 4, 3, 4), seed=0).slot == 1
     found = FewShot(elastic(), seed=0)
     assert (found.slot, found.groups) == (1, (0, 1, 2))
-    large = mobile.get("mobilenetv3")
+    large = registry.get("mobilenetv3")
     assert large.slots[FewShot(large, seed=0).slot].name == "stage 1 layer 1 kernel"
     assert FewShot(space(2, 5), seed=0, slot=1, supernets=2).groups == (0, 0, 0, 1, 1)
 
@@ -132,8 +132,8 @@ def test_constants_out_of_range_are_refused(constants, told):
         FewShot(space(2, 4), seed=0, **constants)
 
 
-def test_lessons_are_uniform_single_paths(lessons):
-    paths = [lessons.lesson(0.7, step).paths for step in range(400)]
+def test_lessons_are_uniform_single_paths(path_sampler):
+    paths = [path_sampler.training_paths(0.7, step).paths for step in range(400)]
     assert all(len(path) == 1 for path in paths)
     counts = [sum(path[0][slot].indices == (2,) for path in paths) for slot in range(3)]
     assert counts == pytest.approx([100] * 3, abs=40)

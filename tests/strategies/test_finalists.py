@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toys import Linear, elastic, every, limited, space
 
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.strategies.best_first import by_probability
 from hwnas.strategies.finalists import most_probable_within
 from hwnas.strategies.limit import Limit
@@ -70,7 +70,7 @@ def broad(space, seed):
 
 def listed(probs, limit):
     """All architectures within `limit`, the most probable first."""
-    return sorted(limit.kept(every(limit.space)), key=lambda arch: -np.prod(probs[np.arange(len(arch)), arch]))
+    return sorted(limit.filter(every(limit.space)), key=lambda arch: -np.prod(probs[np.arange(len(arch)), arch]))
 
 
 @pytest.mark.parametrize("allowed", ["free", "hard", "band"])
@@ -103,7 +103,7 @@ def test_costs_that_do_not_add_up_are_not_taken_for_sums(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_draws_find_what_is_exact_in_a_narrow_band_of_a_large_elastic_space(share, seed):
     """Where costs happen to add up, which no draw knows; at the ends of the range too, which few draws reach."""
-    large = mobile.get("mobilenetv3-32")
+    large = registry.get("mobilenetv3-32")
     cost, probs = Linear(large, seed=1), broad(large, seed)
     rows = [row[:n] / len(large.choices) for row, n in zip(cost.values, large.choices, strict=True)]
     chances = [row[:n] for row, n in zip(probs, large.choices, strict=True)]

@@ -9,7 +9,7 @@ from hwnas.errors import InputError
 from hwnas.nn.gates import one_hot
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
-from hwnas.strategies.lessons.rules import Fair, Sandwich, Uniform, fair, sandwich, uniform
+from hwnas.strategies.path_samplers.rules import Fair, Sandwich, Uniform, fair, sandwich, uniform
 
 
 @pytest.fixture
@@ -73,14 +73,14 @@ def test_a_lesson_is_what_its_rule_draws_with_the_seed_and_the_step_alone(kind, 
     for seed, step in ((0, 0), (0, 1), (5, 1)):
         archs = rule(space, np.random.default_rng((seed, step)))
         for part in (0.1, 0.9):
-            lesson = kind(space, seed=seed, **constants).lesson(part, step)
-            assert lesson.paths == tuple(map(one_hot, archs))
-            assert (lesson.distil, lesson.decay_first) == flags
-    lessons = kind(space, seed=0, **constants)
-    assert len({lessons.lesson(0.0, step).paths for step in range(20)}) > 5
+            training_paths = kind(space, seed=seed, **constants).training_paths(part, step)
+            assert training_paths.paths == tuple(map(one_hot, archs))
+            assert (training_paths.distil, training_paths.decay_first) == flags
+    path_sampler = kind(space, seed=0, **constants)
+    assert len({path_sampler.training_paths(0.0, step).paths for step in range(20)}) > 5
 
 
 def test_a_sandwich_has_as_many_random_paths_as_are_asked_for(space):
-    assert [len(Sandwich(space, seed=0, count=count).lesson(0.0, 0).paths) for count in (0, 3)] == [2, 5]
+    assert [len(Sandwich(space, seed=0, count=count).training_paths(0.0, 0).paths) for count in (0, 3)] == [2, 5]
     with pytest.raises(InputError, match=r"count, of random architectures .* is -1: give 0 or more"):
         Sandwich(space, seed=0, count=-1)

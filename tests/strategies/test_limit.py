@@ -5,7 +5,7 @@ import pytest
 from toys import elastic, every, space
 
 from hwnas.errors import InputError
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.strategies.limit import TRIES, Limit
 
 
@@ -20,7 +20,7 @@ def limit():
 
 
 def test_both_ends_of_the_band_are_allowed(limit):
-    found = limit.kept(every(limit.space))
+    found = limit.filter(every(limit.space))
     assert {float(cost([arch])[0]) for arch in found} == {2.0, 2.1, 2.2, 3.0}
     assert limit.allows(found).all()
     assert limit.allows([]).shape == (0,)
@@ -48,12 +48,12 @@ def test_neighbours_are_those_within(limit):
 
 def test_the_first_proposal_within_is_drawn(limit):
     proposals = iter([(0, 0, 0), (2, 3, 2), (0, 2, 0), (0, 3, 0)])
-    assert limit.drawn(np.random.default_rng(0), lambda: next(proposals)) == (0, 2, 0)
+    assert limit.sample(np.random.default_rng(0), lambda: next(proposals)) == (0, 2, 0)
 
 
 def test_proposals_that_never_fit_are_mended(limit):
     asked = []
-    found = limit.drawn(np.random.default_rng(0), lambda: asked.append(0) or (2, 3, 2))
+    found = limit.sample(np.random.default_rng(0), lambda: asked.append(0) or (2, 3, 2))
     assert len(asked) == TRIES
     assert limit.allows([found])[0]
 
@@ -61,7 +61,7 @@ def test_proposals_that_never_fit_are_mended(limit):
 def test_what_is_mended_goes_no_further_than_to_the_band():
     """Under a limit from above alone a slot goes to any option that is fast enough, not always to the fastest."""
     limit = Limit(space(4, 4, 4), cost, 6.0)
-    found = {limit.mended((3, 3, 3), np.random.default_rng(seed)) for seed in range(200)}
+    found = {limit.repair((3, 3, 3), np.random.default_rng(seed)) for seed in range(200)}
     assert limit.allows(list(found)).all()
     assert max(cost(list(found))) > 5
     assert len(found) > 5
@@ -69,13 +69,13 @@ def test_what_is_mended_goes_no_further_than_to_the_band():
 
 @pytest.mark.parametrize("name", ["proxyless", "mobilenetv3-32", "mnasnet"])
 def test_a_narrow_band_is_found_in_large_spaces(name):
-    large = mobile.get(name)
+    large = registry.get(name)
     limit = Limit(large, lambda archs: np.array([large.derive(arch).macs for arch in archs]) / 1e6)
     low, high = limit.cost([large.smallest, large.largest])
     for share in (0.02, 0.3, 0.9):
         aim = low + share * (high - low)
         band = limit.within(aim, 0.97 * aim)
-        assert band.allows([band.drawn(np.random.default_rng(0))])[0]
+        assert band.allows([band.sample(np.random.default_rng(0))])[0]
 
 
 def test_a_band_without_architectures_is_refused_with_the_nearest(limit):
@@ -85,4 +85,4 @@ def test_a_band_without_architectures_is_refused_with_the_nearest(limit):
 
 def test_elastic_spaces_have_limits_too():
     band = Limit(elastic(), cost, 2.0, 1.0)
-    assert band.allows([band.drawn(np.random.default_rng(seed)) for seed in range(20)]).all()
+    assert band.allows([band.sample(np.random.default_rng(seed)) for seed in range(20)]).all()

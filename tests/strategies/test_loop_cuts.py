@@ -8,11 +8,11 @@ from learning import JOINT, SHORT, Drawn, Softmax, loop_of, moved, one_shot, run
 
 from hwnas.errors import InputError
 from hwnas.nn.state import save_state
-from hwnas.strategies.lessons.few_shot import FewShot
-from hwnas.strategies.lessons.path_dropout import PathDropout
-from hwnas.strategies.lessons.rules import Fair, Sandwich, Uniform
-from hwnas.strategies.lessons.shrinking import ProgressiveShrinking
 from hwnas.strategies.objective import reward
+from hwnas.strategies.path_samplers.few_shot import FewShot
+from hwnas.strategies.path_samplers.path_dropout import PathDropout
+from hwnas.strategies.path_samplers.rules import Fair, Sandwich, Uniform
+from hwnas.strategies.path_samplers.shrinking import ProgressiveShrinking
 
 LEARNERS = {
     "gradient": lambda seed: loop_of(SHORT, seed=seed),

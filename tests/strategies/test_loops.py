@@ -24,9 +24,9 @@ from torch.nn.functional import cross_entropy
 from hwnas.errors import InputError
 from hwnas.nn.gates import Gate
 from hwnas.nn.supernet import one_hot
-from hwnas.strategies.lessons.few_shot import FewShot
 from hwnas.strategies.loops import Schedule
 from hwnas.strategies.objective import reward
+from hwnas.strategies.path_samplers.few_shot import FewShot
 
 
 def test_weights_see_training_images_and_the_architecture_held_out_ones_at_their_turn(tmp_path):

@@ -36,18 +36,20 @@ def batches(kind):
 
 def loop_of(name, seed=0, history=lambda *row: None):
     method, space, cost = METHODS[name], elastic(), Cost(elastic())
-    lessons = learner = objective = None
+    path_sampler = learner = objective = None
     if method.kind == "one-shot":
         kind = method.parts[1]
-        lessons = kind(space, seed=0, **method.constants_of(kind, {}))
+        path_sampler = kind(space, seed=0, **method.constants_of(kind, {}))
     else:
         learner = made(name, Limit(space, cost.cost), seed=seed, budget=SCHEDULE.arch_steps)
         objective = (loss if method.kind == "gradient" else reward)(method.objective, 1.4)
-    supernet = lessons.supernet(method.sharing) if lessons else Supernet(space, 0, method.sharing)
+    supernet = path_sampler.supernet(method.sharing) if path_sampler else Supernet(space, 0, method.sharing)
     generator = torch.Generator().manual_seed(seed)
     for value in supernet.parameters():  # residual branches begin at 0, and then change nothing yet
         value.data += 0.1 * torch.randn(value.shape, generator=generator)
-    return SharedLoop(supernet, lessons, learner, objective, cost, SCHEDULE, batches(0), batches(1), history=history)
+    return SharedLoop(
+        supernet, path_sampler, learner, objective, cost, SCHEDULE, batches(0), batches(1), history=history
+    )
 
 
 def leaves(state, skipped=("seconds", "own")):

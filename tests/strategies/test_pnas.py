@@ -3,7 +3,7 @@
 import numpy as np
 from toys import Linear, elastic, every, limited, space
 
-from hwnas.space.mobile import get
+from hwnas.space.registry import get
 from hwnas.strategies.limit import Limit
 from hwnas.strategies.samplers.pnas import Pnas, repeated
 
@@ -81,7 +81,7 @@ def test_children_outside_the_limit_are_mended():
     before, mended = limit.allows(children), sampler._allowed(children)
     assert 0 < before.sum() < len(children) == len(mended)
     assert limit.allows(mended).all()
-    assert [one for one, kept in zip(mended, before, strict=True) if kept] == limit.kept(children)
+    assert [one for one, kept in zip(mended, before, strict=True) if kept] == limit.filter(children)
 
 
 def test_of_too_many_children_some_are_drawn():

@@ -7,7 +7,7 @@ import torch
 from toys import Linear, Toy, elastic, every, limited, made, optimum, space
 
 from hwnas.nn.state import load_state, save_state
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.strategies.limit import Limit
 from hwnas.strategies.methods import METHODS
 from hwnas.strategies.policies.baseline import Baseline
@@ -64,7 +64,7 @@ def test_finalists_of_shared_weights_are_the_most_probable_within_the_limit(name
         policy.learn(held)
     probs = dict(zip(every(toy), policy.log_probs(torch.tensor(every(toy))).sum(1).tolist(), strict=True))
     limit = Limit(toy, Linear(toy, seed=7).cost).within(float(Linear(toy, seed=7).values.sum() / len(toy.choices)) / 3)
-    allowed = sorted(limit.kept(every(toy)), key=lambda arch: -probs[arch])
+    allowed = sorted(limit.filter(every(toy)), key=lambda arch: -probs[arch])
     assert 3 < len(allowed) < toy.size
     found = policy.finalists(3, limit)
     assert [probs[arch] for arch in found] == pytest.approx([probs[arch] for arch in allowed[:3]], abs=1e-5)
@@ -88,14 +88,14 @@ def test_a_learner_that_is_saved_and_loaded_goes_on_as_it_would_have(name, tmp_p
     limit, held = limited(elastic(), "hard"), Toy(Linear(elastic()))
     one, other = (made(name, limit, seed=seed, budget=20) for seed in (0, 9))
     for _ in range(3):
-        one.lesson(0.1)
+        one.training_paths(0.1)
         one.learn(held)
     save_state(tmp_path / "state", one.state_dict())
     other.load_state_dict(load_state(tmp_path / "state"))
     assert other.baseline.weight == one.baseline.weight > 0
     assert other.baseline.value == one.baseline.value != 0
     for _ in range(4):
-        drawn = [[gate.indices for gate in policy.lesson(0.1).paths[0]] for policy in (one, other)]
+        drawn = [[gate.indices for gate in policy.training_paths(0.1).paths[0]] for policy in (one, other)]
         assert drawn[0] == drawn[1]
         assert one.learn(held) == other.learn(held)
     assert torch.equal(one.distribution(), other.distribution())
@@ -145,7 +145,7 @@ def test_what_a_policy_asks_for_gets_better(name, allowed):
 
 def test_published_constants_are_the_defaults():
     """At the published budgets nothing is scaled; the LSTMs are as large as theirs."""
-    toy, found = Limit.none(mobile.get("nas-bench-macro")), {}
+    toy, found = Limit.none(registry.get("nas-bench-macro")), {}
     for name in POLICIES:
         policy = made(name, toy, budget=10**6)
         found[name] = policy.pace.rate_for(10**6), policy.batch, policy.baseline.decay

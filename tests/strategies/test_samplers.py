@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toys import Linear, elastic, every, limited, made, space
 
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.strategies.limit import Limit
 from hwnas.strategies.samplers.coarse_to_fine import CoarseToFine, skeletons
 from hwnas.strategies.samplers.evolution import RegularisedEvolution
@@ -191,14 +191,14 @@ def test_a_small_budget_has_small_generations_unless_they_are_given():
 def test_skeletons_have_one_option_for_each_kind_of_choice():
     found = skeletons(elastic())  # width, kernel, depth, kernel
     assert found == [(w, k, d, k) for w in range(2) for k in range(3) for d in range(2)]
-    assert len(skeletons(mobile.get("mobilenetv3"))) == 2 * 5 * 3 * 3 * 3
+    assert len(skeletons(registry.get("mobilenetv3"))) == 2 * 5 * 3 * 3 * 3
     assert skeletons(space(3, 2)) == [(0, 0), (1, 1), (2, 1)]
 
 
 def test_mutations_of_the_best_follow_the_skeletons():
     limit, score = limited(elastic(), "hard"), Linear(elastic())
     sampler = CoarseToFine(limit.space, limit, seed=0, budget=100)
-    coarse = limit.kept(skeletons(limit.space))
+    coarse = limit.filter(skeletons(limit.space))
     assert set(run(sampler, score.score, len(coarse))) == set(coarse)
     best = sampler.best()
     fine = [sampler.ask() for _ in range(50)]
@@ -217,6 +217,6 @@ def test_no_more_than_half_of_the_budget_goes_to_skeletons():
 def test_skeletons_are_mended_where_none_is_within_the_limit():
     toy = space(3, 3)
     limit = Limit(toy, lambda archs: np.array([abs(a - b) for a, b in archs], float), high=9.0, low=1.0)
-    assert not limit.kept(skeletons(toy))
+    assert not limit.filter(skeletons(toy))
     asked = run(CoarseToFine(toy, limit, seed=0, budget=10), Linear(toy).score, 4)
     assert limit.allows(asked).all()

@@ -5,27 +5,27 @@ from itertools import pairwise
 import pytest
 
 from hwnas.nn.gates import one_hot
-from hwnas.space import mobile
+from hwnas.space import registry
 from hwnas.space.space import Choice
-from hwnas.strategies.lessons.shrinking import EPOCHS, STARTS, ProgressiveShrinking
+from hwnas.strategies.path_samplers.shrinking import EPOCHS, STARTS, ProgressiveShrinking
 
 STAGES = range(6)
 """The largest; kernels; depth in two; widths in two."""
 
 
-def released(lessons, slot):
+def released(path_sampler, slot):
     """The options of `slot` in each stage."""
-    return [lessons.options(slot, stage) for stage in STAGES]
+    return [path_sampler.options(slot, stage) for stage in STAGES]
 
 
 @pytest.fixture(scope="module")
 def elastic():
-    return ProgressiveShrinking(mobile.get("mobilenetv3-32"), seed=0)
+    return ProgressiveShrinking(registry.get("mobilenetv3-32"), seed=0)
 
 
 @pytest.fixture(scope="module")
 def chain():
-    return ProgressiveShrinking(mobile.get("proxyless-32"), seed=0)
+    return ProgressiveShrinking(registry.get("proxyless-32"), seed=0)
 
 
 def test_the_stages_are_as_long_as_published():
@@ -61,49 +61,53 @@ def test_candidates_of_a_slot_are_released_with_the_last_of_their_changes(chain)
         assert released(chain, slot) == [*wide, [*range(6), *skip], [*range(6), *skip]]
 
 
-@pytest.mark.parametrize("name", mobile.SPACES)
+@pytest.mark.parametrize("name", registry.SPACES)
 def test_the_largest_alone_is_there_at_first_and_everything_at_the_end(name):
-    lessons = ProgressiveShrinking(mobile.get(name), seed=0)
-    for slot, (n, largest) in enumerate(zip(lessons.space.choices, lessons.space.largest, strict=True)):
-        stages = released(lessons, slot)
+    path_sampler = ProgressiveShrinking(registry.get(name), seed=0)
+    for slot, (n, largest) in enumerate(zip(path_sampler.space.choices, path_sampler.space.largest, strict=True)):
+        stages = released(path_sampler, slot)
         assert largest in stages[0]
         assert stages[5] == list(range(n))
-        resolution = getattr(lessons.space.slots[slot], "name", "") == "resolution"
-        assert resolution == (slot in lessons.sizes)
+        resolution = getattr(path_sampler.space.slots[slot], "name", "") == "resolution"
+        assert resolution == (slot in path_sampler.sizes)
         assert all(set(fewer) <= set(more) for fewer, more in pairwise(stages))
 
 
 @pytest.mark.parametrize("space", ["elastic", "chain"])
 def test_each_stage_draws_what_is_released_uniformly_and_as_often_as_published(space, request):
-    lessons = request.getfixturevalue(space)
+    path_sampler = request.getfixturevalue(space)
     for stage, (start, drawn) in enumerate(zip(STARTS, (0, 1, 2, 2, 4, 4), strict=True)):
-        seen = [set() for _ in lessons.space.slots]
+        seen = [set() for _ in path_sampler.space.slots]
         for step in range(60):
-            lesson = lessons.lesson(start, step)
-            first, *others = [tuple(gate.indices[0] for gate in path) for path in lesson.paths]
+            training_paths = path_sampler.training_paths(start, step)
+            first, *others = [tuple(gate.indices[0] for gate in path) for path in training_paths.paths]
             assert len(others) == drawn
-            assert lesson.distil
-            assert lesson.paths[0] == one_hot(first)
+            assert training_paths.distil
+            assert training_paths.paths[0] == one_hot(first)
             for slot, index in enumerate(first):
-                resolution = isinstance(lessons.space.slots[slot], Choice) and slot in lessons.sizes
-                assert resolution or index == lessons.space.largest[slot]
+                resolution = isinstance(path_sampler.space.slots[slot], Choice) and slot in path_sampler.sizes
+                assert resolution or index == path_sampler.space.largest[slot]
                 assert not resolution or all(arch[slot] == index for arch in others)
                 seen[slot] |= {arch[slot] for arch in (others or [first])}
-        assert [sorted(found) for found in seen] == [lessons.options(slot, stage) for slot in range(len(seen))]
+        assert [sorted(found) for found in seen] == [path_sampler.options(slot, stage) for slot in range(len(seen))]
 
 
 def test_without_distillation_the_drawn_learn_the_labels_and_the_largest_only_in_its_stage(chain):
-    lessons = ProgressiveShrinking(chain.space, seed=0, distil=False)
+    path_sampler = ProgressiveShrinking(chain.space, seed=0, distil=False)
     for part, count in ((0.0, 1), (0.4, 1), (0.6, 2), (1.0, 4)):
-        lesson = lessons.lesson(part, 3)
-        assert not lesson.distil
-        assert len(lesson.paths) == count
-    taught = chain.lesson(0.6, 3)
-    assert taught.paths[1:] == lessons.lesson(0.6, 3).paths
+        training_paths = path_sampler.training_paths(part, 3)
+        assert not training_paths.distil
+        assert len(training_paths.paths) == count
+    taught = chain.training_paths(0.6, 3)
+    assert taught.paths[1:] == path_sampler.training_paths(0.6, 3).paths
 
 
 def test_a_lesson_depends_on_the_seed_and_the_step_alone(chain):
     again = ProgressiveShrinking(chain.space, seed=0)
     other = ProgressiveShrinking(chain.space, seed=1)
-    assert [chain.lesson(0.9, step) for step in range(5)] == [again.lesson(0.9, step) for step in range(5)]
-    assert len({str(lessons.lesson(0.9, step)) for lessons in (chain, other) for step in range(5)}) == 10
+    assert [chain.training_paths(0.9, step) for step in range(5)] == [
+        again.training_paths(0.9, step) for step in range(5)
+    ]
+    assert (
+        len({str(path_sampler.training_paths(0.9, step)) for path_sampler in (chain, other) for step in range(5)}) == 10
+    )

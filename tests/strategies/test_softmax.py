@@ -82,7 +82,7 @@ def test_the_choice_is_the_most_probable_within_the_limit():
         limit = limited(toy, allowed)
         chosen = Darts(toy, limit, seed=0, budget=10, init_std=1.0)
         p = chosen.distribution()
-        ordered = sorted(limit.kept(every(toy)), key=lambda arch: -float(p[range(5), arch].log().sum()))
+        ordered = sorted(limit.filter(every(toy)), key=lambda arch: -float(p[range(5), arch].log().sum()))
         assert chosen.finalists(7, limit) == ordered[:7]
         assert chosen.best() == ordered[0]
 

@@ -41,11 +41,11 @@ def test_logits_begin_at_zero():
 
 
 def test_all_options_run_and_their_mean_goes_on_with_a_probability_that_falls_to_zero():
-    policy, lessons = made(), 1500
+    policy, path_sampler = made(), 1500
     for part, want in ((0.0, 1.0), (0.1, 0.6), (0.25, 0.0), (0.9, 0.0)):
         warm = [0, 0]
-        for _ in range(lessons if 0 < want < 1 else 20):
-            (gates,) = policy.lesson(part).paths
+        for _ in range(path_sampler if 0 < want < 1 else 20):
+            (gates,) = policy.training_paths(part).paths
             assert (gates[2].indices, gates[2].weights) == ((0,), None)
             for slot, n in ((0, 4), (1, 3)):
                 if gates[slot].weights is not None:
@@ -53,13 +53,13 @@ def test_all_options_run_and_their_mean_goes_on_with_a_probability_that_falls_to
                     assert gates[slot].mode == "weighted"
                     assert gates[slot].indices == tuple(range(n))
                     assert gates[slot].weights.tolist() == pytest.approx([1 / n] * n)
-        count = lessons if 0 < want < 1 else 20
+        count = path_sampler if 0 < want < 1 else 20
         assert all(abs(found / count - want) <= 4 * (want * (1 - want) / count) ** 0.5 for found in warm)
 
 
 def test_slots_are_warmed_up_each_for_itself():
     policy = made()
-    pairs = {tuple(gate.weights is None for gate in policy.lesson(0.125).paths[0][:2]) for _ in range(60)}
+    pairs = {tuple(gate.weights is None for gate in policy.training_paths(0.125).paths[0][:2]) for _ in range(60)}
     assert len(pairs) == 4
 
 
@@ -67,7 +67,7 @@ def test_a_width_is_the_largest_in_the_warm_up():
     """Its options change shapes, so that their outputs have no mean."""
     policy = made(elastic())
     width = policy.space.mixable.index(False)
-    drawn = [policy.lesson(part).paths[0][width].indices[0] for part in (0.0, 0.5) for _ in range(60)]
+    drawn = [policy.training_paths(part).paths[0][width].indices[0] for part in (0.0, 0.5) for _ in range(60)]
     assert policy.space.largest[width] == 1
     assert set(drawn[:60]) == {1}
     assert set(drawn[60:]) == {0, 1}
@@ -75,15 +75,15 @@ def test_a_width_is_the_largest_in_the_warm_up():
 
 def test_the_warm_up_and_the_delay_can_be_left_out():
     policy = made(warmup=0.0, delay=0.0, lr=0.01)
-    assert all(gate.weights is None for gate in policy.lesson(0.0).paths[0])
+    assert all(gate.weights is None for gate in policy.training_paths(0.0).paths[0])
     assert policy.rate(Stand(100, 0.0, shared=True)) == 0.01
 
 
 def test_lessons_go_on_as_they_would_have():
     one, other = made(), made(seed=5)
-    one.lesson(0.1)
+    one.training_paths(0.1)
     other.load_state_dict(one.state_dict())
     for part in (0.05, 0.1, 0.2):
-        for mine, its in zip(one.lesson(part).paths[0], other.lesson(part).paths[0], strict=True):
+        for mine, its in zip(one.training_paths(part).paths[0], other.training_paths(part).paths[0], strict=True):
             assert mine.indices == its.indices
     assert torch.equal(one.generator.get_state(), other.generator.get_state())

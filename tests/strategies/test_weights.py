@@ -9,7 +9,7 @@ from hwnas.nn.optimizer import sgd
 from hwnas.nn.supernet import Supernet, one_hot
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
-from hwnas.strategies.base import Lesson
+from hwnas.strategies.base import TrainingPaths
 from hwnas.strategies.weights import SharedWeights, weight_step
 
 ARCHS = [(0, 0), (1, 2), (0, 2)]
@@ -30,14 +30,14 @@ def supernet(awake) -> Supernet:
     return awake(Supernet(SearchSpace("small", parts), seed=0)).train().double()
 
 
-def lesson(archs, **options):
-    return Lesson(tuple(map(one_hot, archs)), **options)
+def training_paths(archs, **options):
+    return TrainingPaths(tuple(map(one_hot, archs)), **options)
 
 
 def step(supernet, archs, lr=1.0, decay=0.0, **options):
     optimizer = torch.optim.SGD(supernet.parameters(), lr, weight_decay=decay)
     return weight_step(
-        SharedWeights(supernet, smoothed), optimizer, lesson(archs, **options), (IMAGES.double(), LABELS)
+        SharedWeights(supernet, smoothed), optimizer, training_paths(archs, **options), (IMAGES.double(), LABELS)
     )
 
 
@@ -90,7 +90,7 @@ def test_a_path_of_several_weighted_options_is_an_ordinary_step(supernet):
     grads = gradients(supernet, smoothed(supernet(IMAGES.double(), gates), LABELS))
     before = {name: value.detach().clone() for name, value in supernet.named_parameters()}
     optimizer = torch.optim.SGD(supernet.parameters(), 1.0)
-    weight_step(SharedWeights(supernet, smoothed), optimizer, Lesson((gates,)), (IMAGES.double(), LABELS))
+    weight_step(SharedWeights(supernet, smoothed), optimizer, TrainingPaths((gates,)), (IMAGES.double(), LABELS))
     movement = {name: value.detach() - before[name] for name, value in supernet.named_parameters()}
     assert_descends(movement, grads)
 
@@ -101,7 +101,7 @@ def test_decay_of_the_first_alone_spares_what_only_the_others_run(supernet):
     for decay, first in ((0.0, False), (0.5, False), (0.5, True)):
         supernet.load_state_dict(initial, strict=False)
         optimizer = sgd([{"params": list(supernet.parameters()), "weight_decay": decay}], 0.1)
-        told = lesson(ARCHS, decay_first=first)
+        told = training_paths(ARCHS, decay_first=first)
         weight_step(SharedWeights(supernet, smoothed), optimizer, told, (IMAGES.double(), LABELS))
         ends.append({name: value.detach().clone() for name, value in supernet.named_parameters()})
     plain, decayed, spared = ends
@@ -115,7 +115,7 @@ def test_what_did_not_run_is_left_alone_by_momentum_and_decay(supernet):
     optimizer = torch.optim.SGD(supernet.parameters(), 0.1, momentum=0.9, weight_decay=0.1)
     for archs in ([(0, 0)], [(1, 2), (0, 2)]):
         before = {name: value.detach().clone() for name, value in supernet.named_parameters()}
-        weight_step(SharedWeights(supernet), optimizer, lesson(archs), (IMAGES.double(), LABELS))
+        weight_step(SharedWeights(supernet), optimizer, training_paths(archs), (IMAGES.double(), LABELS))
         changed = {name for name, value in supernet.named_parameters() if not torch.equal(value, before[name])}
         idle = {f"parts.{slot + 1}.{index}." for slot in (0, 1) for index in (0, 1)}
         idle -= {f"parts.{slot + 1}.{index}." for arch in archs for slot, index in enumerate(arch)}

@@ -91,7 +91,7 @@ def limited(space: SearchSpace, kind: str) -> Limit:
 
 def optimum(score: Linear, limit: Limit) -> float:
     """The best score within `limit`."""
-    return float(score.cost(limit.kept(every(score.space))).max())
+    return float(score.cost(limit.filter(every(score.space))).max())
 
 
 QUICK: dict[str, dict[str, Any]] = {}

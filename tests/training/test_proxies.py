@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from hwnas.accuracy.proxies import PROXIES, fresh, grad_norm, naswot, synflow
 from hwnas.errors import InputError
 from hwnas.nn.build import build
 from hwnas.space.net import Block, Net
-from hwnas.training.proxies import PROXIES, fresh, grad_norm, naswot, synflow
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import torch
 
 from ...nn.gates import one_hot
 from ...space.space import Arch, SearchSpace
-from ..base import Held, Lesson, State
+from ..base import ArchitectureStep, State, TrainingPaths
 from ..finalists import most_probable_within
 from ..limit import TRIES, Limit
 from ..ranges import counts, not_negative, shares
-from ..samplers.memory import Memory
+from ..samplers.scored import ScoredSampler
 from .baseline import Baseline
 from .controller import Controller
 from .factorised import Factorised
@@ -20,7 +20,7 @@ DRAWS = 128
 """Architectures that are drawn to see what is probable."""
 
 
-class Policy(Memory):
+class Policy(ScoredSampler):
     """A `Sampler` and a `Learner`: `model` gives the probability of every architecture, and REINFORCE (Williams 1992)
     moves it by Adam: the loss is the mean of −log p(arch) · (R − b) over a batch, b the `Baseline` with `decay`.
 
@@ -71,7 +71,7 @@ class Policy(Memory):
         policy is updated."""
         if not self.drawn:
             some = list(map(tuple, self.model.sample(TRIES, self.generator).tolist()))
-            self.drawn = self.limit.kept(some) or [self.limit.mended(some[-1], self.rng)]
+            self.drawn = self.limit.filter(some) or [self.limit.repair(some[-1], self.rng)]
         return self.drawn.pop(0)
 
     def tell(self, arch: Arch, score: float) -> None:
@@ -83,11 +83,11 @@ class Policy(Memory):
             self.update(self.pending, Stand(max(1, self.budget // self.batch), part, shared=False))
             self.pending = []
 
-    def lesson(self, part: float) -> Lesson:
+    def training_paths(self, part: float) -> TrainingPaths:
         """One architecture drawn from the policy."""
-        return Lesson((one_hot(self.ask()),))
+        return TrainingPaths((one_hot(self.ask()),))
 
-    def learn(self, held: Held) -> list[tuple[Arch, float]]:
+    def learn(self, held: ArchitectureStep) -> list[tuple[Arch, float]]:
         """One update by the rewards of `batch` architectures, all on the same images."""
         seen = [(arch, held.reward(arch)) for arch in (self.ask() for _ in range(self.batch))]
         self.update(seen, Stand(self.budget, held.part, shared=True))
@@ -150,7 +150,7 @@ class Policy(Memory):
         draws."""
         drawn = list(map(tuple, self.model.sample(8 * DRAWS, self._apart()).tolist()))
         by_marginals = most_probable_within(self.distribution().double().numpy(), limit, count)
-        found = list(dict.fromkeys([*by_marginals, *limit.kept(drawn)]))
+        found = list(dict.fromkeys([*by_marginals, *limit.filter(drawn)]))
         if not found:
             return []
         with torch.no_grad():

@@ -4,7 +4,7 @@ import torch
 
 from ...nn.gates import Gate
 from ...space.space import SearchSpace
-from ..base import Lesson
+from ..base import TrainingPaths
 from ..limit import Limit
 from ..ranges import positive, shares
 from .base import Policy
@@ -57,7 +57,7 @@ class TuNas(Policy):
             betas=(0.0, 0.999),
         )
 
-    def lesson(self, part: float) -> Lesson:
+    def training_paths(self, part: float) -> TrainingPaths:
         """One architecture drawn from the policy; in the first `warmup` of the steps, with a probability that falls
         from 1 to 0, each slot for itself is warmed up instead.
 
@@ -67,7 +67,7 @@ class TuNas(Policy):
         arch = self.ask()
         warm = torch.rand(len(arch), generator=self.generator) < self.warming(part)
         gates = zip(warm.tolist(), self.space.mixable, self.space.choices, arch, self.space.largest, strict=True)
-        return Lesson((tuple(_gate(*slot) for slot in gates),))
+        return TrainingPaths((tuple(_gate(*slot) for slot in gates),))
 
     def warming(self, part: float) -> float:
         """Probability that a slot is warmed up where `part` of the steps is over."""

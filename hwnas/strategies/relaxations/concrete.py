@@ -4,7 +4,7 @@ import torch
 
 from ...nn.gates import Gate
 from ...space.space import Arch
-from ..base import Held, Lesson, State
+from ..base import ArchitectureStep, State, TrainingPaths
 from .softmax import Softmax
 
 
@@ -21,9 +21,9 @@ class Concrete(Softmax):
         """τ when `part` (0 to 1) is over."""
         raise NotImplementedError
 
-    def lesson(self, part: float) -> Lesson:
+    def training_paths(self, part: float) -> TrainingPaths:
         """The network mixed by a sample; during the warm-up at the first temperature. The weights alone learn."""
-        return Lesson((self.mixed(self._sample().detach()),))
+        return TrainingPaths((self.mixed(self._sample().detach()),))
 
     def gates(self) -> tuple[Gate, ...]:
         """All candidates, weighted by a new sample, which is differentiable in α."""
@@ -37,7 +37,7 @@ class Concrete(Softmax):
         sampled = ((logits + self.gumbel(logits.detach())) / self.temperature(self.part)).softmax(1)
         return sampled.index_copy(0, self.closed, logits[self.closed].softmax(1))
 
-    def learn(self, held: Held) -> list[tuple[Arch, float]]:
+    def learn(self, held: ArchitectureStep) -> list[tuple[Arch, float]]:
         """One architecture step, at the temperature of now."""
         self.part = held.part
         return super().learn(held)

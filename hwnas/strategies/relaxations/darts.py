@@ -7,7 +7,7 @@ import torch
 from ...errors import InputError
 from ...nn.gates import Gate
 from ...space.space import Arch, SearchSpace
-from ..base import Held, Lesson
+from ..base import ArchitectureStep, TrainingPaths
 from ..limit import Limit
 from .softmax import Softmax, rate
 
@@ -51,10 +51,10 @@ class Darts(Softmax):
         super().__init__(space, limit, seed=seed, lr=lr, betas=betas, init_std=init_std, weight_decay=weight_decay)
         self.order, self.single_process = order, order == 2
 
-    def lesson(self, part: float) -> Lesson:
+    def training_paths(self, part: float) -> TrainingPaths:
         """The mixed network, whose weights alone learn."""
         self.draw()
-        return Lesson((self.mixed(self.distribution()),))
+        return TrainingPaths((self.mixed(self.distribution()),))
 
     def gates(self) -> tuple[Gate, ...]:
         """All candidates, weighted by p."""
@@ -66,7 +66,7 @@ class Darts(Softmax):
         self.behind = self.logits().softmax(1)
         return self.mixed(self.behind)
 
-    def learn(self, held: Held) -> list[tuple[Arch, float]]:
+    def learn(self, held: ArchitectureStep) -> list[tuple[Arch, float]]:
         """One architecture step, after which the shared weights are to the bit as they were."""
         if self.order == 1:
             return super().learn(held)
@@ -80,7 +80,7 @@ class Darts(Softmax):
         return [(self.likely(), -loss)]
 
     def unrolled(
-        self, held: Held, weights: Sequence[torch.Tensor], kept: Sequence[torch.Tensor]
+        self, held: ArchitectureStep, weights: Sequence[torch.Tensor], kept: Sequence[torch.Tensor]
     ) -> tuple[torch.Tensor, float]:
         """The gradient of `order` 2, shaped like α, for shared `weights` that are at `kept`, and the held-out loss at
         w′. It moves them."""

@@ -7,7 +7,7 @@ import torch
 from ...errors import InputError
 from ...nn.gates import Gate, one_hot
 from ...space.space import Arch, SearchSpace
-from ..base import Held, Lesson, State
+from ..base import ArchitectureStep, State, TrainingPaths
 from ..finalists import most_probable_within
 from ..limit import Limit
 from ..ranges import counts, not_negative
@@ -82,9 +82,9 @@ class Softmax:
         """One index per slot, drawn by p."""
         return tuple(self.draw().tolist())
 
-    def lesson(self, part: float) -> Lesson:
+    def training_paths(self, part: float) -> TrainingPaths:
         """One path drawn by p: before the first architecture step, uniformly but for the noise of the first α."""
-        return Lesson((one_hot(self.path()),))
+        return TrainingPaths((one_hot(self.path()),))
 
     def gates(self) -> tuple[Gate, ...]:
         """What runs in the next architecture step; newly drawn where the method draws."""
@@ -115,7 +115,7 @@ class Softmax:
         logs = self.logits()[self.closed].log_softmax(1).gather(1, self.drawn[self.closed, None])
         return loss + (value - baseline) * (logs - logs.detach()).sum()
 
-    def learn(self, held: Held) -> list[tuple[Arch, float]]:
+    def learn(self, held: ArchitectureStep) -> list[tuple[Arch, float]]:
         """One architecture step; the most probable architecture after it, with minus the loss under the gates."""
         loss = held.loss(self.gates())
         self.step(held.joined(self.credited(loss), self.probs()))

@@ -6,7 +6,7 @@ from ...space.space import Arch, Choice, SearchSpace
 from ..base import State
 from ..limit import Limit
 from ..ranges import shares
-from .memory import Memory
+from .scored import ScoredSampler
 from .variation import redrawn
 
 
@@ -23,7 +23,7 @@ def skeletons(space: SearchSpace) -> list[Arch]:
     return list(dict.fromkeys(found))
 
 
-class CoarseToFine(Memory):
+class CoarseToFine(ScoredSampler):
     """First the skeletons within the limit, and then mutations of the best.
 
     - `coarse` (0.5): the share of the budget that skeletons may take at most; where there are more, some drawn
@@ -64,8 +64,8 @@ class CoarseToFine(Memory):
         most = max(1, round(self.share * self.budget))
         every = skeletons(self.space)
         every = [every[index] for index in self.rng.permutation(len(every))]
-        within = self.limit.kept(every)
-        return within[:most] or list(dict.fromkeys(self.limit.mended(arch, self.rng) for arch in every[:most]))
+        within = self.limit.filter(every)
+        return within[:most] or list(dict.fromkeys(self.limit.repair(arch, self.rng) for arch in every[:most]))
 
     def state_dict(self) -> State:
         """All that was told, the skeletons that are left, and the state of the generator."""

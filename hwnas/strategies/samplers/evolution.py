@@ -3,11 +3,11 @@
 from ...space.space import Arch, SearchSpace
 from ..limit import Limit
 from ..ranges import counts
-from .memory import Memory
+from .scored import ScoredSampler
 from .variation import changed
 
 
-class RegularisedEvolution(Memory):
+class RegularisedEvolution(ScoredSampler):
     """A population of random architectures; then the best of a tournament has a child, and the oldest dies (§3).
 
     - `population`, published: 100. By default that, or a fifth of the budget where that is less: so many are drawn at

@@ -4,11 +4,11 @@ from ...space.space import Arch, SearchSpace
 from ..base import State
 from ..limit import Limit
 from ..ranges import counts, shares
-from .memory import Memory
+from .scored import ScoredSampler
 from .variation import crossed, redrawn
 
 
-class Generational(Memory):
+class Generational(ScoredSampler):
     """Generations whose parents are the best of all so far: first random ones, then mutations and crossovers.
 
     - `population`, the evaluations of a generation. By default `full_population`, published as 50, or a tenth of the

@@ -7,14 +7,14 @@ import numpy as np
 from ...space.space import Arch, SearchSpace
 from ..base import State
 from ..limit import Limit
-from .memory import Memory
+from .scored import ScoredSampler
 from .variation import changed
 
 SECOND = 16
 """Second changes that are drawn for a neighbour outside the limit."""
 
 
-class LocalSearch(Memory):
+class LocalSearch(ScoredSampler):
     """From a random start, evaluate all neighbours and go to the best, until none is better; then start again (§3).
 
     Neighbours differ in one slot and come in random order; those that are known are not evaluated again. The paper has
@@ -56,11 +56,11 @@ class LocalSearch(Memory):
     def _near(self, arch: Arch) -> list[Arch]:
         """The neighbours of `arch`; for one outside the limit, if any drawn is within, one with a second change."""
         single = list(self.space.neighbours(arch))
-        found = self.limit.kept(single)
+        found = self.limit.filter(single)
         for index in np.flatnonzero(~self.limit.allows(single)):
             double = (changed(single[index], self.space, self.rng) for _ in range(SECOND))
             apart = [other for other in double if sum(map(ne, other, arch)) == 2]  # not the same slot twice
-            found += self.limit.kept(apart)[:1]
+            found += self.limit.filter(apart)[:1]
         return list(dict.fromkeys(found))
 
     def state_dict(self) -> State:

@@ -6,7 +6,7 @@ from ...space.space import Arch, SearchSpace
 from ..base import State
 from ..limit import Limit
 from ..ranges import counts, shares
-from .memory import Memory
+from .scored import ScoredSampler
 from .variation import mutated, spliced
 
 PUBLISHED = 1200
@@ -38,7 +38,7 @@ def crowding(costs: np.ndarray) -> np.ndarray:
     return distance
 
 
-class Nsga2(Memory):
+class Nsga2(ScoredSampler):
     """Generations of architectures that trade score against the limit's cost, all of them within the limit.
 
     Of the parents and their children those of the first fronts survive, and of the last front that has room the
@@ -99,7 +99,7 @@ class Nsga2(Memory):
 
         Of the same parents until one is within the limit: else those far from it would have most of the children."""
         mother, father = (self.parents[index] for index in self.rng.integers(0, len(self.parents), (2, 2)).min(1))
-        return self.limit.drawn(self.rng, lambda: self._varied(mother, father))
+        return self.limit.sample(self.rng, lambda: self._varied(mother, father))
 
     def _varied(self, mother: Arch, father: Arch) -> Arch:
         child = spliced(mother, father, self.rng) if self.rng.random() < self.crossover else mother

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from ...space.space import Arch, SearchSpace
 from ..base import State
 from ..limit import Limit
-from .memory import Memory
+from .scored import ScoredSampler
 
 TRIES = 10
 """Times that as many architectures are drawn as are wanted, before those within the limit are looked for one by one."""
@@ -14,7 +14,7 @@ FEW = 100
 """Architectures at most that are looked for one by one."""
 
 
-class Planned(Memory):
+class Planned(ScoredSampler):
     """Fits a model to all that was told, plans what to evaluate next, and fits again once all of that is told.
 
     A subclass adds `plan`. Models are not kept: what is told and the random state decide on the next plan.
@@ -38,7 +38,7 @@ class Planned(Memory):
 
     def untold(self, archs: Iterable[Arch]) -> list[Arch]:
         """Those of `archs` that are within the limit and not told yet, each once, in order."""
-        return self.limit.kept([arch for arch in dict.fromkeys(archs) if arch not in self.scores])
+        return self.limit.filter([arch for arch in dict.fromkeys(archs) if arch not in self.scores])
 
     def drawn(self, count: int) -> list[Arch]:
         """`count` architectures that are `untold`, drawn uniformly; fewer where the limit leaves few."""

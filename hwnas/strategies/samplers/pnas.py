@@ -80,7 +80,7 @@ class Pnas(Planned):
     def _allowed(self, archs: list[Arch]) -> list[Arch]:
         """`archs`, those outside the limit mended."""
         allowed = self.limit.allows(archs)
-        return [arch if kept else self.limit.mended(arch, self.rng) for arch, kept in zip(archs, allowed, strict=True)]
+        return [arch if kept else self.limit.repair(arch, self.rng) for arch, kept in zip(archs, allowed, strict=True)]
 
     def _promising(self, archs: list[Arch]) -> list[Arch]:
         """The up to `beam` of `archs` of which the surrogate expects most; any, where nothing is known."""

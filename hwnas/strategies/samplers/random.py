@@ -2,10 +2,10 @@
 
 from ...space.space import Arch, SearchSpace
 from ..limit import Limit
-from .memory import Memory
+from .scored import ScoredSampler
 
 
-class RandomSearch(Memory):
+class RandomSearch(ScoredSampler):
     """Architectures within the limit drawn uniformly, each once while there are new ones."""
 
     def __init__(self, space: SearchSpace, limit: Limit, *, seed: int, budget: int) -> None:

@@ -13,10 +13,10 @@ from ..errors import InputError
 from ..files import parse, read_json, replacing, require_empty, versioned, write_json
 from ..latency.quality import Quality
 from ..latency.stats import Estimate
-from ..space import mobile
+from ..space import registry
 from ..space.net import Net
 from ..training.run import NET
-from .finals import Finalist
+from .decision import Finalist
 
 SCHEMA = 3
 RECORD, REQUEST, HISTORY = "search.json", "request.json", "history.jsonl"
@@ -42,8 +42,8 @@ class SearchRecord:
 
     space: str
     classes: int
-    budget_ms: float
-    aim_ms: float
+    latency_ms: float
+    target_ms: float
     expected_ms: float | None
     predicted_ms: float
     predicted_low: float
@@ -51,7 +51,7 @@ class SearchRecord:
     quality: Quality
     measured: Estimate | None
     device: DeviceInfo
-    pace: float | None
+    reference_seconds: float | None
     arch: tuple[int, ...]
     finalists: tuple[Finalist, ...]
     probabilities: tuple[tuple[float, ...], ...]
@@ -63,7 +63,7 @@ class SearchRecord:
 
     def net(self) -> Net:
         """The chosen network."""
-        return mobile.get(self.space, self.classes).derive(self.arch)
+        return registry.get(self.space, self.classes).derive(self.arch)
 
 
 _RECORD = TypeAdapter(SearchRecord)

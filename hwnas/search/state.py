@@ -14,19 +14,19 @@ from ..latency.predictor import LatencyPredictor
 from ..latency.table import LatencyTable
 from ..nn.ranks import Ranks
 from ..progress import progress
-from ..space import mobile
+from ..space import registry
 from ..space.space import Arch
 from ..strategies.limit import Limit
 from ..strategies.loops import Schedule
 from ..strategies.sampler_loop import Evaluate, SamplerLoop
 from ..training.data import Dataset
 from ..training.memory import keep_freed_memory
-from . import finals
+from . import decision
+from .decision import Finalist
 from .evaluators import Evaluator
-from .finals import Finalist
+from .folder import EVALUATED, HISTORY, STATE, SearchRecord
 from .history import History
 from .plan import Plan
-from .search_run import EVALUATED, HISTORY, STATE, SearchRecord
 from .shared import Shared
 
 LEVEL = 0.9
@@ -50,7 +50,7 @@ class SearchState:
         table: LatencyTable,
         predictor: LatencyPredictor,
         plan: Plan,
-        budget_ms: float,
+        latency_ms: float,
         dataset: Dataset,
         seed: int,
         schedule: Schedule,
@@ -59,22 +59,22 @@ class SearchState:
     ) -> None:
         keep_freed_memory()
         self.out, self.table, self.predictor, self.plan = out, table, predictor, plan
-        self.budget_ms, self.seed, self.ranks = budget_ms, seed, ranks
+        self.latency_ms, self.seed, self.ranks = latency_ms, seed, ranks
         # as many classes as the images have; a published table is of another number, but of the same slots
-        self.space = mobile.get(table.space, len(dataset.labels))
+        self.space = registry.get(table.space, len(dataset.labels))
         fastest, _ = predictor.range()
-        self.aim_ms = max(fastest, budget_ms / (1 + table.quality.rmspe))
+        self.target_ms = max(fastest, latency_ms / (1 + table.quality.rmspe))
         self.flags: list[str] = []
-        limit = self._band(self.aim_ms)
+        limit = self._band(self.target_ms)
         if limit.low == -np.inf and plan.used:
-            self.flags.append(f"latency: no network uses {plan.used:.0%} of the {self.aim_ms:.4g} ms aimed at")
+            self.flags.append(f"latency: no network uses {plan.used:.0%} of the {self.target_ms:.4g} ms aimed at")
         # A learner sees far more architectures than are in the band, and learns from all that are fast enough.
         allowed = limit.within(np.inf if plan.free else limit.high) if plan.free or plan.learns else limit
         length = schedule.model_copy(update={"steps": begun[STEPS]}).arch_steps if plan.learns else begun[EVALUATIONS]
         self.strategy = plan.made(plan.method.parts[0], self.space, allowed, seed=seed, budget=length)
         self.history = History(out / HISTORY, predictor.cost)
         learner = self.strategy if plan.learns else None
-        shared = (self.space, plan, predictor, self.aim_ms, dataset, seed, schedule, learner, self.history, ranks)
+        shared = (self.space, plan, predictor, self.target_ms, dataset, seed, schedule, learner, self.history, ranks)
         self.shared = Shared(*shared) if plan.shares else None
         own = None if plan.shares else plan.judge(self.space, dataset, seed)
         self.evaluate: Evaluate = own or self.shared.quick
@@ -86,7 +86,7 @@ class SearchState:
         limit = Limit(self.space, self.predictor.cost, high)
         band = limit.within(high, self.plan.used * high) if self.plan.used else limit
         try:
-            band.drawn(np.random.default_rng(self.seed))
+            band.sample(np.random.default_rng(self.seed))
         except InputError:
             return limit
         return band
@@ -97,7 +97,7 @@ class SearchState:
             self.strategy,
             self.plan.rounds,
             self.evaluate,
-            self.plan.joined(self.aim_ms),
+            self.plan.joined(self.target_ms),
             self.predictor.cost,
             lambda step, arch, score: self.history.add("evaluations", step, arch, score),
             identity=json.dumps(own.identity if own else {"weights": self.shared.schedule.total}),
@@ -145,15 +145,15 @@ class SearchState:
 
         Where the table is wrong about all of them, this rank alone judges others."""
         if device is None:
-            return finals.best_of(first, self.budget_ms), first
+            return decision.best_of(first, self.latency_ms), first
 
         def others(ratio: float) -> list[Finalist]:
-            return self.ranked(self.budget_ms / ratio, count)
+            return self.ranked(self.latency_ms / ratio, count)
 
         if self.shared:
             self.shared.alone()
-        judge = finals.Judge(device, self.space, self.table.pace, seconds)
-        return finals.decide(first, judge, self.budget_ms, self.plan.used * NEAR * self.budget_ms, others)
+        judge = decision.Judge(device, self.space, self.table.reference_seconds, seconds)
+        return decision.decide(first, judge, self.latency_ms, self.plan.used * NEAR * self.latency_ms, others)
 
     def record(self, best: Finalist, known: list[Finalist], request: dict[str, Any]) -> SearchRecord:
         """What to write down."""
@@ -164,8 +164,8 @@ class SearchState:
         return SearchRecord(
             space=table.space,
             classes=self.space.classes,
-            budget_ms=self.budget_ms,
-            aim_ms=self.aim_ms,
+            latency_ms=self.latency_ms,
+            target_ms=self.target_ms,
             expected_ms=expected,
             predicted_ms=best.predicted_ms,
             predicted_low=float(low),
@@ -173,7 +173,7 @@ class SearchState:
             quality=table.quality,
             measured=best.measured,
             device=table.device,
-            pace=table.pace if table.origin is None else None,
+            reference_seconds=table.reference_seconds if table.origin is None else None,
             flags=(*_notes(table, self.space.classes, best.measured is not None), *self.flags),
             arch=best.arch,
             finalists=tuple(known),

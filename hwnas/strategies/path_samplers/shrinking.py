@@ -8,8 +8,8 @@ import numpy as np
 from ...nn.gates import one_hot
 from ...space.net import Block
 from ...space.space import Arch, SearchSpace
-from ..base import Lesson
-from .base import Lessons
+from ..base import TrainingPaths
+from .base import PathSampler
 
 EPOCHS = (180, 125, 25, 125, 25, 125)
 """How long each stage is: the largest network alone; elastic kernels; elastic depth, at first only to the next less
@@ -21,7 +21,7 @@ PATHS = (0, 1, 2, 2, 4, 4)
 LARGEST, KERNEL, DEPTH, WIDTH = 0, 1, 2, 4
 
 
-class ProgressiveShrinking(Lessons):
+class ProgressiveShrinking(PathSampler):
     """The largest architecture alone, and then smaller kernels, fewer layers and narrower ones, released in turn.
 
     What an option changes is read off the blocks, as those of the largest architecture with that option alone: a
@@ -49,7 +49,7 @@ class ProgressiveShrinking(Lessons):
         """The options of `slot` that are released in `stage`."""
         return [option for option, since in enumerate(self.released[slot]) if since <= stage]
 
-    def lesson(self, part: float, step: int) -> Lesson:
+    def training_paths(self, part: float, step: int) -> TrainingPaths:
         """The largest architecture and those drawn."""
         rng, stage = self.rng(step), self.stage(part)
         first = tuple(
@@ -58,7 +58,7 @@ class ProgressiveShrinking(Lessons):
         )
         drawn = [self._drawn(first, stage, rng) for _ in range(PATHS[stage])]
         archs = [first, *drawn] if self.distil or not drawn else drawn
-        return Lesson(tuple(map(one_hot, archs)), self.distil)
+        return TrainingPaths(tuple(map(one_hot, archs)), self.distil)
 
     def _drawn(self, first: Arch, stage: int, rng: np.random.Generator) -> Arch:
         """An architecture of what is released, for images of the size of those of `first`."""

@@ -26,7 +26,7 @@ class Latency(Protocol):
         ...
 
 
-class SharedHeld:
+class SupernetStep:
     """The `base.Held` of one architecture step: `batch` is its images, `training` gives the next ones of the weights.
 
     All ranks see the same losses and accuracies, of the joined batch. What is returned is on the CPU, where learners

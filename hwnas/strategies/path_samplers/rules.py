@@ -7,8 +7,8 @@ import numpy as np
 from ...errors import InputError
 from ...nn.gates import one_hot
 from ...space.space import Arch, SearchSpace
-from ..base import Lesson
-from .base import Lessons
+from ..base import TrainingPaths
+from .base import PathSampler
 
 
 def uniform(space: SearchSpace, rng: np.random.Generator, count: int = 1) -> list[Arch]:
@@ -39,23 +39,23 @@ def sandwich(space: SearchSpace, rng: np.random.Generator, count: int = 2) -> li
     return [space.largest, space.smallest, *uniform(space, rng, count)]
 
 
-class Uniform(Lessons):
+class Uniform(PathSampler):
     """One `uniform` path a step (single path one-shot, 1904.00420, §3)."""
 
-    def lesson(self, part: float, step: int) -> Lesson:
+    def training_paths(self, part: float, step: int) -> TrainingPaths:
         """One path."""
         return _lesson(uniform(self.space, self.rng(step)))
 
 
-class Fair(Lessons):
+class Fair(PathSampler):
     """`fair` paths, each candidate of the widest slots once a step (FairNAS, 1907.01845)."""
 
-    def lesson(self, part: float, step: int) -> Lesson:
+    def training_paths(self, part: float, step: int) -> TrainingPaths:
         """As many paths as the widest slot has candidates."""
         return _lesson(fair(self.space, self.rng(step)))
 
 
-class Sandwich(Lessons):
+class Sandwich(PathSampler):
     """`sandwich` paths (BigNAS, 2003.11142, §3.1): the largest teaches the others with `distil`, and is alone
     regularised with `decay_first`. Raises `InputError` for a negative `count` of random paths."""
 
@@ -69,10 +69,10 @@ class Sandwich(Lessons):
             )
         self.distil, self.decay_first, self.count = distil, decay_first, count
 
-    def lesson(self, part: float, step: int) -> Lesson:
+    def training_paths(self, part: float, step: int) -> TrainingPaths:
         """The largest, the smallest, and random paths."""
         return _lesson(sandwich(self.space, self.rng(step), self.count), self.distil, self.decay_first)
 
 
-def _lesson(archs: list[Arch], distil: bool = False, decay_first: bool = False) -> Lesson:
-    return Lesson(tuple(map(one_hot, archs)), distil, decay_first)
+def _lesson(archs: list[Arch], distil: bool = False, decay_first: bool = False) -> TrainingPaths:
+    return TrainingPaths(tuple(map(one_hot, archs)), distil, decay_first)

@@ -89,7 +89,7 @@ def _group(block: Block, sharing: Sharing, alone: bool) -> object:
     return block.op, *form, block.residual, block.pooled, channels
 
 
-class Place(nn.ModuleDict):
+class ChoiceBlock(nn.ModuleDict):
     """The candidates of a position; the weights of a group go by the index of its first candidate.
 
     `alone` says that no slot which decides here decides elsewhere, so that candidates have the same shape.

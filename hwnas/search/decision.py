@@ -37,21 +37,21 @@ class Judge:
 
     device: Device
     space: SearchSpace
-    pace: float
+    reference_seconds: float
     time_limit: float
 
     def measured(self, finalists: Sequence[Finalist]) -> list[Finalist]:
         """The same with their measured latency."""
         nets = [self.space.derive(finalist.arch) for finalist in finalists]
-        found = measure_nets(self.device, nets, pace=self.pace, time_limit=self.time_limit)
+        found = measure_nets(self.device, nets, reference_seconds=self.reference_seconds, time_limit=self.time_limit)
         return [replace(finalist, measured=estimate) for finalist, estimate in zip(finalists, found, strict=True)]
 
 
-def best_of(ranked: Sequence[Finalist], budget_ms: float) -> Finalist:
+def best_of(ranked: Sequence[Finalist], latency_ms: float) -> Finalist:
     """The first finalist of a ranking. Raises `InputError` where there is none."""
     if not ranked:
         raise InputError(
-            f"no network that was looked at is predicted to use {budget_ms:g} ms and be within, with room for error: "
+            f"no network that was looked at is predicted to use {latency_ms:g} ms and be within, with room for error: "
             "allow more time, or look at more"
         )
     return ranked[0]
@@ -60,7 +60,7 @@ def best_of(ranked: Sequence[Finalist], budget_ms: float) -> Finalist:
 def decide(
     ranked: Sequence[Finalist],
     judge: Judge,
-    budget_ms: float,
+    latency_ms: float,
     least_ms: float,
     draw_more: Callable[[float], Sequence[Finalist]],
 ) -> tuple[Finalist, list[Finalist]]:
@@ -72,7 +72,7 @@ def decide(
     measured so far were under) is within the budget. Where nothing fits after three rounds, the best that is fast
     enough is chosen. Raises `InputError` where none is.
     """
-    best_of(ranked, budget_ms)
+    best_of(ranked, latency_ms)
     known: list[Finalist] = []
     for _ in range(ROUNDS):
         seen = {finalist.arch for finalist in known}
@@ -81,16 +81,16 @@ def decide(
             some = judge.measured(ranked[start : start + MEASURED_AT_ONCE])
             known += some
             for finalist in some:
-                if least_ms <= finalist.measured.ms and finalist.measured.high <= budget_ms:
+                if least_ms <= finalist.measured.ms and finalist.measured.high <= latency_ms:
                     return finalist, _by_score(known + ranked[start + MEASURED_AT_ONCE :])
         ratios = [finalist.measured.high / finalist.predicted_ms for finalist in known]
         ranked = draw_more(float(np.quantile(ratios, 0.75)))
-    fast = [finalist for finalist in known if finalist.measured.high <= budget_ms]
+    fast = [finalist for finalist in known if finalist.measured.high <= latency_ms]
     if fast:
         return max(fast, key=lambda finalist: finalist.score), _by_score(known)
     nearest = min(known, key=lambda finalist: finalist.measured.high).measured
     raise InputError(
-        f"of {len(known)} finalists none measures within {budget_ms:g} ms (the fastest: {nearest.ms:.4g} ms): "
+        f"of {len(known)} finalists none measures within {latency_ms:g} ms (the fastest: {nearest.ms:.4g} ms): "
         "profile the device again, or allow more time"
     )
 

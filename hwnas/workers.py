@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from ..progress import Report
+from .progress import Report
 
 T = TypeVar("T")
 

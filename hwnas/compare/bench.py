@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ..accuracy.published import PublishedAccuracies
 from ..errors import InputError
 from ..latency.candidates import Candidates
 from ..latency.table import load
+from ..pipeline.tables import find
 from ..space.space import Arch, SearchSpace
 from ..strategies.limit import Limit
-from .published import PublishedAccuracies
-from .tables import find
 
 
 @dataclass(frozen=True)

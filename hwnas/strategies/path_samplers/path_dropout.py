@@ -6,11 +6,11 @@ import torch
 from ...errors import InputError
 from ...nn.gates import Gate
 from ...space.space import SearchSpace
-from ..base import Lesson
-from .base import Lessons
+from ..base import TrainingPaths
+from .base import PathSampler
 
 
-class PathDropout(Lessons):
+class PathDropout(PathSampler):
     """Every option of every slot runs, but for those that a step drops (Bender et al. 2018, §3.2).
 
     Each of the k options of a slot is dropped with a probability that rises linearly from 0 at the first step to
@@ -33,11 +33,13 @@ class PathDropout(Lessons):
         """The probability that one of the `options` of a slot is dropped, when `part` of all steps is over."""
         return part * self.rate ** (1 / options)
 
-    def lesson(self, part: float, step: int) -> Lesson:
+    def training_paths(self, part: float, step: int) -> TrainingPaths:
         """One path, of gates over what is left."""
         rng = self.rng(step)
         slots = zip(self.space.choices, self.space.mixable, strict=True)
-        return Lesson((tuple(self._gate(n, self.dropped(part, n) if mixable else 1.0, rng) for n, mixable in slots),))
+        return TrainingPaths(
+            (tuple(self._gate(n, self.dropped(part, n) if mixable else 1.0, rng) for n, mixable in slots),)
+        )
 
     def _gate(self, options: int, dropped: float, rng: np.random.Generator) -> Gate:
         """The mean of the options that are left of a slot's."""

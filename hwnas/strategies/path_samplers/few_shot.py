@@ -9,13 +9,13 @@ from torch import nn
 
 from ...errors import InputError
 from ...nn.build import Network
+from ...nn.choice_block import Sharing
 from ...nn.gates import Gate, one_hot
-from ...nn.places import Sharing
 from ...nn.shared import Kernels
 from ...nn.supernet import Supernet
 from ...space.space import Arch, SearchSpace
-from ..base import Lesson
-from .base import Lessons
+from ..base import TrainingPaths
+from .base import PathSampler
 from .rules import uniform
 
 
@@ -65,7 +65,7 @@ class FewShotSupernet(Supernet):
         self.divided = state["divided"]
 
 
-class FewShot(Lessons):
+class FewShot(PathSampler):
     """Uniform single paths through one supernet, which is divided when `split_at` of all steps is over.
 
     It is divided by the options of `slot` (counted from 0; -1: the first of those with most options whose outputs have
@@ -99,9 +99,9 @@ class FewShot(Lessons):
         if part >= self.split_at and not supernet.divided:
             supernet.divide()
 
-    def lesson(self, part: float, step: int) -> Lesson:
+    def training_paths(self, part: float, step: int) -> TrainingPaths:
         """One path."""
-        return Lesson(tuple(map(one_hot, uniform(self.space, self.rng(step)))))
+        return TrainingPaths(tuple(map(one_hot, uniform(self.space, self.rng(step)))))
 
 
 def _widest(space: SearchSpace) -> int:

@@ -15,7 +15,7 @@ from ..progress import Report
 from ..space.space import Arch
 from ..strategies import methods
 from ..strategies.base import Sampler
-from .compare_bench import Bench
+from .bench import Bench
 
 SCHEMA = 1
 """Version of the JSON form of a run. A reader refuses any other."""

@@ -12,14 +12,14 @@ from ..nn.supernet import Supernet
 from ..progress import progress
 from ..space.space import Arch, SearchSpace
 from ..strategies.base import Learner
-from ..strategies.lessons.base import Lessons
-from ..strategies.lessons.rules import Uniform
 from ..strategies.loops import Schedule, SharedLoop
+from ..strategies.path_samplers.base import PathSampler
+from ..strategies.path_samplers.rules import Uniform
 from ..training.batches import Batches
 from ..training.data import Dataset, holdout
 from ..training.inherited import Inherited
 from ..training.prefetch import Prefetched
-from .evaluators import HELD
+from .evaluators import VALIDATION_SHARE
 from .history import History
 from .plan import Plan
 
@@ -37,7 +37,7 @@ class Shared:
         space: SearchSpace,
         plan: Plan,
         predictor: LatencyPredictor,
-        aim_ms: float,
+        target_ms: float,
         dataset: Dataset,
         seed: int,
         schedule: Schedule,
@@ -46,18 +46,18 @@ class Shared:
         ranks: Ranks,
     ) -> None:
         self.ranks, self.schedule, self.dataset, self.seed = ranks, schedule, dataset, seed
-        self.train, self.held = holdout(dataset.train, HELD, seed)
+        self.train, self.held = holdout(dataset.train, VALIDATION_SHARE, seed)
         batch = self._batch(schedule.batch_size)
         self.training = Prefetched(Batches(self.train, dataset, batch, seed, rows=ranks.rows), ranks.device)
         self.judging = Prefetched(Batches(self.held, dataset, batch, seed + 1, rows=ranks.rows), ranks.device)
-        lessons = self._lessons(space, plan, seed) if learner is None else None
+        path_sampler = self._lessons(space, plan, seed) if learner is None else None
         sharing = plan.sharing or plan.method.sharing
-        supernet = lessons.supernet(sharing) if lessons else Supernet(space, seed, sharing)
+        supernet = path_sampler.supernet(sharing) if path_sampler else Supernet(space, seed, sharing)
         self.loop = SharedLoop(
             supernet.to(ranks.device),
-            lessons=lessons,
+            path_sampler=path_sampler,
             learner=learner,
-            objective=plan.joined(aim_ms),
+            objective=plan.joined(target_ms),
             cost=predictor,
             schedule=schedule,
             weight_batch=self.training,
@@ -77,9 +77,9 @@ class Shared:
             )
         return batch
 
-    def _lessons(self, space: SearchSpace, plan: Plan, seed: int) -> Lessons:
+    def _lessons(self, space: SearchSpace, plan: Plan, seed: int) -> PathSampler:
         """The method's own, or for a sampler of any evaluator single paths drawn uniformly."""
-        return plan.made(plan.method.parts[1] if plan.method.lessons else Uniform, space, seed=seed)
+        return plan.made(plan.method.parts[1] if plan.method.path_sampler else Uniform, space, seed=seed)
 
     def run(self, checkpoint: Path) -> None:
         """Train to the end, from `checkpoint` if it exists."""

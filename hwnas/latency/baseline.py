@@ -6,10 +6,10 @@ import numpy as np
 
 from ..devices.base import Device
 from ..errors import InputError
-from ..latency.measure import measure_nets
-from ..latency.stats import Estimate
 from ..space.net import Net
 from ..space.zoo import mobilenet_v2
+from .measure import measure_nets
+from .stats import Estimate
 
 WIDTHS = np.round(np.arange(0.1, 3.01, 0.05), 2).tolist()
 STRIDES_32 = (2, 1, 2, 2, 1, 1, 1, 1)
@@ -23,7 +23,7 @@ def widths_of_mobilenet(classes: int, resolution: int) -> list[Net]:
 
 
 def nearest_not_below(
-    nets: Sequence[Net], budget_ms: float, device: Device, pace: float, seconds: float = 6.0
+    nets: Sequence[Net], latency_ms: float, device: Device, reference_seconds: float, seconds: float = 6.0
 ) -> tuple[Net, Estimate]:
     """The fastest of `nets`, sorted from fast to slow, that measures at least `budget_ms`, found by bisection.
 
@@ -32,13 +32,13 @@ def nearest_not_below(
     found: dict[int, Estimate] = {}
 
     def enough(index: int) -> bool:
-        (found[index],) = measure_nets(device, [nets[index]], pace=pace, time_limit=seconds)
-        return found[index].ms >= budget_ms
+        (found[index],) = measure_nets(device, [nets[index]], reference_seconds=reference_seconds, time_limit=seconds)
+        return found[index].ms >= latency_ms
 
     low, high = 0, len(nets) - 1
     if not enough(high):
         raise InputError(
-            f"no {nets[0].name.split()[0]} is as slow as {budget_ms:g} ms: the widest has {found[high].ms:.4g}"
+            f"no {nets[0].name.split()[0]} is as slow as {latency_ms:g} ms: the widest has {found[high].ms:.4g}"
         )
     while low < high:
         middle = (low + high) // 2

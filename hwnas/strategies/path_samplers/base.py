@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from ...nn.places import Sharing
+from ...nn.choice_block import Sharing
 from ...nn.shared import Kernels
 from ...nn.supernet import Supernet
 from ...space.space import SearchSpace
-from ..base import Lesson
+from ..base import TrainingPaths
 
 
-class Lessons:
+class PathSampler:
     """Which paths each step of the shared weights trains: a pure function of the step, drawn with `seed`.
 
     A subclass adds `lesson`, and its constants as keyword arguments. Whatever has two methods `prepare` and `lesson`
@@ -27,7 +27,7 @@ class Lessons:
         """Change `supernet`, one that `supernet` made, when `part` (0 to 1) of all steps is over. It may be called
         again for the same part."""
 
-    def lesson(self, part: float, step: int) -> Lesson:
+    def training_paths(self, part: float, step: int) -> TrainingPaths:
         """What step `step` trains, when `part` (0 to 1) of all steps is over."""
         raise NotImplementedError
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from ..accuracy.proxies import PROXIES
+from ..accuracy.published import PublishedAccuracies
 from ..errors import InputError
 from ..space.space import Arch, SearchSpace
 from ..training.data import Dataset, holdout
-from ..training.proxies import PROXIES
 from ..training.recipe import Recipe
 from ..training.train import train
-from .published import PublishedAccuracies
 
-HELD = 0.25
+VALIDATION_SHARE = 0.25
 """Part of the training images that architectures are judged on."""
 
 SHORT_EPOCHS = 2
@@ -43,7 +43,13 @@ class Evaluator:
 
 
 def trained(
-    name: str, space: SearchSpace, dataset: Dataset, *, seed: int, epochs: int = SHORT_EPOCHS, held: float = HELD
+    name: str,
+    space: SearchSpace,
+    dataset: Dataset,
+    *,
+    seed: int,
+    epochs: int = SHORT_EPOCHS,
+    held: float = VALIDATION_SHARE,
 ) -> Evaluator:
     """Top-1 (0 to 1) after `epochs` from scratch, on a part `held` of the training images that are not trained on."""
     if epochs < 1:

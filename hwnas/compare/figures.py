@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from .compare_bench import Bench
-from .compare_run import Run
+from .bench import Bench
+from .run import Run
 
 QUARTILES = (0.25, 0.5, 0.75)
 
@@ -28,7 +28,7 @@ class Truth:
     @staticmethod
     def of(bench: Bench) -> "Truth":
         """Exactly, by looking at every network. Raises `InputError` where the limit leaves nothing to compare."""
-        allowed = bench.limit.kept(list(np.ndindex(bench.cost.shape)))
+        allowed = bench.limit.filter(list(np.ndindex(bench.cost.shape)))
         if not allowed:
             raise InputError(
                 f"no network of {bench.space.name} has {bench.high:.6g} {bench.unit} or less: "

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from ..errors import InputError
 from ..files import parse, read_json, sha256
-from ..space import mobile
+from ..space import registry
 from ..space.space import Arch, SearchSpace
 
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -47,7 +47,7 @@ class PublishedAccuracies:
         `space` is that of its networks, or one of as many slots and candidates, such as a thinner one. Raises
         `InputError` for a file of another form, or one that does not have every network of the space once.
         """
-        path, space = Path(path), space or mobile.get("nas-bench-macro")
+        path, space = Path(path), space or registry.get("nas-bench-macro")
         table = parse(_TABLE, read_json(path, "table of accuracies"), path)
         rows = {}
         for name, row in table.items():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.colors import qualitative
 
-from .compare_figures import Result
+from .figures import Result
 
 LEAST = 1e-2
 """Points of accuracy that regret is drawn at where it is less: a logarithmic axis has no zero."""

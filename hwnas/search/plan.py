@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from ..errors import InputError
 from ..files import parse, sha256
-from ..nn.places import Sharing
+from ..nn.choice_block import Sharing
 from ..space.space import SearchSpace
 from ..strategies import methods
 from ..strategies.loops import Schedule

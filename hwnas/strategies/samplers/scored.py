@@ -10,7 +10,7 @@ from ..base import State
 from ..limit import Limit
 
 
-class Memory:
+class ScoredSampler:
     """The part that all samplers have in common. A subclass adds `ask`, and its own state.
 
     `told` are all evaluations in order, `scores` the last score of each architecture.
@@ -28,7 +28,7 @@ class Memory:
 
     def finalists(self, count: int, limit: Limit) -> list[Arch]:
         """The up to `count` best told that are within `limit`, the best first."""
-        return sorted(limit.kept(list(self.scores)), key=lambda arch: -self.scores[arch])[:count]
+        return sorted(limit.filter(list(self.scores)), key=lambda arch: -self.scores[arch])[:count]
 
     def best(self) -> Arch:
         """The best told within the limit. Raises `InputError` where none is."""
@@ -40,7 +40,7 @@ class Memory:
     def fresh(self, propose: Callable[[], Arch] | None = None, tries: int = 100) -> Arch:
         """What `propose()`, drawn within the limit, gives that was not told yet; after `tries`, any."""
         for _ in range(tries):
-            arch = self.limit.drawn(self.rng, propose)
+            arch = self.limit.sample(self.rng, propose)
             if arch not in self.scores:
                 return arch
         return arch
@@ -53,5 +53,5 @@ class Memory:
         """Go on from `state`."""
         self.told, self.scores = [], {}
         for arch, score in state["told"]:
-            Memory.tell(self, tuple(arch), score)
+            ScoredSampler.tell(self, tuple(arch), score)
         self.rng.bit_generator.state = state["rng"]

@@ -1,0 +1,1 @@
+"""Strategies compared on published accuracies: regret, fronts, time."""

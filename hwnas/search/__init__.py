@@ -1,0 +1,1 @@
+"""One search: from its configuration downhill to the record of what was chosen."""
