@@ -30,8 +30,13 @@ ORDER = (
 )
 """From the ground up: a room imports itself and those before it; the base imports no room."""
 
-LIGHT = ("space", "devices", "latency")
 HEAVY = {"torch", "torchvision", "timm", "onnxscript", "plotly"}
+FORBIDDEN = {"space": HEAVY | {"onnx", "onnxruntime"}, "devices": HEAVY, "latency": HEAVY}
+"""What must not be loaded when a module of a room is imported."""
+
+PROGRAMS = ("torch_runner", "torch_part")
+"""Files that a device runs in a process of its own, and that may import anything: nothing here imports them."""
+
 LINES = 250
 
 
@@ -103,11 +108,11 @@ def test_no_modules_import_each_other_in_a_circle():
     list(TopologicalSorter(graph).static_order())  # raises CycleError naming the circle
 
 
-@pytest.mark.parametrize("name", [name for name in sorted(modules()) if room(name) in LIGHT])
+@pytest.mark.parametrize("name", [name for name in sorted(modules()) if room(name) in FORBIDDEN])
 def test_light_rooms_import_nothing_heavy(name):
-    heavy = {other.split(".")[0] for other in imported(name, modules()[name], everywhere=False)} & HEAVY
-    runs_elsewhere = name.endswith(("_runner", "_part"))  # files that are sent to a device, and never imported here
-    assert not heavy or runs_elsewhere, f"{name} imports {sorted(heavy)}"
+    loaded = {other.split(".")[0] for other in imported(name, modules()[name], everywhere=False)}
+    heavy = loaded & FORBIDDEN[room(name)]
+    assert not heavy or name.endswith(PROGRAMS), f"{name} imports {sorted(heavy)}"
 
 
 def test_no_file_is_longer_than_one_idea():
