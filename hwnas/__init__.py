@@ -8,6 +8,8 @@ when first used, so that `import hwnas` loads neither torch nor onnxruntime.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import logs as _logs  # noqa: F401  it sets up the logger, silently
+
 if TYPE_CHECKING:
     from .pipeline.compare import compare
     from .pipeline.demo import demo

@@ -17,7 +17,7 @@ WIDE = 200
 
 def plain(value: Any) -> Any:
     """`value` as JSON can hold it: dataclasses and schemas as objects, paths as text."""
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, dict):
         return {key: plain(part) for key, part in value.items()}

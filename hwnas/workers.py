@@ -5,11 +5,11 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import torch
-
+from .errors import InputError
 from .progress import Report
 
 T = TypeVar("T")
@@ -21,11 +21,14 @@ _worker: dict[str, Any] = {}
 """In a worker: what `_prepare` was given."""
 
 
-def run_all(work: Callable[..., T], jobs: Sequence[Any], shared: tuple, workers: int, report: Report) -> list[T]:
+def run_all(
+    work: Callable[..., T], jobs: Sequence[Any], shared: tuple[Any, ...], workers: int, report: Report
+) -> list[T]:
     """`[work(job, *shared, report) for job in jobs]`, up to `workers` at a time with one torch thread each.
 
     The workers' reports are added up for `report`. The first exception, Ctrl-C too, ends all workers and is raised.
-    Workers import the program that calls this, so a script needs its `if __name__ == "__main__":`.
+    Workers import the program that calls this, so a script needs its `if __name__ == "__main__":`. Raises `InputError`
+    ("workers.died") where one was killed, as by a system that is out of memory.
     """
     if not jobs:
         return []
@@ -37,8 +40,14 @@ def run_all(work: Callable[..., T], jobs: Sequence[Any], shared: tuple, workers:
             with _held_interrupt():
                 futures = [pool.submit(_run, index, job) for index, job in enumerate(jobs)]
             while wait(futures, POLL, FIRST_EXCEPTION).not_done and not any(map(_failed, futures)):
-                report(sum(done), "")
+                report(sum(done[:]))
             return [future.result() for future in futures]
+        except BrokenProcessPool:
+            raise InputError(
+                f"one of {min(workers, len(jobs))} worker processes was killed, perhaps for want of memory: "
+                "the same call with fewer workers goes on from here",
+                code="workers.died", workers=min(workers, len(jobs)),
+            ) from None  # fmt: skip
         except BaseException:
             for process in set(multiprocessing.active_children()) - others:
                 process.terminate()
@@ -62,8 +71,10 @@ def _held_interrupt() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _prepare(work: Callable, shared: tuple, done: Any) -> None:
+def _prepare(work: Callable[..., Any], shared: tuple[Any, ...], done: Any) -> None:
     """Make a worker ready."""
+    import torch  # here: what lists and predicts needs none, and what has workers trains
+
     torch.set_num_threads(1)
     _worker.update(work=work, shared=shared, done=done)
 
@@ -73,7 +84,24 @@ def _run(index: int, job: Any) -> Any:
 
     def report(units: int, text: str = "") -> None:
         _worker["done"][index] = units
-        if not multiprocessing.parent_process().is_alive():
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():
             os._exit(1)  # killed: nobody is waiting, and its successor would be slowed down
 
     return _worker["work"](job, *_worker["shared"], report)
+
+
+@contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """Torch has `count` threads in the body (None: as many as before), and afterwards as many as it had."""
+    if count is None:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
