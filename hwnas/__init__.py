@@ -1,16 +1,22 @@
 """Hardware-aware neural architecture search: profile a device, search under its latency, export a verified model.
 
 Every stage is a function of the same name as its command: `hwnas.profile`, `hwnas.search`, `hwnas.train`,
-`hwnas.export`, `hwnas.verify`, `hwnas.demo`, `hwnas.measure`, `hwnas.predict` and `hwnas.compare`. They are imported
-when first used, so that `import hwnas` loads neither torch nor onnxruntime.
+`hwnas.export`, `hwnas.verify`, `hwnas.demo`, `hwnas.measure`, `hwnas.predict` and `hwnas.compare`. The parts under them
+are packages, such as `hwnas.space` with `hwnas.space.zoo`. Everything is imported when it is first named, so that
+`import hwnas` loads neither numpy nor torch nor onnxruntime.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from . import logs as _logs  # noqa: F401  it sets up the logger, silently
+from . import logs as _logs  # noqa: F401  it makes the logger silent until it is asked to speak
+from .errors import DeviceError, DivergedError, HwnasError, InputError, RankError, VerificationError
+from .progress import ProgressEvent
 
 if TYPE_CHECKING:
+    from . import accuracy, deploy, devices, latency, nn, space, strategies, testing, training
     from .pipeline.compare import compare
     from .pipeline.demo import demo
     from .pipeline.export import export
@@ -21,10 +27,63 @@ if TYPE_CHECKING:
     from .pipeline.train import train
     from .pipeline.verify import verify
 
-__all__ = ["compare", "demo", "export", "measure", "predict", "profile", "search", "train", "verify"]
+__version__ = "0.1.0"
+
+__all__ = [
+    "DeviceError",
+    "DivergedError",
+    "HwnasError",
+    "InputError",
+    "ProgressEvent",
+    "RankError",
+    "VerificationError",
+    "accuracy",
+    "compare",
+    "demo",
+    "deploy",
+    "devices",
+    "export",
+    "latency",
+    "measure",
+    "nn",
+    "predict",
+    "profile",
+    "search",
+    "space",
+    "strategies",
+    "testing",
+    "train",
+    "training",
+    "verify",
+]
+
+_STAGES = {"compare", "demo", "export", "measure", "predict", "profile", "search", "train", "verify"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".pipeline.{name}", __name__), name)
+    try:
+        if name in _STAGES:
+            return getattr(import_module(f".pipeline.{name}", __name__), name)
+        return import_module(f".{name}", __name__)
+    except ModuleNotFoundError as error:
+        from .install import missing_extra
+
+        raise missing_extra(error) or error from None
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__", "__doc__", "__file__", "__name__", "__path__"])
+
+
+class _Package(ModuleType):
+    """Keep `hwnas.search` and `hwnas.compare` the stages, which are functions: importing a module of the packages
+    hwnas.search and hwnas.compare would make them those packages."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _STAGES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -50,13 +50,19 @@ def test_the_wheel_holds_every_module_and_the_data(wheel):
     ours = {str(Path("hwnas") / path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file()}
     assert {name for name in ours if "__pycache__" not in name} <= inside
     assert any(name.endswith("train-images-idx3-ubyte.gz") for name in inside)
-    assert {"hwnas/latency_tables/pixel3.fbnet.json", "hwnas/latency_tables/README.md"} <= inside
+    assert {f"hwnas/latency_tables/{path.name}" for path in (ROOT.parent / "latency_tables").iterdir()} <= inside
+    assert {"hwnas/py.typed", "hwnas/latency_tables/pixel3.fbnet.json", "hwnas/latency_tables/README.md"} <= inside
     assert not any(name.startswith(("tests", "benchmarks", "export", "latency_tables")) for name in inside)
 
 
 def test_the_commands_run_from_the_wheel(installed):
     found = json.loads(installed("from hwnas.cli import main; main()", "spaces", "--json"))
     assert [space["name"] for space in found] == list(registry.SPACES)
+
+
+def test_the_tables_of_the_wheel_are_listed_as_those_of_the_checkout_are(installed):
+    names = {row["name"] for row in json.loads(installed("from hwnas.cli import main; main()", "tables", "--json"))}
+    assert names == {path.stem for path in (ROOT.parent / "latency_tables").glob("*.json")}
 
 
 def test_the_tables_of_the_wheel_predict(installed):

@@ -54,7 +54,7 @@ def measure(
     target = Path(target)
     with tempfile.TemporaryDirectory() as folder, devices.get(device, threads) as running:
         model = _model(target, Path(folder))
-        options = {"precision": precision, "time_limit": time_limit, "pace": reference_seconds}
+        options = {"precision": precision, "time_limit": time_limit, "reference_seconds": reference_seconds}
         with progress("measure", 1) as report:
             found = latency.measure(running, {KEY: model}, report=report, **options)
         info = running.info  # before the breakdown, which may end the device

@@ -14,8 +14,9 @@ from ..space.space import SearchSpace
 FOLDER = Path("latency_tables")
 """Where tables are looked for first, and where `profile` writes them."""
 
-PACKAGED = Path(__file__).parents[1] / "latency_tables"
-"""Those that come with hwnas."""
+INSTALLED = Path(__file__).parents[1] / "latency_tables"
+PACKAGED = INSTALLED if INSTALLED.is_dir() else Path(__file__).parents[2] / "latency_tables"
+"""Those that come with hwnas: in the package where a wheel was installed, else beside it, in the checkout."""
 
 ENDS = 5
 """Blocks that are named at either end of the range."""

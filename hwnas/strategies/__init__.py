@@ -1,4 +1,8 @@
-"""How to choose: search strategies over the supernet, any evaluator and a cost, one small file each.
+"""How to choose: search strategies over the supernet, any evaluator and a cost, one small file each."""
 
-(The room is not called `search`, because `hwnas.search` is the stage, a function.)
-"""
+from typing import TYPE_CHECKING
+
+from ..lazy import submodules
+
+if not TYPE_CHECKING:  # a type checker sees the modules themselves
+    __getattr__, __dir__ = submodules(__name__, __path__)

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from hwnas.extras import EXTRAS, missing_extra, require
+from hwnas.install import EXTRAS, missing_extra, require
 from hwnas.testing import refused
 
 

@@ -1,0 +1,69 @@
+"""`import hwnas`: light, complete, and the same whatever was imported before."""
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import hwnas
+
+HEAVY = {"numpy", "onnx", "onnxruntime", "pydantic", "rich", "scipy", "tensorrt", "torch", "typer"}
+
+
+def in_a_new_python(code):
+    """What `code` prints as JSON, in a process that has imported nothing yet."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_import_loads_nothing_heavy():
+    loaded = in_a_new_python("import hwnas, sys, json; dir(hwnas); print(json.dumps(sorted(sys.modules)))")
+    assert not HEAVY & set(loaded)
+
+
+def test_everything_that_is_named_is_there():
+    assert set(hwnas.__all__) <= set(dir(hwnas))
+    for name in hwnas.__all__:
+        assert getattr(hwnas, name).__doc__, name
+    with pytest.raises(AttributeError, match="no_such_stage"):
+        hwnas.no_such_stage  # noqa: B018
+
+
+def test_modules_of_a_room_are_there_without_importing_them():
+    code = """
+import json, hwnas
+there = "zoo" in dir(hwnas.space) and not hasattr(hwnas.space, "no_such_module")
+print(json.dumps([hwnas.space.zoo.get("mobilenet_v2").name, hwnas.latency.table.__name__, there]))
+"""
+    assert in_a_new_python(code) == ["mobilenet_v2", "hwnas.latency.table", True]
+
+
+@pytest.mark.parametrize("stage", ["search", "compare"])
+def test_a_stage_is_a_function_though_a_room_has_its_name(stage):
+    code = f"""
+import json
+from hwnas.{stage} import __doc__ as of_the_room
+import hwnas
+from hwnas import {stage}
+print(json.dumps([callable(hwnas.{stage}), callable({stage}), bool(of_the_room)]))
+"""
+    assert in_a_new_python(code) == [True, True, True]
+
+
+def test_errors_are_those_that_are_raised():
+    with pytest.raises(hwnas.InputError) as raised:
+        hwnas.measure("no-such-model")
+    assert isinstance(raised.value, hwnas.HwnasError)
+    assert raised.value.exit_code == 2
+
+
+def test_the_version_has_one_source_and_types_are_shipped():
+    root = Path(hwnas.__file__).parent
+    project = tomllib.loads((root.parent / "pyproject.toml").read_text())
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "hwnas.__version__"}
+    assert hwnas.__version__
+    assert (root / "py.typed").is_file()
