@@ -31,7 +31,7 @@ def shared_blocks(supernet: Supernet, batches: Sequence[torch.Tensor], rng: np.r
     blocks: Blocks = {}
     for images in batches:
         arch = supernet.space.sample(rng)
-        chosen = list(supernet.space.chosen(arch))
+        chosen = list(supernet.space.blocks_of(arch))
         modules = iter(supernet.extract(arch))
         x = images
         for key in enumerate(chosen):
@@ -55,7 +55,7 @@ def answers(supernet: Supernet, archs: Sequence[Arch], images: torch.Tensor, blo
     before: list[Block] = []
     trail = [images.split(CHUNK)]  # what goes into each position
     for arch in sorted(archs):
-        chosen = list(supernet.space.chosen(arch))
+        chosen = list(supernet.space.blocks_of(arch))
         common = next((i for i, pair in enumerate(zip(chosen, before, strict=False)) if pair[0] != pair[1]), 0)
         del trail[common + 1 :]
         for place in range(common, len(chosen)):

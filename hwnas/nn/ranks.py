@@ -76,14 +76,14 @@ class Ranks:
 
     def mean(self, tensor: torch.Tensor) -> torch.Tensor:
         """`tensor`, contiguous, with its mean over all ranks in place of its own numbers."""
-        with _touch(self.rank):
+        with _name_lost_rank(self.rank):
             dist.all_reduce(tensor)
         return tensor.div_(self.size)
 
     def stacked(self, tensor: torch.Tensor) -> torch.Tensor:
         """The `tensor` of every rank, all of one shape, in order: (ranks, *shape)."""
         found = tensor.new_empty(self.size * tensor.numel())
-        with _touch(self.rank):
+        with _name_lost_rank(self.rank):
             dist.all_gather_into_tensor(found, tensor.reshape(-1))
         return found.view(self.size, *tensor.shape)
 
@@ -104,7 +104,7 @@ class Ranks:
         """The `value` of every rank, in order."""
         values: list[Any] = [value] * self.size
         if self.size > 1:
-            with _touch(self.rank):
+            with _name_lost_rank(self.rank):
                 dist.all_gather_object(values, value)
         return values
 
@@ -112,12 +112,12 @@ class Ranks:
         """The main rank's `value`."""
         values = [value]
         if self.size > 1:
-            with _touch(self.rank):
+            with _name_lost_rank(self.rank):
                 dist.broadcast_object_list(values, src=0, device=self.device)
         return values[0]
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def share_errors(self) -> Iterator[None]:
         """An `InputError` that the body raises on any rank ends all of them, and is told once.
 
         The main rank raises it, naming the rank where it is not its own; the others exit without a word.
@@ -142,7 +142,7 @@ class Ranks:
         if self.size == 1:
             return list(values)
         largest = torch.tensor(values, dtype=torch.int64, device=self.device)
-        with _touch(self.rank):
+        with _name_lost_rank(self.rank):
             dist.all_reduce(largest, dist.ReduceOp.MAX)
         return largest.tolist()
 
@@ -189,7 +189,7 @@ def _buckets(gradients: list[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
 
 
 @contextmanager
-def _touch(rank: int) -> Iterator[None]:
+def _name_lost_rank(rank: int) -> Iterator[None]:
     """Around every message: that it could not be passed is told in one line."""
     try:
         yield
@@ -201,7 +201,7 @@ def _touch(rank: int) -> Iterator[None]:
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[Ranks]:
+def process_group(device: torch.device) -> Iterator[Ranks]:
     """The ranks that torchrun started this process among, joined while the body runs; alone where it did not.
 
     `device` is where this rank computes. Raises `InputError` where the other ranks cannot be joined.

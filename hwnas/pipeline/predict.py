@@ -11,7 +11,7 @@ from ..latency.quality import Quality
 from ..latency.table import LatencyTable, load, read_arch, write_arch
 from ..space import published, registry
 from ..space.net import Net
-from ..space.recognise import making
+from ..space.recognise import find_arch
 from ..space.space import Arch, SearchSpace
 from .tables import find, space_of
 
@@ -113,7 +113,7 @@ def arch_of(space: SearchSpace, net: Net, where: object = "network") -> Arch:
     Raises `InputError` naming `where` for a network that the space does not make.
     """
     named = _named(net.name, space)
-    found = named if named and space.derive(named).blocks == net.blocks else making(space, net.blocks)
+    found = named if named and space.derive(named).blocks == net.blocks else find_arch(space, net.blocks)
     if found is None:
         raise InputError(f"{where} is not a network of {space.name} with {space.classes} classes")
     return found

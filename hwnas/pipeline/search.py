@@ -16,7 +16,7 @@ from ..latency.table import LatencyTable
 from ..latency.table import load as load_table
 from ..nn import accelerator
 from ..nn.choice_block import Sharing
-from ..nn.ranks import joined
+from ..nn.ranks import process_group
 from ..search.folder import STATE, SearchRecord, claim, first_length, inherit, require_weights, write_record
 from ..search.plan import USED, Plan
 from ..search.state import EVALUATIONS, STEPS, SearchState
@@ -72,8 +72,8 @@ def search(
     plan = Plan(strategy, constants, objective, evaluator, evaluations, sharing, used, accuracies)
     schedule = plan.schedule(schedule or Schedule())
     with ExitStack() as lasting:
-        with joined(accelerator.pick()) as ranks:
-            with ranks.together():
+        with process_group(accelerator.pick()) as ranks:
+            with ranks.share_errors():
                 _check_numbers(finalists=(finalists, 1), seed=(seed, 0), threads=(threads, 1))
                 if threads is not None:
                     torch.set_num_threads(threads)
@@ -89,17 +89,17 @@ def search(
                 length = {STEPS: schedule.steps, EVALUATIONS: plan.rounds}
                 begun = first_length(out, request, length) if ranks.main else length
             begun = ranks.same(begun)
-            with ranks.together():
+            with ranks.share_errors():
                 state = SearchState(out, latencies, predictor, plan, latency_ms, dataset, seed, schedule, begun, ranks)
             ranks.agree("the search asked for", (request, length))
-            with ranks.together():
+            with ranks.share_errors():
                 again = weights is not None and ranks.main and not (out / STATE).exists()
                 if again:
                     require_weights(Path(weights), latencies.space, request, schedule.steps)
                 finished = claim(out, request, length) if ranks.main else None
             if ranks.any(finished is not None):
                 return finished
-            with ranks.together():
+            with ranks.share_errors():
                 if again:
                     inherit(Path(weights), out)
             state.run()

@@ -45,10 +45,10 @@ def _decision(slot: Slot | Choice) -> dict[str, Any]:
     if isinstance(slot, Choice):
         return {"decides": slot.name, "options": slot.options}
     first = slot.candidates[0]
-    return {"decides": f"{first.cin} to {first.cout} channels at {first.height} px", "options": _told_apart(slot)}
+    return {"decides": f"{first.cin} to {first.cout} channels at {first.height} px", "options": _describe_options(slot)}
 
 
-def _told_apart(slot: Slot) -> tuple[str, ...]:
+def _describe_options(slot: Slot) -> tuple[str, ...]:
     """The candidates of `slot` by their kind and what not all of them have, skips aside."""
     fields = [block.key.split("_")[3:] for block in slot.candidates]
     shared = set.intersection(*(set(told) for block, told in zip(slot.candidates, fields, strict=True) if _runs(block)))

@@ -7,7 +7,7 @@ from .net import Block
 from .space import Arch, SearchSpace
 
 
-def making(space: SearchSpace, blocks: Sequence[Block]) -> Arch | None:
+def find_arch(space: SearchSpace, blocks: Sequence[Block]) -> Arch | None:
     """The first architecture of `space` whose network has these `blocks`; None where there is none.
 
     Depth-first over the positions, each of which takes the options that the positions before it have settled. What is

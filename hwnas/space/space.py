@@ -196,14 +196,14 @@ class SearchSpace:
                 found[:, index] = found[:, index] * self.choices[slot] + given[:, slot]
         return found
 
-    def chosen(self, arch: Arch) -> Iterator[Block]:
+    def blocks_of(self, arch: Arch) -> Iterator[Block]:
         """The block at every position in order, skips included."""
         picks = self.picks([self.check(arch)])[0].tolist()
         return (position.candidates[pick] for position, pick in zip(self.positions, picks, strict=True))
 
     def derive(self, arch: Arch) -> Net:
         """The network of `arch`. A chosen skip is the identity, so the network is the rest without it."""
-        blocks = tuple(block for block in self.chosen(arch) if block.op != "skip")
+        blocks = tuple(block for block in self.blocks_of(arch) if block.op != "skip")
         return Net(blocks, name=f"{self.name}:{'-'.join(map(str, arch))}", eps=self.eps)
 
     def blocks(self) -> tuple[Block, ...]:

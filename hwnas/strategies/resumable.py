@@ -59,11 +59,11 @@ class Resumable:
                 raise KeyboardInterrupt
 
     def _resume(self, checkpoint: Path) -> None:
-        with self.ranks.together():
+        with self.ranks.share_errors():
             state = load_state(checkpoint) if self.ranks.main and checkpoint.exists() else None
         if (state := self.ranks.same(state)) is None:
             return
-        with self.ranks.together():
+        with self.ranks.share_errors():
             try:
                 self.load_state_dict(state)
             except (KeyError, RuntimeError, TypeError, ValueError):  # torch's words are a list of all its names

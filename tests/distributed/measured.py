@@ -16,7 +16,7 @@ from hwnas.errors import InputError
 from hwnas.nn import ranks as messages
 from hwnas.nn.accelerator import pick
 from hwnas.nn.gates import Gate, one_hot
-from hwnas.nn.ranks import Ranks, joined
+from hwnas.nn.ranks import Ranks, process_group
 from hwnas.nn.state import save_state
 from hwnas.strategies.base import TrainingPaths
 from hwnas.strategies.objective import reward
@@ -105,7 +105,7 @@ def refusals(ranks):
     """How ranks end that do not agree, or of which one has a complaint."""
 
     def complain():
-        with ranks.together():
+        with ranks.share_errors():
             if ranks.rank == 1:
                 raise InputError("no images here")
 
@@ -142,7 +142,7 @@ def everything(ranks: Ranks):
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    with joined(pick()) as ranks:
+    with process_group(pick()) as ranks:
         found = everything(ranks)
         found["whole"] = until(ranks, folder / "whole")
         found["cut"] = until(ranks, folder / "cut", stop=4)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from hwnas.nn.accelerator import pick
-from hwnas.nn.ranks import Ranks, joined
+from hwnas.nn.ranks import Ranks, process_group
 from hwnas.nn.state import save_state
 from hwnas.nn.supernet import Supernet
 from hwnas.space.net import Block
@@ -97,5 +97,5 @@ def until(ranks: Ranks, checkpoint: Path, stop: int | None = None) -> dict[str, 
 
 
 if __name__ == "__main__":
-    with joined(pick()) as ranks:
+    with process_group(pick()) as ranks:
         save_state(Path(sys.argv[2]) / f"rank{ranks.rank}", until(ranks, Path(sys.argv[1])))

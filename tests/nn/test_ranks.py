@@ -5,7 +5,7 @@ import torch
 
 from hwnas.errors import InputError
 from hwnas.nn import ranks
-from hwnas.nn.ranks import Ranks, joined
+from hwnas.nn.ranks import Ranks, process_group
 
 CPU = torch.device("cpu")
 
@@ -18,14 +18,14 @@ def test_everything_is_dealt_out_once(size):
 
 def test_one_process_is_alone_and_the_main_rank(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with joined(CPU) as alone:
+    with process_group(CPU) as alone:
         assert (alone.rank, alone.size, alone.main) == (0, 1, True)
         assert alone.gather("mine") == ["mine"]
         assert alone.same("mine") == "mine"
         assert alone.any(True)
         assert not alone.any(False)
         alone.agree("anything", object())
-        with pytest.raises(InputError, match=r"^what is wrong$"), alone.together():
+        with pytest.raises(InputError, match=r"^what is wrong$"), alone.share_errors():
             raise InputError("what is wrong")
 
 
@@ -33,7 +33,7 @@ def test_ranks_without_torchrun_are_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(InputError, match=r"cannot join the 2 ranks .*: start them with torchrun"), joined(CPU):
+    with pytest.raises(InputError, match=r"cannot join the 2 ranks .*: start them with torchrun"), process_group(CPU):
         pass
 
 

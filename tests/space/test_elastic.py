@@ -51,7 +51,7 @@ def test_an_architecture_makes_what_its_choices_say(space):
     assert len({space.derive(arch) for arch in archs}) == len(archs)
     picks = space.picks(archs)
     for arch, row in zip(archs, picks, strict=True):
-        assert list(space.chosen(arch)) == [p.candidates[i] for p, i in zip(space.positions, row, strict=True)]
+        assert list(space.blocks_of(arch)) == [p.candidates[i] for p, i in zip(space.positions, row, strict=True)]
 
 
 def test_the_least_and_the_most_are_found_exactly(space):
@@ -62,8 +62,10 @@ def test_the_least_and_the_most_are_found_exactly(space):
     rng = np.random.default_rng(0)
     for _ in range(20):  # costs that no order of the options agrees with
         costs = {block: rng.normal() for place in space.positions for block in place.candidates}
-        totals = [sum(costs[block] for block in space.chosen(arch)) for arch in archs]
-        assert sum(costs[block] for block in space.chosen(space.least(costs.__getitem__))) == pytest.approx(min(totals))
+        totals = [sum(costs[block] for block in space.blocks_of(arch)) for arch in archs]
+        assert sum(costs[block] for block in space.blocks_of(space.least(costs.__getitem__))) == pytest.approx(
+            min(totals)
+        )
 
 
 def test_elimination_agrees_with_trying_everything():
@@ -111,7 +113,7 @@ def test_a_slot_is_mixable_where_changing_it_alone_changes_no_shape(name):
     space, rng, seen = registry.get(name), np.random.default_rng(0), set()
 
     def shapes(arch):
-        return [(block.cin, block.height, block.cout, *block.out) for block in space.chosen(arch)]
+        return [(block.cin, block.height, block.cout, *block.out) for block in space.blocks_of(arch)]
 
     for slot, count in enumerate(space.choices):
         for _ in range(8):

@@ -54,5 +54,5 @@ def test_a_thinner_and_smaller_form_has_as_many_networks():
     thin, full = registry.nas_bench_macro(width=0.25, resolution=16), registry.get("nas-bench-macro")
     assert thin.choices == full.choices
     assert thin.resolution == 16
-    assert [block.cout for block in thin.chosen((1,) * 8)] == [8, 16, 16, *[32] * 3, *[64] * 3, 320, 10]
+    assert [block.cout for block in thin.blocks_of((1,) * 8)] == [8, 16, 16, *[32] * 3, *[64] * 3, 320, 10]
     assert thin.derive((1,) * 8).macs < full.derive((1,) * 8).macs / 30

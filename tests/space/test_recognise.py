@@ -7,7 +7,7 @@ import pytest
 
 from hwnas.space import registry
 from hwnas.space.net import Block
-from hwnas.space.recognise import making
+from hwnas.space.recognise import find_arch
 from hwnas.space.space import Choice, Elastic, SearchSpace, Slot
 
 WIDTHS, KERNELS = (8, 16), (3, 5)
@@ -45,16 +45,16 @@ def test_the_first_of_all_that_make_it(space):
     assert len(first) < len(archs), "the kernel of an absent layer makes no difference"
     for arch in archs:
         blocks = space.derive(arch).blocks
-        assert making(space, blocks) == first[blocks]
+        assert find_arch(space, blocks) == first[blocks]
 
 
 def test_what_shares_no_decision_is_not_of_the_space(space):
     thin, wide = (space.derive((width, 2, 0, 0, 0)).blocks for width in (0, 1))
-    assert making(space, thin) == (0, 2, 0, 0, 0)
-    assert making(space, (thin[0], *wide[1:])) is None
-    assert making(space, (*wide[:3], thin[3], *wide[4:])) is None
+    assert find_arch(space, thin) == (0, 2, 0, 0, 0)
+    assert find_arch(space, (thin[0], *wide[1:])) is None
+    assert find_arch(space, (*wide[:3], thin[3], *wide[4:])) is None
     for blocks in (thin[:-1], thin[1:], (*thin, thin[-1]), (*thin[:2], thin[2], *thin[2:]), ()):
-        assert making(space, blocks) is None
+        assert find_arch(space, blocks) is None
 
 
 @pytest.mark.parametrize("name", registry.SPACES)
@@ -63,5 +63,5 @@ def test_every_built_in_space(name):
     built, rng = registry.get(name), np.random.default_rng(0)
     for arch in (built.smallest, built.largest, built.sample(rng), built.sample(rng)):
         net = built.derive(arch)
-        assert built.derive(making(built, net.blocks)) == net
-        assert making(built, net.blocks[:-1]) is None
+        assert built.derive(find_arch(built, net.blocks)) == net
+        assert find_arch(built, net.blocks[:-1]) is None

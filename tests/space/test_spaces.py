@@ -11,7 +11,7 @@ from hwnas.space import registry, zoo
 from hwnas.space.layerwise import fbnet_imagenet
 from hwnas.space.net import Block
 from hwnas.space.once_for_all import Frame, Stage, once_for_all
-from hwnas.space.recognise import making
+from hwnas.space.recognise import find_arch
 from hwnas.space.space import SearchSpace
 
 SIZES = {
@@ -96,7 +96,7 @@ def test_proxyless_mobile_is_a_member_but_for_its_first_stage():
     narrow = {16: 16, 32: 24, 40: 40}
     stage = [replace(block, cin=narrow[block.cin], cout=narrow[block.cout]) for block in net.blocks[2:7]]
     blocks = (*net.blocks[:2], *stage, *net.blocks[7:])
-    arch = making(space, blocks)
+    arch = find_arch(space, blocks)
     assert arch is not None
     assert space.derive(arch).blocks == blocks
 
@@ -105,7 +105,7 @@ def test_the_searched_spos_is_a_member_but_for_its_searched_channels():
     """The paper searches for the middle channels after the blocks (§4); before, they are half of the output's."""
     space = registry.get("spos")
     blocks = [replace(block, mid=block.cout // 2) if block.mid else block for block in zoo.get("spos").blocks]
-    assert making(space, blocks) == digits("0031 1100 20211020 2132")
+    assert find_arch(space, blocks) == digits("0031 1100 20211020 2132")
 
 
 def test_mnasnet_a1_is_a_member_but_for_112_channels():

@@ -71,8 +71,8 @@ class ProgressiveShrinking(PathSampler):
 def _released(space: SearchSpace, slot: int) -> tuple[int, ...]:
     """The stage in which each option of `slot` is released."""
     largest = space.largest
-    usual = list(space.chosen(largest))
-    found = [space.chosen((*largest[:slot], i, *largest[slot + 1 :])) for i in range(space.choices[slot])]
+    usual = list(space.blocks_of(largest))
+    found = [space.blocks_of((*largest[:slot], i, *largest[slot + 1 :])) for i in range(space.choices[slot])]
     changes = np.array([[_change(*pair) for pair in zip(usual, blocks, strict=True)] for blocks in found]).sum(1)
     kernels, depths, widths = changes.T
     return tuple(np.maximum.reduce([KERNEL * (kernels > 0), _stages(depths, DEPTH), _stages(widths, WIDTH)]).tolist())
