@@ -90,7 +90,10 @@ def test_a_module_imports_its_own_room_and_those_below(name):
     if mine == "testing" or name in ("hwnas", "hwnas.__main__"):
         return
     allowed = ORDER[: ORDER.index(mine) + 1] if mine else ()
-    others = {room(other) for other in imported(name, modules()[name], everywhere=True) if other in modules()}
+    ours = {other for other in imported(name, modules()[name], everywhere=True) if other in modules()}
+    assert not [other for other in ours if other.endswith(PROGRAMS)], f"{name} imports a program of a device"
+    others = {room(other) for other in ours}
+    assert mine != "nn" or "devices" not in others, f"{name} imports from devices, which have no torch"
     assert others <= {*allowed, ""}, f"{name} imports from {sorted(others - {*allowed, ''})}"
 
 
