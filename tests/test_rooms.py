@@ -12,7 +12,19 @@ import pytest
 import hwnas
 
 ROOT = Path(hwnas.__file__).parent
-BASE = ("errors", "files", "progress", "interrupt", "output", "references", "workers", "config", "logs", "install", "lazy")
+BASE = (
+    "errors",
+    "files",
+    "progress",
+    "interrupt",
+    "output",
+    "references",
+    "workers",
+    "config",
+    "logs",
+    "install",
+    "lazy",
+)
 ORDER = (
     "space",
     "devices",

@@ -1,31 +1,42 @@
-"""The search spaces: listed and shown."""
+"""The search spaces: listed, shown and checked."""
 
 from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from ..output import listing, show, table_text
 from ..space import registry
-from .app import AsJson, alone, group
+from .app import AsJson, Seed, alone, group
 
-commands = group("spaces", "List the built-in search spaces, or show one.")
+Reference = Annotated[
+    str, typer.Argument(help="One of the list, file.yaml, file.py:attribute or package.module:attribute.")
+]
+Classes = Annotated[int | None, typer.Option(help="Outputs of the networks.", show_default="the space's")]
+
+commands = group("spaces", "List the search spaces, show one, or check one of your own.")
 
 
 @commands.callback(epilog="Example: hwnas spaces --json")
 def spaces(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the built-in search spaces."""
-    if not alone(context, **{"--json": as_json}):
-        return
-    built = [registry.get(name) for name in registry.SPACES]
-    rows = [{"name": s.name, "slots": len(s.slots), "networks": s.size, "blocks": len(s.blocks()),
-             "resolution": s.resolution, "classes": s.classes, "source": s.source} for s in built]  # fmt: skip
-    listing(rows, as_json)
+    """List the built-in search spaces, and those of installed packages."""
+    if alone(context, **{"--json": as_json}):
+        listing([_row(name) for name in registry.names()], as_json)
+
+
+def _row(name: str) -> dict[str, Any]:
+    try:
+        space = registry.get(name)
+    except InputError as error:
+        return {"name": name, "error": str(error)}
+    return {"name": name, "slots": len(space.slots), "networks": space.size, "blocks": len(space.blocks()),
+            "resolution": space.resolution, "classes": space.classes, "source": space.source}  # fmt: skip
 
 
 @commands.command("show", epilog="Example: hwnas spaces show fbnet --table pixel3.fbnet")
 def show_(
-    name: Annotated[str, typer.Argument(help="One of the list.")],
-    classes: Annotated[int | None, typer.Option(help="Outputs of the networks.", show_default="the space's")] = None,
+    name: Reference,
+    classes: Classes = None,
     table: Annotated[
         str | None, typer.Option(help="A latency table of this space, by file or name: adds the range of latencies.")
     ] = None,
@@ -35,10 +46,29 @@ def show_(
     from ..pipeline.spaces import describe
 
     found = describe(name, classes, table)
-    show(found, as_json, "\n".join(_told(found)))
+    show(found, as_json, "\n".join(_description(found)))
 
 
-def _told(found: dict[str, Any]) -> list[str]:
+@commands.command("check", epilog="Example: hwnas spaces check my-space.yaml")
+def check_(
+    file: Reference,
+    classes: Classes = None,
+    networks: Annotated[int, typer.Option(min=1, help="Random networks to run.")] = 20,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Check a space of your own: show what it decides, and run random networks of it in onnxruntime."""
+    from ..pipeline.check_space import check_space
+
+    found = check_space(file, classes, networks=networks, seed=seed)
+    facts = {**found.description, "fingerprint": found.fingerprint, "checked": found.networks,
+             "checked_macs": found.macs, "seconds": found.seconds}  # fmt: skip
+    ends = _millions((min(found.macs), max(found.macs)))
+    ran = f"{len(found.networks)} random networks of {ends} M MACs ran, in {found.seconds:.1f} s"
+    show(facts, as_json, "\n".join([*_description(found.description), f"fingerprint {found.fingerprint}", ran]))
+
+
+def _description(found: dict[str, Any]) -> list[str]:
     """The description of a space as lines for a person."""
     macs, params, latency = found["macs"], found["params"], found["latency"]
     again = f", by {found['architectures']:,} architectures" if found["architectures"] != found["networks"] else ""

@@ -82,7 +82,7 @@ def profile(
         raise InputError(f"a profile takes 3 networks or more, not {networks}")
     if within is not None and not within > 0:
         raise InputError(f"the error to reach must be above 0, not {within:g}")
-    space = space if isinstance(space, SearchSpace) else registry.get(space, classes)
+    space = space if isinstance(space, SearchSpace) else registry.get(space, classes, trusted=True)
     own = f"{devices.describe(device).name}.{space.name}" + ("" if classes is None else f".{classes}-classes")
     path = FOLDER / f"{own}.json" if out is None else Path(out)
     if path.is_dir():

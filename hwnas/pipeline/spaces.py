@@ -17,7 +17,9 @@ def describe(name: str, classes: int | None = None, table: str | None = None) ->
     `macs` and `params` are those of the networks with the fewest and with the most, exactly. Raises `InputError` where
     there is no such space or table, or the table is not of this space.
     """
-    latency, space = (None, registry.get(name, classes)) if table is None else _latency(name, classes, table)
+    latency, space = (
+        (None, registry.get(name, classes, trusted=True)) if table is None else _latency(name, classes, table)
+    )
     return {
         "space": name,
         "source": space.source,

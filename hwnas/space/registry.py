@@ -1,8 +1,15 @@
-"""The named search spaces: each is a builder that takes the number of classes, among others."""
+"""Search spaces by reference: built in, an entry point, `package.module:attribute`, `file.py:attribute` or `file.yaml`.
+
+A space that is not built in is called by its reference: that is what tables and runs store, with the fingerprint.
+"""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
+from .. import references
 from ..errors import InputError
+from . import from_yaml
 from .blockwise import efficientnet_b0, mnasnet
 from .layerwise import fbnet, fbnet_imagenet, nas_bench_macro, nas_bench_macro_16, proxyless, proxyless_32, spos
 from .once_for_all import mobilenetv3, mobilenetv3_32
@@ -24,10 +31,45 @@ SPACES: dict[str, Callable[..., SearchSpace]] = {
 """Every built-in space by name; each takes the number of classes."""
 
 
-def get(name: str, classes: int | None = None) -> SearchSpace:
-    """The built-in space `name`, with its own number of classes or another. Raises `InputError` for no such space."""
-    if name not in SPACES:
-        raise InputError(f"no search space {name!r}: there are {', '.join(SPACES)}")
+def names() -> tuple[str, ...]:
+    """The names of the built-in spaces, then of those that installed packages declare."""
+    return references.names("spaces", SPACES)
+
+
+def get(reference: str, classes: int | None = None, *, trusted: bool = False) -> SearchSpace:
+    """The space that `reference` stands for, with its own number of classes or another.
+
+    What it stands for is a `SearchSpace`, or a function that makes one, and another with the number of classes given.
+    `trusted` only where the caller gave the reference: where a file names it, only a built-in space, an entry point, or
+    what the caller repeated (`references.allow`) is resolved. Raises `InputError`: "reference.*" where it stands for no
+    space, "space-file.*" for a wrong YAML file, "space.classes" for a number of classes that cannot be.
+    """
     if classes is not None and classes < 2:
-        raise InputError(f"a classifier needs at least 2 classes, not {classes}")
-    return SPACES[name]() if classes is None else SPACES[name](classes)
+        message = f"a classifier needs at least 2 classes, not {classes}"
+        raise InputError(message, code="space.classes", space=reference, classes=classes)
+    if Path(reference).suffix in (".yaml", ".yml"):
+        if not trusted:
+            references.require_allowed("spaces", reference)
+        return replace(from_yaml.read(Path(reference), classes), name=reference)
+    found = references.resolve("spaces", reference, SPACES, trusted=trusted, accepts=_is_space_or_function)
+    space = _with_classes(reference, found.value, classes)
+    return space if found.kind == "built-in" else replace(space, name=reference)
+
+
+def _is_space_or_function(value: object) -> bool:
+    return isinstance(value, SearchSpace) or callable(value)
+
+
+def _with_classes(reference: str, value: object, classes: int | None) -> SearchSpace:
+    """The space that `value` is or makes. Raises `InputError` where it makes none, or not of so many classes."""
+    if callable(value):
+        with references.reported("spaces", reference):
+            value = value() if classes is None else value(classes)
+    if not isinstance(value, SearchSpace):
+        message = f"{reference} makes no SearchSpace but a {type(value).__name__}"
+        fields = {"group": "spaces", "reference": reference, "found": type(value).__name__}
+        raise InputError(message, code="reference.wrong-kind", **fields)
+    if classes not in (None, value.classes):
+        message = f"{reference} has {value.classes} classes, not {classes}: make it a function of the number of classes"
+        raise InputError(message, code="space.classes", space=reference, classes=classes)
+    return value
