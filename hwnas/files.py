@@ -26,7 +26,7 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+        raise _cannot_write(path, error) from None
     os.close(handle)
     temporary = Path(name)
     temporary.chmod(0o644)  # mkstemp gives 0600; these are ordinary files, to be read by others too
@@ -36,9 +36,13 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.replace(path)
     except OSError as error:  # a full disk, or a folder of that name
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+        raise _cannot_write(path, error) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _cannot_write(path: Path, error: OSError) -> InputError:
+    return InputError(f"cannot write {path}: {error.strerror or error}", code="file.not-written", path=path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -57,16 +61,20 @@ def read_json(path: Path, what: str) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"cannot read {what} {path}: {error.strerror or error}") from None
+        message = f"cannot read {what} {path}: {error.strerror or error}"
+        raise InputError(message, code="file.unreadable", path=path, what=what) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} is not a whole {what}: {error}") from None
+        raise InputError(
+            f"{path} is not a whole {what}: {error}", code="file.not-whole", path=path, what=what
+        ) from None
 
 
 def versioned(value: Any, schema: int, where: object, what: str, advice: str = "") -> dict[str, Any]:
     """The fields of `value` but for its "schema". Raises `InputError` where that is not `schema`: `where` is no `what`
     of it, and what to do is `advice`."""
     if not isinstance(value, dict) or value.get("schema") != schema:
-        raise InputError(f"{where} is not a {what} of schema {schema}{advice and ': '}{advice}")
+        message = f"{where} is not a {what} of schema {schema}{advice and ': '}{advice}"
+        raise InputError(message, code="file.other-schema", where=where, what=what, schema=schema)
     return {name: part for name, part in value.items() if name != "schema"}
 
 
@@ -77,7 +85,7 @@ def parse(adapter: TypeAdapter[T], value: Any, where: object) -> T:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "top level"
-        raise InputError(f"{where}: {place}: {first['msg']}") from None
+        raise InputError(f"{where}: {place}: {first['msg']}", code="file.field", where=where, field=place) from None
 
 
 def sha256(data: bytes) -> str:
@@ -89,7 +97,9 @@ def require_empty(folder: Path) -> None:
     """Raise `InputError` where `folder` exists and holds anything, so that nothing is overwritten, or where nothing
     can be written, so that this is known before the work and not after it."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} exists and is not empty: name another folder or remove it first")
+        message = f"{folder} exists and is not empty: name another folder or remove it first"
+        raise InputError(message, code="folder.not-empty", folder=folder)
     nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise InputError(f"cannot write into {folder}: {nearest} is not a folder to write into")
+        message = f"cannot write into {folder}: {nearest} is not a folder to write into"
+        raise InputError(message, code="folder.not-writable", folder=folder, nearest=nearest)

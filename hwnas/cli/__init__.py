@@ -5,34 +5,48 @@ import sys
 
 import typer
 
-from ..errors import InputError, VerificationError
-from . import stages  # noqa: F401  each file adds its commands to `app`, the stages first
-
-# isort: split
-from . import compare, devices, figures, spaces, strategies, tables, zoo  # noqa: F401
+from ..errors import HwnasError
+from ..install import missing_extra
+from ..logs import log_to_stderr
 from .app import INTERRUPTED, UsageError, app
+
+# isort: off
+from . import profile, search, train, export, verify, demo  # noqa: F401  each file adds its commands to `app`,
+from . import compare, measure, predict, devices, spaces, strategies, tables, zoo  # noqa: F401  in the order of --help
+
+# isort: on
 
 
 def main() -> None:
-    """Run a command: exit 0, 1 where a bundle does not hold, 2 for bad input, 130 after Ctrl-C; never a traceback."""
+    """Run a command: exit 0, the code of an error (2 for bad input, 1 where a bundle does not hold), 130 after Ctrl-C.
+
+    An error is one line and never a traceback. Of the processes of a torchrun, which all stop, the first one says why.
+    """
     try:
-        if app(standalone_mode=False) == INTERRUPTED:  # newer typers return it, older ones raise
+        with log_to_stderr():
+            ended = app(standalone_mode=False)
+        if ended == INTERRUPTED:  # newer typers return it, older ones raise
             raise KeyboardInterrupt
     except UsageError as error:
-        print(error.format_message() if len(sys.argv) == 1 else f"hwnas: {error.format_message()}", file=sys.stderr)
-        sys.exit(2)
-    except (InputError, VerificationError) as error:
-        print(f"hwnas: {error}", file=sys.stderr)
-        sys.exit(1 if isinstance(error, VerificationError) else 2)
+        _end(error.format_message(), 2, prefix="" if len(sys.argv) == 1 else "hwnas: ")
+    except HwnasError as error:
+        _end(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        _end(str(missing), missing.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        if os.environ.get("RANK", "0") == "0":  # of the processes of a torchrun, which all stop, one says so
-            print(
-                "\nhwnas: stopped (the same profile, search, train, compare or demo goes on from here)", file=sys.stderr
-            )
-        sys.exit(INTERRUPTED)
+        _end("stopped (the same profile, search, train, compare or demo goes on from here)", INTERRUPTED, "\nhwnas: ")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except OSError as error:  # a full disk, say
-        print(f"hwnas: {error}", file=sys.stderr)
-        sys.exit(2)
+        _end(str(error), 2)
+
+
+def _end(message: str, code: int, prefix: str = "hwnas: ") -> None:
+    """Exit with `code` and one line on standard error, unless another process of the same torchrun says it."""
+    if os.environ.get("RANK", "0") == "0":
+        print(f"{prefix}{message}", file=sys.stderr)
+    sys.exit(code)

@@ -1,12 +1,15 @@
 """The program, its groups of commands, and the options that several commands take."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
 from ..errors import InputError
+from ..references import allow
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -18,17 +21,40 @@ app = typer.Typer(
     context_settings=HELP,
 )
 
-UsageError = typer.BadParameter.__base__
+UsageError = cast(type[typer.BadParameter], typer.BadParameter.__base__)
 """Of the click that this typer runs on: older ones import it, newer ones bring their own."""
 
 
 @app.callback()
-def _start(context: typer.Context) -> None:
-    """Refuse what several processes would do over each other, where torchrun started them."""
+def _start(
+    context: typer.Context,
+    allowed: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow",
+            metavar="REFERENCE",
+            help="Run this code, package.module:attribute or file.py:attribute, where a file names it; "
+            "may be repeated. What the command itself names is allowed.",
+        ),
+    ] = None,
+) -> None:
+    """Refuse what several processes would do over each other, where torchrun started them; allow references."""
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and context.invoked_subcommand != "search":
-        if os.environ.get("RANK", "0") != "0":
-            raise SystemExit(2)  # told once
-        raise InputError(f"only search runs as several processes: start {context.invoked_subcommand} without torchrun")
+        raise InputError(
+            f"only search runs as several processes: start {context.invoked_subcommand} without torchrun",
+            code="ranks.one-process",
+            command=context.invoked_subcommand,
+        )
+    context.with_resource(allow(*(allowed or ()), *_references(sys.argv[1:])))
+
+
+def _references(words: list[str]) -> Iterator[str]:
+    """What may be references among the words of a command line: a word, or what is after an = in it."""
+    for word in words:
+        yield word
+        while "=" in word:
+            word = word.partition("=")[2]
+            yield word
 
 
 INTERRUPTED = 130
@@ -50,12 +76,12 @@ Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same res
 
 def group(name: str, text: str) -> typer.Typer:
     """A group of commands that can also be called without one of them."""
-    made = typer.Typer(help=text, invoke_without_command=True, context_settings=HELP)
-    app.add_typer(made, name=name)
-    return made
+    commands = typer.Typer(help=text, invoke_without_command=True, context_settings=HELP)
+    app.add_typer(commands, name=name)
+    return commands
 
 
-def alone(context: typer.Context, **options: object) -> bool:
+def called_alone(context: typer.Context, **options: object) -> bool:
     """Whether a group was called without one of its commands. Raises `BadParameter` where `options` of the group were
     given before a command: they would have no effect."""
     if context.invoked_subcommand is None:
@@ -66,8 +92,8 @@ def alone(context: typer.Context, **options: object) -> bool:
     return False
 
 
-def least(text: str) -> float:
-    """A `share`, or 0 for none."""
+def share_or_none(text: str) -> float:
+    """A share as `share` reads it, or 0."""
     return 0.0 if text.strip() in ("0", "0%") else share(text)
 
 

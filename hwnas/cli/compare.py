@@ -49,7 +49,7 @@ def compare(
     names = BLACK_BOX if strategies is None else [name.strip() for name in strategies.split(",") if name.strip()]
     found = stage(table, names, budget=budget, seeds=seeds, latency=latency, limit_ms=limit_ms, limit_macs=limit_macs,
                   single=single, constants=_constants(settings or []), out=out, workers=workers)  # fmt: skip
-    show(found, as_json, "\n".join(_told(found, out)))
+    show(found, as_json, "\n".join(_lines(found, out)))
 
 
 def _constants(settings: list[str]) -> dict[str, dict[str, Any]]:
@@ -65,7 +65,7 @@ def _constants(settings: list[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _told(found: "Comparison", out: Path) -> list[str]:
+def _lines(found: "Comparison", out: Path) -> list[str]:
     """The comparison as lines for a person; regret in points of accuracy."""
     rows = [
         {

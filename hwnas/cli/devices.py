@@ -1,14 +1,15 @@
 """The devices that can be measured: listed, and tried out."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .. import devices as room
-from ..devices.spec import RUNTIMES, TRANSPORTS, DeviceFile
 from ..errors import InputError
 from ..output import facts, listing, show
-from .app import AsJson, alone, group
+from .app import AsJson, called_alone, group
+
+if TYPE_CHECKING:
+    from ..devices.spec import DeviceFile
 
 commands = group("devices", "List the devices that can be measured, or try one out.")
 
@@ -16,7 +17,9 @@ commands = group("devices", "List the devices that can be measured, or try one o
 @commands.callback(epilog="Example: hwnas devices --json")
 def devices(context: typer.Context, as_json: AsJson = False) -> None:
     """List the devices that can be measured: the built-in ones, and those of the files in devices/."""
-    if alone(context, **{"--json": as_json}):
+    if called_alone(context, **{"--json": as_json}):
+        from .. import devices as room
+
         listing([{"name": name, **_described(device)} for name, device in room.known().items()], as_json)
 
 
@@ -26,6 +29,8 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Bring a device up, run a tiny model on it, and print what it says of itself."""
+    from .. import devices as room
+
     found = room.check(device)
     text = [
         f"{found['info']['device']} works: a tiny model takes {found['seconds'] * 1e3:.4f} ms",
@@ -35,10 +40,12 @@ def check(
     show(found, as_json, "\n".join(text))
 
 
-def _described(device: DeviceFile | InputError) -> dict[str, Any]:
+def _described(device: "DeviceFile | InputError") -> dict[str, Any]:
     """What a device's file says, or what is wrong with it. None is started: one that is away must not hide others."""
     if isinstance(device, InputError):
         return {"error": str(device)}
+    from ..devices.spec import RUNTIMES, TRANSPORTS
+
     parts = (device.transport, TRANSPORTS), (device.runtime, RUNTIMES)
     transport, runtime = (
         next(kind for kind, place in kinds.items() if place.endswith(f":{type(part).__name__}"))

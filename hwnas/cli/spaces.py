@@ -6,8 +6,7 @@ import typer
 
 from ..errors import InputError
 from ..output import listing, show, table_text
-from ..space import registry
-from .app import AsJson, Seed, alone, group
+from .app import AsJson, Seed, called_alone, group
 
 Reference = Annotated[
     str, typer.Argument(help="One of the list, file.yaml, file.py:attribute or package.module:attribute.")
@@ -20,11 +19,15 @@ commands = group("spaces", "List the search spaces, show one, or check one of yo
 @commands.callback(epilog="Example: hwnas spaces --json")
 def spaces(context: typer.Context, as_json: AsJson = False) -> None:
     """List the built-in search spaces, and those of installed packages."""
-    if alone(context, **{"--json": as_json}):
+    if called_alone(context, **{"--json": as_json}):
+        from ..space import registry
+
         listing([_row(name) for name in registry.names()], as_json)
 
 
 def _row(name: str) -> dict[str, Any]:
+    from ..space import registry
+
     try:
         space = registry.get(name)
     except InputError as error:
@@ -46,7 +49,7 @@ def show_(
     from ..pipeline.spaces import describe
 
     found = describe(name, classes, table)
-    show(found, as_json, "\n".join(_description(found)))
+    show(found, as_json, "\n".join(_lines(found)))
 
 
 @commands.command("check", epilog="Example: hwnas spaces check my-space.yaml")
@@ -65,10 +68,10 @@ def check_(
              "checked_macs": found.macs, "seconds": found.seconds}  # fmt: skip
     ends = _millions((min(found.macs), max(found.macs)))
     ran = f"{len(found.networks)} random networks of {ends} M MACs ran, in {found.seconds:.1f} s"
-    show(facts, as_json, "\n".join([*_description(found.description), f"fingerprint {found.fingerprint}", ran]))
+    show(facts, as_json, "\n".join([*_lines(found.description), f"fingerprint {found.fingerprint}", ran]))
 
 
-def _description(found: dict[str, Any]) -> list[str]:
+def _lines(found: dict[str, Any]) -> list[str]:
     """The description of a space as lines for a person."""
     macs, params, latency = found["macs"], found["params"], found["latency"]
     again = f", by {found['architectures']:,} architectures" if found["architectures"] != found["networks"] else ""

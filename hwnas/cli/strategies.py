@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..output import listing, show, table_text
-from .app import AsJson, alone, group
+from .app import AsJson, called_alone, group
 
 if TYPE_CHECKING:
     from ..strategies.methods import Method
@@ -17,7 +17,7 @@ commands = group("strategies", "List the search strategies, or show one with its
 @commands.callback(epilog="Example: hwnas strategies --json")
 def strategies(context: typer.Context, as_json: AsJson = False) -> None:
     """List the published search strategies, and what each needs."""
-    if not alone(context, **{"--json": as_json}):
+    if not called_alone(context, **{"--json": as_json}):
         return
     from ..strategies.methods import METHODS
 
@@ -42,14 +42,14 @@ def show_(
         "schedule": dict(method.schedule),
         "parts": [getdoc(part) for part in method.parts],
     }
-    show(found, as_json, "\n".join(_told(found)))
+    show(found, as_json, "\n".join(_lines(found)))
 
 
 def _row(method: "Method") -> dict[str, str]:
     return {"kind": method.kind, "line": method.line, "needs": method.needs, "paper": method.paper}
 
 
-def _told(found: dict[str, Any]) -> list[str]:
+def _lines(found: dict[str, Any]) -> list[str]:
     """The description of a strategy as lines for a person."""
     constants = found["constants"] | {f"weights.{name}": value for name, value in found["schedule"].items()}
     values = [{"constant": name, "value": str(value)} for name, value in constants.items()]

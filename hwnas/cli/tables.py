@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ..output import facts, lines, listing, show, table_text
-from .app import AsJson, alone, group
+from .app import AsJson, called_alone, group
 
 commands = group("tables", "List the latency tables, show one, compare or merge two.")
 
@@ -25,7 +25,7 @@ def tables(
     """List the latency tables: what was measured, from the fastest to the slowest network, and the error."""
     from ..pipeline.tables import FOLDER, summaries
 
-    if alone(context, **{"--json": as_json, "--folder": folder}):
+    if called_alone(context, **{"--json": as_json, "--folder": folder}):
         listing(summaries(folder or FOLDER), as_json)
 
 
@@ -35,10 +35,10 @@ def show_(table: Table, as_json: AsJson = False) -> None:
     from ..pipeline.tables import describe
 
     found = describe(table)
-    show(found, as_json, "\n".join(_told(found)))
+    show(found, as_json, "\n".join(_lines(found)))
 
 
-def _told(found: dict[str, Any]) -> list[str]:
+def _lines(found: dict[str, Any]) -> list[str]:
     """The description of a table as lines for a person."""
     origin, measured, predicted = found["origin"], found["measured_ms"], found["predicted_ms"]
     source = [f"published by {origin['source']}, licence {origin['licence']}"] if origin else []

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ..output import facts, listing, show
-from .app import AsJson, alone, group
+from .app import AsJson, called_alone, group
 
 commands = group("zoo", "List the published networks, show one, or write it to a file.")
 
@@ -16,7 +16,7 @@ def zoo(context: typer.Context, as_json: AsJson = False) -> None:
     """List the published networks, each of which `hwnas measure` takes by its name."""
     from ..pipeline.zoo import summaries
 
-    if not alone(context, **{"--json": as_json}):
+    if not called_alone(context, **{"--json": as_json}):
         return
     rows = summaries()
     if not as_json:
@@ -39,10 +39,10 @@ def show_(
     from ..pipeline.zoo import describe
 
     found = describe(name, classes, resolution, out)
-    show(found, as_json, "\n".join(_told(found)))
+    show(found, as_json, "\n".join(_lines(found)))
 
 
-def _told(found: dict[str, Any]) -> list[str]:
+def _lines(found: dict[str, Any]) -> list[str]:
     """The description of a network as lines for a person."""
     lines = [
         f"{found['name']}: {found['source']}",

@@ -4,10 +4,12 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InputError
-from ..nn.choice_block import Sharing
+
+if TYPE_CHECKING:
+    from ..nn.choice_block import Sharing  # loads torch, which a list of the strategies does without
 
 Kind = Literal["gradient", "policy", "one-shot", "black box"]
 
@@ -32,7 +34,7 @@ class Method:
     strategy: str
     path_sampler: str | None = None
     objective: str = "accuracy"
-    sharing: Sharing = "separate"
+    sharing: "Sharing" = "separate"
     constants: Mapping[str, Any] = field(default_factory=dict)
     schedule: Mapping[str, Any] = field(default_factory=dict)
 

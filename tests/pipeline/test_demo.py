@@ -2,13 +2,16 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from hwnas.errors import InputError
 from hwnas.latency import baseline
-from hwnas.pipeline.demo import _accuracy, _budget, demo
+from hwnas.pipeline.demo import NetworkFigures, _figures, _latency_inside, _write_result, demo, read_result
 from hwnas.space import registry
+from hwnas.space.zoo import mobilenet_v2
+from hwnas.testing import refused
 from hwnas.training.recipe import Recipe
 from hwnas.training.run import TrainRecord
 
@@ -31,40 +34,66 @@ def test_the_rival_is_the_fastest_that_is_not_below_the_budget(measured_by_macs)
     for budget in (macs[0] / 2, macs[3], macs[3] + 1e-3, macs[-1]):
         net, found = baseline.nearest_not_below(nets, budget, None, reference_seconds=1.0)
         assert found.ms == net.macs / 1e6 == min(ms for ms in macs if ms >= budget)
-    with pytest.raises(InputError, match="no mobilenet_v2 is as slow"):
+    with pytest.raises(InputError):
         baseline.nearest_not_below(nets, macs[-1] * 1.01, None, reference_seconds=1.0)
 
 
-def test_the_budget_is_inside_the_space(made_up_table):
+def test_the_latency_is_inside_the_space(made_up_table):
     table = made_up_table()
     fastest, slowest = table.predictor(registry.get("proxyless-32", 3)).range()
-    assert fastest < _budget(table) < slowest
+    assert fastest < _latency_inside(table) < slowest
 
 
-def test_accuracy_is_of_the_exported_seed_and_of_all():
-    def record(top1):
-        fixed = {"data": "d", "fingerprint": "f", "labels": ("a", "b"), "mean": (0.0,), "std": (1.0,), "fitting": ""}
-        return TrainRecord(**fixed, recipe=Recipe(), seed=0, top1=top1, history=(), seconds=1.0, versions={})
+def record(top1):
+    fixed = {"data": "d", "fingerprint": "f", "labels": ("a", "b"), "mean": (0.0,), "std": (1.0,), "fitting": ""}
+    return TrainRecord(**fixed, recipe=Recipe(), seed=0, top1=top1, history=(), seconds=1.0, versions={})
 
-    found = _accuracy([record(0.8), record(0.9), record(0.7)])
-    assert found["top1"] == 0.8
-    assert found["top1_mean"] == pytest.approx(0.8)
-    assert found["top1_spread"] == pytest.approx(0.1)
-    assert _accuracy([record(0.8)])["top1_spread"] is None
+
+def test_accuracy_is_of_the_exported_seed_and_of_all(made_up_table):
+    net, measured = mobilenet_v2(0.35, 10, 32), made_up_table().reference
+    found = NetworkFigures(**_figures(net, measured, [record(0.8), record(0.9), record(0.7)]))
+    assert (found.name, found.macs, found.measured_ms) == (net.name, net.macs, measured.ms)
+    assert found.top1 == 0.8
+    assert found.top1_mean == pytest.approx(0.8)
+    assert found.top1_spread == pytest.approx(0.1)
+    assert _figures(net, measured, [record(0.8)])["top1_spread"] is None
+
+
+FIGURES = {
+    "name": "net", "macs": 1, "params": 2, "measured_ms": 0.09, "measured_interval_ms": [0.08, 0.1], "top1": 0.8,
+    "top1_seeds": [0.8], "top1_mean": 0.8, "top1_spread": None,
+}  # fmt: skip
+OLD = FIGURES | {
+    "budget_ms": 0.1, "predicted_ms": 0.09, "verified_ms": 0.09, "onnx_top1": 0.8, "max_abs_logit_diff": 1e-6,
+    "baseline": FIGURES, "table": "net", "bundle": "out/export/searched", "seconds": {"profile": 1.0},
+}  # fmt: skip
+"""A result as it was written before it had a schema."""
+
+
+def test_a_result_comes_back_from_its_file_and_from_one_of_before(tmp_path):
+    (tmp_path / "result.json").write_text(json.dumps(OLD))
+    result = read_result(tmp_path)
+    assert (result.latency_ms, result.baseline.top1, Path(result)) == (0.1, 0.8, tmp_path)
+    assert "0.1 ms" in result.table()
+    _write_result(result)
+    assert read_result(tmp_path) == result
+    (tmp_path / "result.json").write_text('{"done": true}')
+    with refused("file.other-schema"):
+        read_result(tmp_path)
 
 
 def test_a_demo_is_only_gone_on_with_as_it_was_asked_for(tmp_path):
     for ms in (-3.0, 0.0, float("nan")):
-        with pytest.raises(InputError, match="above 0"):
+        with pytest.raises(InputError):
             demo(tmp_path / "out", latency_ms=ms)
     assert not (tmp_path / "out").exists()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "demo.json").write_text(json.dumps({"latency_ms": None, "seeds": 3, "seed": 0}))
-    (tmp_path / "out" / "result.json").write_text('{"done": true}')
-    assert demo(tmp_path / "out") == {"done": True}
-    with pytest.raises(InputError, match="other arguments"):
+    (tmp_path / "out" / "result.json").write_text(json.dumps(OLD))
+    assert demo(tmp_path / "out").name == "net"
+    with refused("demo.other-arguments", path=tmp_path / "out"):
         demo(tmp_path / "out", seeds=1)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").write_text("")
-    with pytest.raises(InputError, match="not empty"):
+    with refused("folder.not-empty"):
         demo(tmp_path / "other")

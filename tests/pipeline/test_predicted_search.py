@@ -7,7 +7,7 @@ import pytest
 from quick_search import budget, quick
 
 from hwnas import devices
-from hwnas.cli.stages import _chosen
+from hwnas.cli.search import _chosen
 from hwnas.errors import InputError
 from hwnas.latency.predictor import LatencyPredictor
 from hwnas.latency.table import Origin, load

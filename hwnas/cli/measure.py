@@ -1,4 +1,4 @@
-"""Latencies of single models, measured and predicted."""
+"""The command that measures one model."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -46,20 +46,21 @@ def _latency(found: "Measured") -> list[str]:
 
 def _breakdown(found: "Measured", count: int) -> list[str]:
     """Memory and operators, as far as the device tells."""
-    told = found.breakdown
-    if told is None:
+    breakdown = found.breakdown
+    if breakdown is None:
         return [f"memory and operators: not told by this device ({found.untold})"]
-    memory = "not told by this device" if told.peak_bytes is None else f"{told.peak_bytes / 2**20:.1f} MiB at most"
-    rows = _types(told)
+    peak = breakdown.peak_bytes
+    memory = "not told by this device" if peak is None else f"{peak / 2**20:.1f} MiB at most"
+    rows = _types(breakdown)
     title = f"the slowest {count} of {len(rows)} types of operators" if len(rows) > count else "operators"
     table = [f"{title} (while being watched, which slows them):", table_text(rows[:count])] if count and rows else []
     return [f"memory: {memory}", *table]
 
 
-def _types(told: "Breakdown") -> list[dict[str, Any]]:
-    """A row for each type of operator, the slowest first: how many there are, and their part of the time."""
+def _types(breakdown: "Breakdown") -> list[dict[str, Any]]:
+    """A row for each type of operator, the slowest first: how many there are, and their share of the time."""
     spent = defaultdict(list)
-    for operator in told.operators:
+    for operator in breakdown.operators:
         spent[operator.type].append(operator.seconds)
     total = sum(map(sum, spent.values()))
     found = sorted(spent.items(), key=lambda entry: -sum(entry[1]))
@@ -68,27 +69,3 @@ def _types(told: "Breakdown") -> list[dict[str, Any]]:
         for kind, times in found
         if total > 0
     ]
-
-
-@app.command(epilog="Example: hwnas predict --table pixel3.fbnet --arch 0-0-2-8-8-3-0-2-2-3-6-2-2-3-6-2-2-3-7-3-2-3")
-def predict(
-    table: Annotated[str, typer.Option(help="A latency table's file, or its name among `hwnas tables`.")],
-    arch: Annotated[
-        list[str], typer.Option(help="Indices joined by '-', a net.json, or the folder of a search; may be repeated.")
-    ],
-    level: Annotated[float, typer.Option(help="Part of measurements that fall into the interval.")] = 0.9,
-    borrow: Annotated[
-        list[str] | None, typer.Option(help="A table of another device to learn from as well; may be repeated.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Predict the latency of architectures from a table, with how far to trust it."""
-    from ..pipeline.predict import predict as stage
-
-    found = stage(table, arch, level=level, borrow=borrow or ())
-    text = [
-        f"{one.arch}: {one.ms:.4g} ms ({100 * level:g} % of cases: {one.low:.4g} to {one.high:.4g})"
-        for one in found.networks
-    ]
-    on = f"predicted, not measured, for {found.device.model} from {found.table}"
-    show(found, as_json, "\n".join([*text, f"{on}: {found.quality}", *lines("note", found.flags)]))

@@ -1,0 +1,29 @@
+"""The command that computes again what a bundle claims."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..output import show
+from .app import AsJson, DataAgain, Root, app
+
+
+@app.command(epilog="Example: hwnas verify export/fashion-mnist-small")
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="The folder of a bundle.")],
+    data: DataAgain = None,
+    root: Root = None,
+    latency: Annotated[bool, typer.Option(help="Also measure on the device.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Compute again everything that a bundle claims; exit 1 naming the first thing that does not hold."""
+    from ..pipeline.verify import verify as stage
+
+    found = stage(bundle, data=data, root=root, latency=latency)
+    text = (
+        f"{bundle} holds: {len(found['files'])} files, top-1 {found['onnx_top1']:.2%} in torch and onnxruntime, "
+        f"logits within {found['max_abs_logit_diff']:.1e}, "
+        + (f"{found['measured_ms']:.4f} ms" if latency else "latency not checked (--no-latency)")
+    )
+    show(found, as_json, text)
