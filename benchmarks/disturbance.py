@@ -56,7 +56,7 @@ class Session:
             blocks = enumerate(space.blocks())
             models = {block.key: save(block, Path(folder) / f"{index}.onnx") for index, block in blocks}
             options = {"precision": 1e-9, "time_limit": seconds, "seed": seed}
-            self.found: Measurement = measure(device, models, samples=self.samples, keep=keep, **options)
+            self.found: Measurement = measure(device, models, samples=self.samples, on_round=keep, **options)
         self.flags = [flag for flag in self.found.flags if not flag.startswith("time limit:")]
 
     def details(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import numpy as np
 from record import record
 
 from hwnas import devices
-from hwnas.latency.active import draw
+from hwnas.latency.active import sample_architectures
 from hwnas.latency.graph import save
 from hwnas.latency.measure import measure
 from hwnas.latency.quality import errors
@@ -122,7 +122,8 @@ def main() -> None:
     parser.add_argument("--save", type=Path)
     args = parser.parse_args()
     space = registry.get(args.space)
-    archs = {str(index): arch for index, arch in enumerate(draw(space, args.checks, seed=0, even=False))}
+    sampled = sample_architectures(space, args.checks, seed=0, even=False)
+    archs = {str(index): arch for index, arch in enumerate(sampled)}
     sessions: list[Samples] = []
     for index in range(args.sessions):
         if index:

@@ -22,7 +22,7 @@ from latency_rivals import QUICK, SLOW, ridge
 from record import record
 
 from hwnas.latency.predictor import LatencyPredictor
-from hwnas.latency.published import settled
+from hwnas.latency.published import steady_mask
 from hwnas.latency.quality import errors
 from hwnas.progress import progress
 from hwnas.space import registry
@@ -55,7 +55,7 @@ class Data:
         archs = np.array([[int(digit) for digit in arch] for arch in value["archs"]])
         ms = {name: np.array(value["latency_ms"][name], float) for name in PUBLISHED}
         ms[SETTLED] = ms["samsung_a50"]
-        rows = dict.fromkeys(ms, np.ones(len(archs), bool)) | {SETTLED: settled(ms[SETTLED])}
+        rows = dict.fromkeys(ms, np.ones(len(archs), bool)) | {SETTLED: steady_mask(ms[SETTLED])}
         return Data(archs, ms, rows)
 
     def drawn(self, device: str, draw: int) -> tuple[np.ndarray, np.ndarray]:

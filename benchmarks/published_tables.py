@@ -16,7 +16,7 @@ import numpy as np
 
 from hwnas.devices.base import DeviceInfo
 from hwnas.latency.learn import learn
-from hwnas.latency.published import settled
+from hwnas.latency.published import steady_mask
 from hwnas.latency.table import LatencyTable, Networks, Origin, write_arch
 from hwnas.space import registry
 
@@ -60,7 +60,7 @@ def table(device: Published, data: dict[str, Any]) -> LatencyTable:
     """The table of one device."""
     space = registry.get("fbnet", classes=100)
     ms = np.array(data["latency_ms"][device.key])
-    kept = settled(ms) if device.drifts else np.ones(len(ms), bool)
+    kept = steady_mask(ms) if device.drifts else np.ones(len(ms), bool)
     notes = device.notes
     if device.drifts:
         left_out = f"{(~kept).sum()} of {len(ms)} networks are left out: the phone was not settled when they were timed"

@@ -28,9 +28,8 @@ import torch
 from record import record
 
 from hwnas.compare.bench import Bench
-from hwnas.latency.table import load
+from hwnas.latency.tables import load_table
 from hwnas.pipeline.compare import Comparison, compare
-from hwnas.pipeline.tables import find
 from hwnas.progress import progress
 from hwnas.space import registry
 from hwnas.strategies import methods
@@ -91,7 +90,7 @@ def seconds_of(name: str, limit: Limit) -> float:
 def timings(table: Path, names: list[str]) -> dict[str, dict[str, float]]:
     """`seconds_of` each of `names`, by space."""
     space = registry.get(OTHER)
-    cost = load(find(f"cpu.{OTHER}")).predictor(space).cost
+    cost = load_table(f"cpu.{OTHER}").predictor(space).cost
     drawn = [space.sample(np.random.default_rng(seed)) for seed in range(ROUNDS)]
     known = {
         "nas-bench-macro": Bench.load(table, None, None, LIMIT_MACS, single=False).limit,

@@ -19,9 +19,8 @@ import numpy as np
 import torch
 from record import record
 
-from hwnas.latency.table import load as load_table
+from hwnas.latency.tables import find_table, load_table
 from hwnas.pipeline.search import search
-from hwnas.pipeline.tables import find
 from hwnas.space import registry
 from hwnas.strategies.loops import Schedule
 from hwnas.strategies.methods import METHODS
@@ -74,7 +73,7 @@ def main() -> None:
     data = load("fashion-mnist-small", registry.get(SPACE).resolution)
     details: dict[str, Any] = {}
     for strategy in asked.strategies:
-        details[strategy] = all_targets(strategy, find(f"cpu.{SPACE}"), data)
+        details[strategy] = all_targets(strategy, find_table(f"cpu.{SPACE}"), data)
         print(strategy, details[strategy], flush=True)
     shared = {name: row for name, row in details.items() if METHODS[name].kind != "black box"}
     figures = {

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from hwnas import devices
-from hwnas.latency.active import draw
+from hwnas.latency.active import sample_architectures
 from hwnas.latency.predictor import LatencyPredictor
 from hwnas.latency.stats import Estimate
 from hwnas.latency.table import LatencyTable, Networks, columns_of, write_arch
@@ -79,7 +79,7 @@ def made_up_table():
     def make(ms_per_million_macs=1.0, classes=3, name="proxyless-32", **changes):
         space = registry.get(name, classes)
         rows = {block.key: exactly(0.01 + ms_per_million_macs * block.macs / 1e6) for block in space.blocks()}
-        archs = draw(space, 12, seed=0)
+        archs = sample_architectures(space, 12, seed=0)
         ms = [0.005 + sum(rows[block.key].ms - 0.005 for block in space.derive(arch).blocks) for arch in archs]
         fitted = LatencyPredictor(space, archs, ms, columns_of(space, rows, exactly(0.005)))
         table = LatencyTable(

@@ -117,14 +117,14 @@ def _chosen(found: "SearchRecord") -> list[str]:
 
 def _table_of(table: str | None, space: str | None, device: str | None) -> tuple[Path, str | None]:
     """The table's file, by its own name or by those of a device and a space, and the device if not the table's."""
-    from ..pipeline.tables import find
+    from ..latency.tables import find_table
 
     if table is not None and space is None:
-        return find(table), device
+        return find_table(table), device
     if table is not None or space is None or device is None:
         raise InputError("name the table by --table, or by --space and --device")
     if Path(device).suffix in (".yaml", ".yml"):
         from .. import devices as device_room
 
-        return find(f"{device_room.describe(device).name}.{space}"), device
-    return find(f"{device}.{space}"), None
+        return find_table(f"{device_room.describe(device).name}.{space}"), device
+    return find_table(f"{device}.{space}"), None

@@ -12,8 +12,7 @@ import numpy as np
 from ..accuracy.published import PublishedAccuracies
 from ..errors import InputError
 from ..latency.candidates import Candidates
-from ..latency.table import load
-from ..pipeline.tables import find
+from ..latency.tables import load_table
 from ..space.space import Arch, SearchSpace
 from ..strategies.limit import Limit
 
@@ -95,5 +94,5 @@ def _macs(space: SearchSpace, archs: np.ndarray) -> np.ndarray:
 
 def _ms(space: SearchSpace, archs: np.ndarray, latency: str | Path) -> tuple[np.ndarray, str]:
     """The predicted ms of each of `archs` (N, slots), (N,), and the identity of the table that predicts them."""
-    table = load(find(latency))
+    table = load_table(latency)
     return table.predictor(space).cost(archs), table.identity

@@ -1,4 +1,4 @@
-"""Which networks to measure: at first some over the whole range of the space, then what the predictor is unsure of."""
+"""Choose networks to measure: at first some over the whole range of the space, then the most uncertain ones."""
 
 from collections.abc import Collection, Sequence
 
@@ -9,26 +9,26 @@ from .candidates import Candidates
 from .predictor import LatencyPredictor
 
 POOL = 1000
-"""Random networks that are looked at for each choice."""
+"""Random networks from which the most uncertain are chosen."""
 
-LEAN = 8.0
-"""How far a drawn network leans at most, see `draw`."""
+MAX_TILT = 8.0
+"""How far the options of a sampled network are tilted to light or heavy ones at most, see `sample_architectures`."""
 
 
-def draw(space: SearchSpace, count: int, seed: int, even: bool = True) -> list[Arch]:
+def sample_architectures(space: SearchSpace, count: int, seed: int, even: bool = True) -> list[Arch]:
     """Distinct random architectures; fewer than `count` where chance repeats itself.
 
-    With `even`, every other one is drawn uniformly. The rest lean to light or to heavy options, each in its own
-    measure, and so reach the ends of the range: uniform draws are all much alike, and would leave fast networks, the
-    ones that budgets are about, to extrapolation.
+    With `even`, every other one is drawn uniformly. The others are tilted to light or to heavy options, each to its own
+    degree, and so reach the ends of the range: uniform samples are all much alike, and would leave fast networks, the
+    ones that a latency is asked of, to extrapolation.
     """
     rng = np.random.default_rng(seed)
-    leanings = rng.uniform(-LEAN, LEAN, count) * (np.arange(count) % 2 if even else 0)
-    work = _work(space)
-    return list(dict.fromkeys(_leaning(work, leaning, rng) for leaning in leanings))
+    tilts = rng.uniform(-MAX_TILT, MAX_TILT, count) * (np.arange(count) % 2 if even else 0)
+    work = _mean_macs(space)
+    return list(dict.fromkeys(_sample_tilted(work, tilt, rng) for tilt in tilts))
 
 
-def _work(space: SearchSpace) -> list[np.ndarray]:
+def _mean_macs(space: SearchSpace) -> list[np.ndarray]:
     """MACs of each option of each slot: of all positions that it decides on, the mean over what else decides there."""
     work, places = [np.zeros(options) for options in space.choices], Candidates.of(space)
     macs = {block: block.macs for block in space.blocks()}
@@ -39,36 +39,36 @@ def _work(space: SearchSpace) -> list[np.ndarray]:
     return work
 
 
-def _leaning(work: Sequence[np.ndarray], leaning: float, rng: np.random.Generator) -> Arch:
-    """A random architecture: options weigh exp(`leaning` · their MACs relative to the slot's heaviest)."""
+def _sample_tilted(work: Sequence[np.ndarray], tilt: float, rng: np.random.Generator) -> Arch:
+    """A random architecture: the odds of an option are exp(`tilt` · its MACs relative to the slot's heaviest)."""
     arch = []
     for macs in work:
-        weights = np.exp(leaning * macs / max(macs.max(), 1))
+        weights = np.exp(tilt * macs / max(macs.max(), 1))
         arch.append(int(rng.choice(len(macs), p=weights / weights.sum())))
     return tuple(arch)
 
 
-def least_sure(
+def most_uncertain(
     predictor: LatencyPredictor, count: int, rng: np.random.Generator, measured: Collection[Arch] = ()
 ) -> list[Arch]:
-    """`count` architectures, each with the widest relative deviation among `POOL` random ones, given the ones before.
+    """`count` architectures, each of the largest relative deviation among `POOL` random ones, given those before it.
 
-    All are different, and none is among `measured`; they are fewer, or none, where the space has no more.
-    Measuring a network also tells of those that are like it: what it would tell is taken off before the next is chosen
-    (greedy D-optimal design). Their latencies need not be known for that.
+    All are different, and none is among `measured`; they are fewer, or none, where the space has no more. Measuring one
+    network makes those like it less uncertain, and by so much they are less likely to be chosen next (greedy D-optimal
+    design). No latency is needed for that.
     """
     sampled = dict.fromkeys(predictor.space.sample(rng) for _ in range(POOL))
     pool = [arch for arch in sampled if arch not in measured]
     if not pool:
         return []
-    unknown, noise = predictor.unknown(pool)
+    factors, noise = predictor.uncertainty(pool)
     chosen: dict[int, Arch] = {}
     for _ in range(min(count, len(pool))):
-        variance = (unknown**2).sum(axis=1)
-        variance[list(chosen)] = -1.0  # where the noise is large, they would still be the widest
+        variance = (factors**2).sum(axis=1)
+        variance[list(chosen)] = -1.0  # where the noise is large, they would still be the largest
         best = int(variance.argmax())
         chosen[best] = pool[best]
-        shared = unknown @ unknown[best]
+        shared = factors @ factors[best]
         gain = 1 - np.sqrt(noise**2 / (variance[best] + noise**2))
-        unknown = unknown - np.outer(shared, unknown[best]) * (gain / max(variance[best], 1e-300))
+        factors = factors - np.outer(shared, factors[best]) * (gain / max(variance[best], 1e-300))
     return list(chosen.values())

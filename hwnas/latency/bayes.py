@@ -1,12 +1,13 @@
-"""Bayesian linear regression with a prior that is a sum of parts, and noise that forgives wrong labels.
+"""Bayesian linear regression with a prior that is a sum of parts, and noise that is robust to wrong labels.
 
 y = Φ w + ε with w ~ N(0, Σ_g s_g P_g): each part P_g says which weights are likely to be alike, as if w were linear in
 one group of features of it. The scales s_g and the noise are where the marginal likelihood is highest (MacKay, Neural
 Computation 4(3), 1992), found with its exact gradient, so that a part which explains nothing is shrunk away, and forty
 labels can be fitted with hundreds of weights.
 
-The noise is relative to y, and of Student's t: each label is trusted so far, set again and again from its residual,
-so that a label from a bad moment counts little (West, Journal of the Royal Statistical Society B 46(3), 1984).
+The noise is relative to y, and of Student's t: each label has a weight, its trust, which is computed again and again
+from its residual, so that a label from a disturbed moment counts little (West, Journal of the Royal Statistical Society
+B 46(3), 1984).
 """
 
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ from scipy.optimize import minimize
 FREEDOM = 4.0
 """Degrees of freedom of Student's t: a residual of 5 standard deviations still counts for a sixth."""
 
-ROUNDS, SETTLED = 8, 0.02
-"""Times at most that the trust in the labels is set again, and a change of it that is not worth another."""
+ROUNDS, CONVERGED = 8, 0.02
+"""Times at most that the trust in the labels is computed again, and a change of it that ends this."""
 
 TYPICAL, WIDE = np.log(0.02**2), 4.0
 """A priori a part explains a variance of (2 % of y)², give or take a factor of e⁴ in that variance."""
@@ -40,7 +41,7 @@ class Scales:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What the labels tell of the weights: `mean` (weights,) and `covariance` (weights, weights)."""
+    """The posterior of the weights: `mean` (weights,) and `covariance` (weights, weights)."""
 
     scales: Scales
     mean: np.ndarray
@@ -128,6 +129,6 @@ def fit(
         unsure = np.einsum("nw,nw->n", design @ found.covariance, design)
         squared = ((target - design @ found.mean) ** 2 + unsure) / (level**2 * np.exp(scales[-1]))
         before, trust = trust, (FREEDOM + 1) / (FREEDOM + squared)
-        if np.abs(trust - before).max() < SETTLED:
+        if np.abs(trust - before).max() < CONVERGED:
             break
     return found

@@ -17,32 +17,38 @@ EVERY = 5.0
 
 
 class Checkpoint:
-    """The file `path`, of one `identity`: the times of another device or space are refused, never mixed in."""
+    """The file `path` of a session of one `identity`: the times of another device or space are refused."""
 
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
         self.path = path
-        self.identity = json.loads(json.dumps(identity))  # as it reads from the file, where a tuple is a list
+        self.identity = json.loads(json.dumps(identity))  # as the file gives it back, where a tuple is a list
         self._written = monotonic()
 
     def load(self) -> Samples:
-        """What an interrupted session left, or nothing. Raises `InputError` for another identity or a damaged file."""
+        """The samples of an interrupted session; empty ones where there is no file.
+
+        Raises `InputError`: "checkpoint.other" for one of another identity, "checkpoint.damaged" for no checkpoint.
+        """
         if not self.path.exists():
             return Samples()
         again = "remove it or start afresh"
         value = files.versioned(files.read_json(self.path, "checkpoint"), SCHEMA, self.path, "checkpoint", again)
         try:
             theirs, mine = value["identity"], self.identity
-            names = [name for name in mine if theirs[name] != mine[name]]
-            if names:
-                differences = "; ".join(f"{name}: {theirs[name]}, not {mine[name]}" for name in names)
-                raise InputError(f"{self.path} was interrupted while measuring something else ({differences}): {again}")
-            return Samples.from_json(value["samples"])
-        except InputError:
-            raise
+            differences = [f"{name}: {theirs[name]}, not {mine[name]}" for name in mine if theirs[name] != mine[name]]
+            samples = Samples() if differences else Samples.from_json(value["samples"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"{self.path} is not a checkpoint ({error!r}): {again}") from None
+            raise InputError(
+                f"{self.path} is not a checkpoint ({error!r}): {again}", code="checkpoint.damaged", path=str(self.path)
+            ) from None
+        if differences:
+            raise InputError(
+                f"{self.path} was interrupted while measuring something else ({'; '.join(differences)}): {again}",
+                code="checkpoint.other", path=str(self.path), differences=differences,
+            )  # fmt: skip
+        return samples
 
-    def keep(self, samples: Samples) -> None:
+    def write_if_due(self, samples: Samples) -> None:
         """Write `samples` if the last time is long enough ago."""
         if monotonic() - self._written >= EVERY:
             self.write(samples)
@@ -54,5 +60,5 @@ class Checkpoint:
         self._written = monotonic()
 
     def remove(self) -> None:
-        """The session is over: what it found is elsewhere now."""
+        """Delete the file, as the session is over."""
         self.path.unlink(missing_ok=True)

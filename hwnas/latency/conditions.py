@@ -1,8 +1,9 @@
-"""What a device was like while it was measured: how it said it was, and what the times say of it."""
+"""The state of a device during a session, as it reports it and as the times show it, and the flags that follow."""
 
 from collections.abc import Iterator
 from itertools import combinations, pairwise
 from time import monotonic
+from typing import TypeVar
 
 import numpy as np
 
@@ -10,14 +11,16 @@ from ..devices.base import Device, DeviceState
 from .samples import Samples
 from .stats import MIN_QUIET, QUIET, REFERENCE_QUANTILE, Visit, is_quiet, quantile_interval
 
+T = TypeVar("T")
+
 EVERY = 0.5
 """Seconds of measuring from one reading of the device's state to the next."""
 
 COST = 0.01
-"""Part of a session that readings may take, so that a state that is slow to read is read less often."""
+"""Share of a session that readings may take, so that a state that is slow to read is read less often."""
 
 PARTS = 4
-"""A session's readings are compared in so many parts, of at least `FEW` each: one alone may be a moment's whim."""
+"""A session's readings are compared in so many parts, of at least `FEW` each: a single one may be an outlier."""
 
 FEW = 3
 
@@ -25,17 +28,17 @@ CLOCK = 0.05
 """A change of the device's clock that is worth a flag."""
 
 DRIFT = 0.05
-"""A change of the reference's time, or of a model's beside it, that is worth a flag."""
+"""A change of the reference time, or of a model's relative to it, that is worth a flag."""
 
 HOTTER, SLOWER = 5.0, 0.03
 """So many °C more, and the reference so much slower then: together these are worth a flag."""
 
 DISTURBED = 0.4
-"""Part of the visits that a session can lose and still count as quiet. Undisturbed ones lose a tenth here."""
+"""Share of the visits that a session can lose and still count as quiet. Undisturbed ones lose a tenth here."""
 
 
 class Conditions:
-    """Reads how `device` is, seldom enough to cost nothing, into `samples`."""
+    """Read the state of `device` into `samples`, seldom enough to cost nothing."""
 
     def __init__(self, device: Device, samples: Samples) -> None:
         self.device, self.samples = device, samples
@@ -57,9 +60,9 @@ class Conditions:
 def flags(samples: Samples, reference_seconds: float | None) -> Iterator[str]:
     """What was not as it should be while `samples` were taken, each in a sentence that begins with a word for it.
 
-    `pace` is the earlier one that the estimates are told at, if any.
+    `reference_seconds` is the earlier reference time that the estimates are scaled to, if any.
     """
-    if reference_seconds is None and not samples.settled:
+    if reference_seconds is None and not samples.long_enough:
         yield f"short: in {samples.elapsed:.1f} s of measuring there may have been nothing but a slow spell"
     yield from _clock(samples)
     yield from _throttled(samples)
@@ -89,10 +92,11 @@ def _throttled(samples: Samples) -> Iterator[str]:
 
 
 Reading = tuple[int, DeviceState]
+"""A state, and the number of visits made by then."""
 
 
 def _heat(readings: list[Reading]) -> float:
-    return float(np.median([state.celsius for _, state in readings]))
+    return float(np.median([state.celsius for _, state in readings if state.celsius is not None]))
 
 
 def _slowness(samples: Samples, readings: list[Reading]) -> float:
@@ -102,8 +106,8 @@ def _slowness(samples: Samples, readings: list[Reading]) -> float:
     return float(np.quantile(samples.reference[start:end], REFERENCE_QUANTILE))
 
 
-def _parts(readings: list) -> list[list]:
-    """In order, and as many as there are enough readings for."""
+def _parts(readings: list[T]) -> list[list[T]]:
+    """`readings` in order, in as many parts as there are enough of them for."""
     ends = np.linspace(0, len(readings), min(PARTS, len(readings) // FEW) + 1).astype(int)
     return [readings[start:end] for start, end in pairwise(ends)]
 
@@ -119,9 +123,10 @@ def _disturbed(samples: Samples, reference_seconds: float | None) -> Iterator[st
     own = samples.quiet_reference_seconds(reference_seconds)
     lost = 1 - np.mean([is_quiet(visit, own) for visits in samples.visits.values() for visit in visits])
     if lost > DISTURBED:
-        yield f"disturbed: {lost:.0%} of the visits found the machine slower than its pace, and do not count"
+        yield f"disturbed: {lost:.0%} of the visits found the reference slower than when quiet, and do not count"
     if reference_seconds is not None and samples.reference_seconds > QUIET * reference_seconds:
-        slower = f"the reference network took {samples.reference_seconds / reference_seconds:.2f} times what it did in the earlier session"
+        times = samples.reference_seconds / reference_seconds
+        slower = f"the reference network took {times:.2f} times what it did in the earlier session"
         yield f"slower: {slower}: another clock, or something else ran all the time"
 
 

@@ -1,4 +1,4 @@
-"""What a table keeps of the predictor that is learned from it, so that no reader need learn it again."""
+"""Fit the predictor that a table stores, so that no reader need fit it again."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,14 +18,16 @@ def learn(
     """The model of `networks` on top of the block `rows`, and its error, with the noise of the networks where their
     halves are known. Raises `InputError` for latencies that nothing can be learned from."""
     predictor = LatencyPredictor(space, networks.indices, networks.ms, columns_of(space, rows, overhead))
+    quality = predictor.quality
+    assert quality is not None  # no stored model was given
     if not networks.halves:
-        return predictor.model, predictor.quality
+        return predictor.model, quality
     noise, ceiling = noise_of(np.array(networks.halves))
-    return predictor.model, replace(predictor.quality, noise=noise, ceiling=ceiling)
+    return predictor.model, replace(quality, noise=noise, ceiling=ceiling)
 
 
-def doubts(table: LatencyTable, space: SearchSpace) -> tuple[str, ...]:
-    """What the predictions of `table` for `space` have that no latency can have, as flags; none for a good table."""
+def sanity_flags(table: LatencyTable, space: SearchSpace) -> tuple[str, ...]:
+    """Flags of predictions of `table` for `space` that no latency can have; none for a good table."""
     fastest, _ = table.predictor(space).range()
     if fastest > 0:
         return ()

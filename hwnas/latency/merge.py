@@ -1,27 +1,34 @@
-"""Two measured tables of one device and space as one."""
+"""Merge two measured tables of one device and space."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from ..errors import InputError
 from ..space.space import SearchSpace
 from .compare import require_one_space
-from .learn import doubts, learn
+from .learn import learn, sanity_flags
 from .stats import Estimate
 from .table import LatencyTable, Networks
 
 
-def merged(first: LatencyTable, second: LatencyTable, space: SearchSpace) -> LatencyTable:
-    """What both tables of `space` know, told at the pace of the first, with the predictor learned anew.
+def merge_tables(first: LatencyTable, second: LatencyTable, space: SearchSpace) -> LatencyTable:
+    """All estimates of both tables of `space`, at the reference time of the first, with the predictor fitted anew.
 
-    Of a block or network that both have, the estimate with the narrower interval is kept (relative to itself; the
-    first's where they are alike): the two are not averaged, as a session that was disturbed would then spoil the other.
-    Raises `InputError` for tables of another space or device, and for published ones, which tell no interval.
+    Of a block or network that both have, the estimate with the narrower relative interval is kept, the first's where
+    they are alike. The two are not averaged, as a session that was disturbed would then spoil the other. Raises
+    `InputError` for tables of another space or device, and for published ones, which have no intervals.
     """
-    _require_alike(first, second)
+    require_one_space(first, second)
+    ours, theirs = _session_of(first), _session_of(second)
+    if differences := first.device.differences(second.device):
+        raise InputError(
+            f"tables of different devices cannot be merged: {'; '.join(differences)}",
+            code="table.other-device", differences=differences,
+        )  # fmt: skip
     factor = first.reference_seconds / second.reference_seconds
-    rows = _narrower(first.rows, {key: _told(row, factor) for key, row in second.rows.items()})
+    rows = _narrower(first.rows, {key: _rescaled(row, factor) for key, row in second.rows.items()})
     networks = _networks(first.networks, second.networks, factor)
-    overhead = min(first.overhead, _told(second.overhead, factor), key=lambda estimate: estimate.precision)
+    overhead = min(ours.overhead, _rescaled(theirs.overhead, factor), key=lambda estimate: estimate.precision)
     model, quality = learn(space, networks, rows, overhead)
     table = replace(
         first,
@@ -31,25 +38,35 @@ def merged(first: LatencyTable, second: LatencyTable, space: SearchSpace) -> Lat
         quality=quality,
         rows=rows,
         overhead=overhead,
-        precision=max(first.precision, second.precision),
-        seconds=first.seconds + second.seconds,
+        precision=max(ours.precision, theirs.precision),
+        seconds=ours.seconds + theirs.seconds,
     )
-    return replace(table, flags=tuple(dict.fromkeys((*first.flags, *second.flags, *doubts(table, space)))))
+    return replace(table, flags=tuple(dict.fromkeys((*first.flags, *second.flags, *sanity_flags(table, space)))))
 
 
-def _require_alike(first: LatencyTable, second: LatencyTable) -> None:
-    """Raise `InputError` unless both were measured, on one device, of one space."""
-    require_one_space(first, second)
-    for table in (first, second):
-        measured = (table.reference, table.precision, table.seconds, table.overhead)
-        if None in measured or not (table.networks.low and table.networks.high and table.networks.halves):
-            raise InputError(f"a table of {table.device.device} does not hold how it was measured: it cannot be merged")
-    if differences := first.device.differences(second.device):
-        raise InputError(f"tables of different devices cannot be merged: {'; '.join(differences)}")
+class _Session(NamedTuple):
+    """What only a measured table has."""
+
+    overhead: Estimate
+    precision: float
+    seconds: float
 
 
-def _told(estimate: Estimate, factor: float) -> Estimate:
-    """The estimate at another pace. What the clock said stays as it was."""
+def _session_of(table: LatencyTable) -> _Session:
+    """How `table` was measured. Raises `InputError` where it does not say."""
+    networks = table.networks
+    intervals = networks.low and networks.high and networks.halves
+    overhead, precision, seconds = table.overhead, table.precision, table.seconds
+    if not intervals or table.reference is None or overhead is None or precision is None or seconds is None:
+        raise InputError(
+            f"a table of {table.device.device} does not hold how it was measured: it cannot be merged",
+            code="table.not-measured", device=table.device.device,
+        )  # fmt: skip
+    return _Session(overhead, precision, seconds)
+
+
+def _rescaled(estimate: Estimate, factor: float) -> Estimate:
+    """The estimate at another reference time; the raw times stay as they were."""
     return replace(estimate, ms=estimate.ms * factor, low=estimate.low * factor, high=estimate.high * factor)
 
 
@@ -59,25 +76,38 @@ def _narrower(ours: dict[str, Estimate], theirs: dict[str, Estimate]) -> dict[st
     return {**ours, **better}
 
 
-Row = tuple[float, float, float, tuple[float, float]]
-"""Of a network: ms, low, high and halves."""
+class _Network(NamedTuple):
+    """The columns of `Networks` of one network."""
+
+    ms: float
+    low: float
+    high: float
+    halves: tuple[float, float]
+
+    @property
+    def relative_width(self) -> float:
+        """The width of the interval relative to the estimate."""
+        return (self.high - self.low) / self.ms
 
 
 def _networks(first: Networks, second: Networks, factor: float) -> Networks:
     """The networks of both, by the same rule as for blocks."""
     found = _by_arch(first, 1.0)
-    for arch, row in _by_arch(second, factor).items():
-        if arch not in found or _width(row) < _width(found[arch]):
-            found[arch] = row
-    return Networks(tuple(found), *map(tuple, zip(*found.values(), strict=True)))
+    for arch, network in _by_arch(second, factor).items():
+        if arch not in found or network.relative_width < found[arch].relative_width:
+            found[arch] = network
+    return Networks(
+        archs=tuple(found),
+        ms=tuple(network.ms for network in found.values()),
+        low=tuple(network.low for network in found.values()),
+        high=tuple(network.high for network in found.values()),
+        halves=tuple(network.halves for network in found.values()),
+    )
 
 
-def _by_arch(networks: Networks, factor: float) -> dict[str, Row]:
-    columns = (networks.ms, networks.low, networks.high)
-    scaled = ([value * factor for value in column] for column in columns)
-    halves = [(one * factor, other * factor) for one, other in networks.halves]
-    return dict(zip(networks.archs, zip(*scaled, halves, strict=True), strict=True))
-
-
-def _width(row: Row) -> float:
-    return (row[2] - row[1]) / row[0]
+def _by_arch(networks: Networks, factor: float) -> dict[str, _Network]:
+    columns = zip(networks.archs, networks.ms, networks.low, networks.high, networks.halves, strict=True)
+    return {
+        arch: _Network(ms * factor, low * factor, high * factor, (halves[0] * factor, halves[1] * factor))
+        for arch, ms, low, high, halves in columns
+    }

@@ -1,4 +1,4 @@
-"""A neural predictor to compare with: an MLP on the encoded probabilities, one-hot for a network that is chosen.
+"""A neural predictor to compare with: an MLP on encoded probabilities, one-hot for one architecture.
 
 It needs hundreds of measured networks where `LatencyPredictor` needs tens, see `benchmarks/latency_predictor.py`.
 """

@@ -1,14 +1,13 @@
 """Latency of any architecture of a space, learned from measured networks: mean, interval and expectation.
 
 Each candidate of each position has a cost, and a priori costs are linear in features of the blocks (`features`), with a
-scale per group of them (`bayes`): so latency is a sum over positions, which searches can steer by and solve exactly. It
-stands on the block table where there is one, and on tables of other devices where the user has them: their costs are
-features too.
+scale per group of them (`bayes`): so latency is a sum over positions, of which the expectation is differentiable and
+the extremes are exact. What a block table and tables of other devices say of the candidates are features too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from pydantic import ConfigDict
@@ -21,21 +20,25 @@ from .candidates import Candidates
 from .features import Features, features
 from .quality import Quality, conformal, errors
 
-Array = TypeVar("Array")
-"""numpy.ndarray or torch.Tensor."""
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Array = TypeVar("Array", np.ndarray, Tensor)
+else:  # without importing torch
+    Array = TypeVar("Array")
 
 FEW, FOLDS = 150, 30
 """Up to so few labels, a tenth is held out in turn and everything is fitted again to the rest. With more, no part of
 them would change the scales, which stay, and so many parts are held out in turn."""
 
-KEPT = 200
-"""Scores kept at most of those held out: quantiles need no more."""
+STORED_SCORES = 200
+"""Scores of held-out labels that are stored at most: quantiles need no more."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """What fitting found, stored so that a reader need not search again: log prior scales of the constant and of the
-    named groups, log variance of the noise, and the sorted scores of held-out labels (see `conformal`)."""
+    """The hyperparameters of a fit, stored so that a reader need not search again: log prior scales of the constant and
+    of the named groups, log variance of the noise, and the sorted scores of held-out labels (see `conformal`)."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -52,7 +55,8 @@ class LatencyPredictor:
     is as fast. Only labels that contradict each other put `fixed` below 0. `costs`, of shape (slots, widest slot), are
     what a slot decides on alone: NaN where a slot is narrower. Each of `shared` has an axis for each of several slots
     that decide together; there are none where slots are independent. `candidate_costs` are the costs of all
-    `Candidates`, less the mean of each position: a column for another device's predictor.
+    `Candidates`, less the mean of each position: a column for another device's predictor. `quality` is None where a
+    stored `model` was used, beside which it is stored.
     """
 
     def __init__(
@@ -65,7 +69,7 @@ class LatencyPredictor:
     ) -> None:
         """Fit to measured `ms` (N,) of `archs` (N, slots).
 
-        `columns` are candidate costs known from elsewhere, as `features` takes them. A `model` fitted to the same
+        `columns` are costs of the candidates from elsewhere, as `features` takes them. A `model` fitted to the same
         before saves the search for its scales and scores. Raises `InputError` for `archs` or `ms` that are
         none, or are not as many.
         """
@@ -76,32 +80,32 @@ class LatencyPredictor:
         good = int((np.isfinite(labels) & (labels > 0)).sum())
         if good < max(2, len(labels)):
             raise InputError(
-                f"a predictor learns from 2 latencies or more, all above 0 ms, not {good} of {len(labels)}"
-            )
+                f"a predictor learns from 2 latencies or more, all above 0 ms, not {good} of {len(labels)}",
+                code="predictor.labels", good=good, labels=len(labels),
+            )  # fmt: skip
         self._unit = float(np.median(labels))
         design = self._design(archs)
         if len(design) != len(labels):
-            raise InputError(f"a predictor learns one latency of each network, not {len(labels)} of {len(design)}")
-        known = self._start(model)
-        fitted = self._fit(design, labels, known, search=known is None)
-        if known is None:
+            raise InputError(
+                f"a predictor learns one latency of each network, not {len(labels)} of {len(design)}",
+                code="predictor.count", labels=len(labels), networks=len(design),
+            )  # fmt: skip
+        self.quality: Quality | None = None
+        if model is not None and model.groups == self._groups:
+            self.model = model
+            fitted = self._fit(design, labels, bayes.Scales(np.array(model.scales), model.noise), search=False)
+        else:
+            fitted = self._fit(design, labels, None, search=True)
             predicted, deviation = self._held_out(design, labels, fitted.scales)
             scores = np.abs(predicted - labels) / deviation
             self.quality = Quality(len(labels), *errors(predicted, labels))
             self.model = self._model(fitted.scales, scores)
-        else:
-            self.quality, self.model = None, model
-        self._settle(fitted)
+        self._set_costs(fitted)
 
     def _design(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
         """Rows of a constant 1 and what each weight is multiplied by, (N, 1 + weights)."""
         sums = self._candidates.sums(self._basis, archs)
         return np.concatenate([np.ones((len(sums), 1)), sums], axis=1)
-
-    def _start(self, model: Model | None) -> bayes.Scales | None:
-        if model is None or model.groups != self._groups:
-            return None
-        return bayes.Scales(np.array(model.scales), model.noise)
 
     def _fit(self, design: np.ndarray, labels: np.ndarray, start: bayes.Scales | None, search: bool) -> bayes.Fitted:
         return bayes.fit(design, labels / self._unit, self._priors, start, search)
@@ -115,20 +119,21 @@ class LatencyPredictor:
         predicted, deviation = np.empty(count), np.empty(count)
         for held in (fold == index for index in range(folds)):
             found = self._fit(design[~held], labels[~held], None if few else scales, search=few)
-            predicted[held], deviation[held] = self._told(found, design[held])
+            predicted[held], deviation[held] = self._predict(found, design[held])
         return predicted, deviation
 
-    def _told(self, fitted: bayes.Fitted, design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _predict(self, fitted: bayes.Fitted, design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation, in ms, of a measurement of each row of `design`."""
         mean = design @ fitted.mean
         variance = np.einsum("nw,nw->n", design @ fitted.covariance, design)
         return mean * self._unit, np.sqrt(variance + mean**2 * np.exp(fitted.scales.noise)) * self._unit
 
     def _model(self, scales: bayes.Scales, scores: np.ndarray) -> Model:
-        kept = np.sort(scores)[np.linspace(0, len(scores) - 1, min(KEPT, len(scores))).round().astype(int)]
-        return Model(self._groups, tuple(scales.parts.tolist()), scales.noise, tuple(kept.tolist()))
+        stored = np.sort(scores)[np.linspace(0, len(scores) - 1, min(STORED_SCORES, len(scores))).round().astype(int)]
+        return Model(self._groups, tuple(scales.parts.tolist()), scales.noise, tuple(stored.tolist()))
 
-    def _settle(self, fitted: bayes.Fitted) -> None:
-        """The costs of the candidates, the constant and their covariance, all in ms."""
+    def _set_costs(self, fitted: bayes.Fitted) -> None:
+        """Set the costs of the candidates, the constant and their covariance, all in ms."""
         values, vectors = np.linalg.eigh(fitted.covariance)
         self._spread = vectors * np.sqrt(np.maximum(values, 0)) * self._unit
         self._noise = float(np.exp(fitted.scales.noise / 2))
@@ -159,9 +164,9 @@ class LatencyPredictor:
     def expected(self, probs: Array) -> Array:
         """Expected ms under independent probabilities (slots, widest slot); torch in, torch out, differentiable.
 
-        What stands beyond the end of a narrower slot is not looked at.
+        Entries beyond the end of a narrower slot are ignored.
         """
-        like = np.asarray if isinstance(probs, np.ndarray) else probs.new_tensor
+        like: Callable[[np.ndarray], Array] = np.asarray if isinstance(probs, np.ndarray) else probs.new_tensor
         total = self.fixed + (probs * like(np.nan_to_num(self.costs))).sum()
         for slots, table in self.shared:
             left = like(table)
@@ -171,8 +176,8 @@ class LatencyPredictor:
             total = total + left[0]
         return total
 
-    def unknown(self, archs: Sequence[Arch] | np.ndarray) -> tuple[np.ndarray, float]:
-        """What is not known of the mean of each of `archs`, and the noise of a measurement, both relative to it.
+    def uncertainty(self, archs: Sequence[Arch] | np.ndarray) -> tuple[np.ndarray, float]:
+        """Factors of the covariance of the means of `archs`, and the noise of a measurement, both relative to the mean.
 
         A row u of the first, (N, 1 + weights), has variance |u|², and rows u and w have covariance u · w.
         """
@@ -180,8 +185,8 @@ class LatencyPredictor:
 
     def deviation(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
         """The standard deviation, in ms, that the model gives a measurement of each of `archs`: (N, slots) to (N,)."""
-        unknown, noise = self.unknown(archs)
-        return np.abs(self.cost(archs)) * np.sqrt((unknown**2).sum(axis=1) + noise**2)
+        factors, noise = self.uncertainty(archs)
+        return np.abs(self.cost(archs)) * np.sqrt((factors**2).sum(axis=1) + noise**2)
 
     def interval(self, archs: Sequence[Arch] | np.ndarray, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Where a measurement of each of `archs` falls in `level` of cases, in ms: calibrated on held-out labels, and
@@ -201,12 +206,12 @@ class LatencyPredictor:
 
 
 def _basis(found: Features) -> tuple[np.ndarray, np.ndarray]:
-    """What the cost of each candidate is in the weights that are learned (candidates, weights), and what the constant
-    and each group lets the constant and the weights be: covariances (1 + groups, 1 + weights, 1 + weights) that make
-    the latency vary by 1.
+    """The costs of the candidates as linear in the weights that are learned (candidates, weights), and the prior
+    covariances of constant and weights (1 + groups, 1 + weights, 1 + weights), one for the constant and one for each
+    group, each of which makes the latency vary by 1.
 
     The weights are the costs themselves or, where those are more, as they are in their thousands where positions share
-    choices, the weights of the features. A priori the two say the same.
+    choices, the weights of the features. The two priors are the same.
     """
     candidates, features = found.values.shape
     basis, loadings = (np.eye(candidates), found.values) if candidates <= features else (found.values, np.eye(features))

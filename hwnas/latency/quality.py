@@ -1,5 +1,4 @@
-"""How good predictions are: against held-out labels, against the noise of the labels, and as intervals that keep
-their promise."""
+"""The quality of predictions: errors on held-out labels, the noise of the labels, and calibrated intervals."""
 
 from dataclasses import dataclass
 
@@ -60,9 +59,9 @@ def noise_of(halves: np.ndarray) -> tuple[float, float]:
     return float(np.sqrt(np.mean(relative**2)) / 2), float(np.sqrt(2 * between / (1 + between)))
 
 
-BELIEVED = norm.ppf(0.5 + 0.5 * np.array([1, 3, 5]) / 6)
-"""Scores added to those seen, as if three labels had been as wrong as the model expects: ten that all happen to be
-right must not make an interval narrow. They change nothing once there are more."""
+PRIOR_SCORES = norm.ppf(0.5 + 0.5 * np.array([1, 3, 5]) / 6)
+"""Scores added to those of the labels, as if three more had errors as large as the model expects: ten that all happen
+to be right must not make an interval narrow. They change nothing once there are more."""
 
 
 def conformal(scores: np.ndarray, level: float) -> float:
@@ -72,7 +71,7 @@ def conformal(scores: np.ndarray, level: float) -> float:
     whatever the distribution of the errors (split conformal prediction: 1604.04173, §2). Where n labels are too few
     for the level asked for, their largest is carried on along the tail of a normal distribution.
     """
-    ordered = np.sort(np.append(scores, BELIEVED))
+    ordered = np.sort(np.append(scores, PRIOR_SCORES))
     count = len(ordered)
     rank = int(np.ceil((count + 1) * level))
     if rank <= count:

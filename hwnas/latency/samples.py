@@ -1,4 +1,4 @@
-"""The raw times of a session: what estimates are made of, and what a checkpoint keeps so that nothing is lost."""
+"""The raw times of a session: what estimates are computed from, and what a checkpoint stores."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -20,14 +20,14 @@ from .stats import (
 )
 
 MIN_SECONDS = 3.0
-"""A shorter session could know nothing but a slow spell, which last up to so long."""
+"""A shorter session may have seen nothing but a slow spell, which last up to so long."""
 
 
 @dataclass
 class Samples:
     """Visits by key, every time of the reference network, and the seconds that measuring took so far.
 
-    `readings` are the states that the device was in, each with the number of visits that it had made by then.
+    `readings` are the states of the device, each with the number of visits made by then.
     """
 
     visits: defaultdict[str, list[Visit]] = field(default_factory=lambda: defaultdict(list))
@@ -45,18 +45,21 @@ class Samples:
         return reference_estimate(self.reference)
 
     @property
-    def settled(self) -> bool:
+    def long_enough(self) -> bool:
         """Whether the session is long enough to have seen the machine quiet."""
         return self.elapsed >= MIN_SECONDS
 
     def quiet_reference_seconds(self, at: float | None) -> float:
-        """Seconds of the reference on this machine when left alone. Early on, an earlier session may know better."""
-        return self.reference_seconds if at is None or self.settled else min(at, self.reference_seconds)
+        """Seconds of the reference network on this machine while nothing else runs.
+
+        That of this session, or early on the lower of it and `at`, the reference time of an earlier session.
+        """
+        return self.reference_seconds if at is None or self.long_enough else min(at, self.reference_seconds)
 
     def estimates(self, keys: Iterable[str], at: float | None = None) -> dict[str, Estimate]:
-        """The estimate of each key, told at this session's own pace, or `at` another.
+        """The estimate of each key, scaled to this session's own reference time, or to that of an earlier one, `at`.
 
-        At its own, what the session does not know of its pace is part of every interval.
+        At its own, the uncertainty of the reference time is part of every interval.
         """
         if at is not None:
             return self._estimates(keys, at)
@@ -64,11 +67,11 @@ class Samples:
         return {key: found.widened(uncertainty) for key, found in self._estimates(keys, at).items()}
 
     def _estimates(self, keys: Iterable[str], at: float | None) -> dict[str, Estimate]:
-        """The same with the pace taken as known."""
-        reference_seconds, told_at = self.quiet_reference_seconds(at), self.reference_seconds if at is None else at
-        return {key: estimate(self.visits[key], reference_seconds, told_at) for key in keys}
+        """The same with the reference time taken as exact."""
+        quiet_seconds, scale_seconds = self.quiet_reference_seconds(at), self.reference_seconds if at is None else at
+        return {key: estimate(self.visits[key], quiet_seconds, scale_seconds) for key in keys}
 
-    def halves(self, key: str) -> tuple[float, float]:
+    def split_half_ms(self, key: str) -> tuple[float, float]:
         """The latency of `key` in ms by every other quiet visit and by the rest: as if measured twice."""
         quiet = [visit for visit in self.visits[key] if is_quiet(visit, self.reference_seconds)]
         counted = quiet if len(quiet) > 1 else self.visits[key]
@@ -80,11 +83,11 @@ class Samples:
     def pending(self, keys: Iterable[str], precision: float, at: float | None = None) -> list[str]:
         """Those of `keys` that have too few quiet visits, or an interval wider than ±`precision`.
 
-        The pace counts as known here: no further visit to one of the models would tell more of it, it is the same
-        for all of them, and it cancels wherever figures are compared at one pace.
+        The reference time counts as exact here: more visits to one of the models would not make it more certain, it is
+        the same for all of them, and it cancels wherever figures are compared at one reference time.
         """
-        reference_seconds = self.quiet_reference_seconds(at)
-        few = [key for key in keys if sum(is_quiet(visit, reference_seconds) for visit in self.visits[key]) < MIN_QUIET]
+        quiet_seconds = self.quiet_reference_seconds(at)
+        few = [key for key in keys if sum(is_quiet(visit, quiet_seconds) for visit in self.visits[key]) < MIN_QUIET]
         exact = self._estimates([key for key in keys if key not in few], at)
         return few + [key for key, found in exact.items() if found.precision > precision]
 

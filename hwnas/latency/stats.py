@@ -14,7 +14,7 @@ REFERENCE_QUANTILE = 0.1
 """Of the reference's times in a session: low, where a machine is left alone, but not the luck of one run."""
 
 QUIET = 1.08
-"""A visit is quiet while the reference beside it takes at most so many times its pace."""
+"""A visit is quiet while the reference beside it takes at most so many times its level of the session."""
 
 MIN_QUIET = 12
 """Quiet visits that an estimate needs. Measuring stops when an interval happens to be narrow; at 8 visits such an
@@ -29,9 +29,9 @@ intervals of two sessions met in 93 % of cases here, with 12 in 61 %."""
 class Estimate:
     """A latency in milliseconds.
 
-    `ms` is the estimate and (`low`, `high`) its 95 % interval, both at the pace of the reference network that they
-    are told at. `minimum`, `p50`, `p90` and `p99` are what the clock said over all runs of all `rounds`. `outliers` is
-    the share of the visits that were not counted, 0 to 1, since the machine was not quiet in them.
+    `ms` is the estimate and (`low`, `high`) its 95 % interval, scaled to a reference time, see `estimate`. `minimum`,
+    `p50`, `p90` and `p99` are the raw times over all runs of all `rounds`. `outliers` is the share of the visits that
+    were not counted, 0 to 1, since the machine was not quiet in them.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -61,7 +61,9 @@ Visit = tuple[np.ndarray, float]
 """Raw seconds of each run of one visit, and the reference's seconds beside it."""
 
 
-def quantile_interval(values: Sequence[float], q: float = 0.5, level: float = 0.95) -> tuple[float, float, float]:
+def quantile_interval(
+    values: Sequence[float] | np.ndarray, q: float = 0.5, level: float = 0.95
+) -> tuple[float, float, float]:
     """The `q`-quantile, and the bootstrap interval of it (Efron 1979, percentiles) without any resampling.
 
     Of n values drawn with replacement, those up to the k-th smallest of the originals are binomial in number, with n
@@ -84,52 +86,52 @@ def _ends(count: int, q: float, level: float) -> tuple[int, int]:
 
 
 def reference_uncertainty(seconds: Sequence[float]) -> float:
-    """The half-width, relative, of the 95 % interval of the pace, from the reference's `seconds` (`BLOCKS` at least) in
-    their order.
+    """The relative half-width of the 95 % interval of the reference time, from its `seconds` (`BLOCKS` at least) in
+    order.
 
     By a bootstrap of whole blocks of the session, since a wandering clock and slow spells make neighbours alike; there
-    are so few that every resample is looked at. It knows only what the session saw: a machine that was slow throughout
-    looks certain.
+    are so few that every resample is computed. A machine that was slow throughout the session looks certain.
     """
     values = np.asarray(seconds)
     order = np.argsort(values)
     block = (np.arange(len(values)) * BLOCKS // len(values))[order]
-    paces = []
+    resampled = []
     for drawn in product(range(BLOCKS), repeat=BLOCKS):
         up_to = np.cumsum(np.bincount(drawn, minlength=BLOCKS)[block])
-        paces.append(values[order[np.searchsorted(up_to, REFERENCE_QUANTILE * up_to[-1])]])
+        resampled.append(values[order[np.searchsorted(up_to, REFERENCE_QUANTILE * up_to[-1])]])
     few = student.ppf(0.975, BLOCKS - 1) * np.sqrt(BLOCKS / (BLOCKS - 1))  # a spread of few is itself uncertain
-    return float(few * np.std(np.log(paces)))
+    return float(few * np.std(np.log(resampled)))
 
 
 def is_quiet(visit: Visit, reference_seconds: float) -> bool:
-    """Whether the machine was left alone in this visit, where the reference takes `pace` seconds if it is."""
+    """Whether nothing else ran during this visit; the reference network takes `reference_seconds` then."""
     return visit[1] <= QUIET * reference_seconds
 
 
-def estimate(visits: Sequence[Visit], reference_seconds: float, told_at: float) -> Estimate:
-    """The latency of a quiet machine whose pace is `pace`, told where the reference takes `told_at` seconds.
+def estimate(visits: Sequence[Visit], quiet_seconds: float, scale_seconds: float) -> Estimate:
+    """The latency on a quiet machine, scaled to a reference time of `scale_seconds`.
 
-    It is the median ratio of a visit's quickest run to the reference beside it, over the quiet visits, times
-    `told_at`. Where too few are quiet, the quietest `MIN_QUIET` have to do.
+    It is the median ratio of a visit's quickest run to the reference beside it, times `scale_seconds`, over the quiet
+    visits: those where the reference takes about `quiet_seconds`. Where too few are quiet, the quietest `MIN_QUIET`
+    are used.
     """
     quietest = sorted(visits, key=lambda visit: visit[1])
-    counted = quietest[: max(MIN_QUIET, sum(is_quiet(visit, reference_seconds) for visit in visits))]
-    middle = np.array(quantile_interval([seconds.min() / beside for seconds, beside in counted])) * told_at * 1e3
+    counted = quietest[: max(MIN_QUIET, sum(is_quiet(visit, quiet_seconds) for visit in visits))]
+    middle = np.array(quantile_interval([seconds.min() / beside for seconds, beside in counted])) * scale_seconds * 1e3
     return _with_raw(middle, np.concatenate([seconds for seconds, _ in visits]), len(visits), len(counted))
 
 
 def reference_estimate(seconds: Sequence[float]) -> Estimate:
-    """Of the reference itself: its level over a session is a low quantile, as there is nothing to compare it with, and
-    its interval that of the pace."""
+    """The estimate of the reference network itself: a low quantile over the session, as there is nothing to compare it
+    with, and the interval of that."""
     reference_seconds = float(np.quantile(seconds, REFERENCE_QUANTILE))
     quiet = sum(one <= QUIET * reference_seconds for one in seconds)
-    return _with_raw(np.full(3, reference_seconds * 1e3), seconds, len(seconds), quiet).widened(
-        reference_uncertainty(seconds)
-    )
+    level = np.full(3, reference_seconds * 1e3)
+    return _with_raw(level, seconds, len(seconds), quiet).widened(reference_uncertainty(seconds))
 
 
-def _with_raw(middle: np.ndarray, seconds: Sequence[float], rounds: int, counted: int) -> Estimate:
-    """The estimate and its interval `middle`, beside what the clock said, where `counted` of `rounds` visits count."""
-    raw = np.quantile(seconds, (0, 0.5, 0.9, 0.99)) * 1e3
-    return Estimate(*map(float, middle), *map(float, raw), rounds=rounds, outliers=1 - counted / rounds)
+def _with_raw(middle: np.ndarray, seconds: Sequence[float] | np.ndarray, rounds: int, counted: int) -> Estimate:
+    """The estimate and its interval `middle` (3,), beside the raw times, where `counted` of `rounds` visits count."""
+    ms, low, high = middle.tolist()
+    minimum, p50, p90, p99 = (np.quantile(seconds, (0, 0.5, 0.9, 0.99)) * 1e3).tolist()
+    return Estimate(ms, low, high, minimum, p50, p90, p99, rounds, outliers=1 - counted / rounds)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,11 @@ class Origin:
 class LatencyTable:
     """Measured `rows` by `Block.key` (none where blocks were not measured), whole `networks`, and all they depend on.
 
-    `reference` is the reference network's own estimate, whose `ms` is the pace that every other figure is told at;
-    `overhead` is the empty network's, the cost of starting any run; `seconds` is how long measuring took. `model` is
-    the predictor fitted to all this, and `quality` its error on networks it had not seen. `flags` say what did not go
-    as asked. A published table has an `origin`, and no pace: nothing can be measured beside it.
+    `space` is the name of the space, or the reference that it was resolved from, see `references`. `reference` is the
+    reference network's own estimate: every other figure holds where that network takes `reference.ms`. `overhead` is
+    the empty network's, the cost of starting any run; `seconds` is how long measuring took. `model` is the predictor
+    fitted to all this, and `quality` its error on networks it had not seen. `flags` say what did not go as asked. A
+    published table has an `origin` and no reference: no measurement compares with it.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -91,9 +93,12 @@ class LatencyTable:
 
     @property
     def reference_seconds(self) -> float:
-        """Seconds of the reference network at which the figures are told. Raises `InputError` for a published table."""
+        """Seconds of the reference network in the session of this table. Raises `InputError` for a published one."""
         if self.reference is None:
-            raise InputError(f"the table of {self.device.device} is published data: no measurement compares with it")
+            raise InputError(
+                f"the table of {self.device.device} is published data: no measurement compares with it",
+                code="table.published", device=self.device.device,
+            )  # fmt: skip
         return self.reference.ms / 1e3
 
     @property
@@ -107,22 +112,28 @@ class LatencyTable:
         return _hash(json.loads(_TABLE.dump_json(self)))[:16]
 
     def require(self, space: SearchSpace | None = None, device: DeviceInfo | None = None) -> None:
-        """Raise `InputError` naming what differs where this is not the table of `space` and `device`."""
+        """Raise `InputError` naming what differs where this is not the table of `space` ("table.other-space") and of
+        `device` ("table.other-device")."""
         differences: list[str] = []
+        code = "table.other-device"
         if space is not None and self.fingerprint != space.fingerprint:
             mine, asked = (self.space, self.classes), (space.name, space.classes)
             same = " of another version" if mine == asked else f", not {asked[0]} of {asked[1]} classes"
             differences.append(f"space: {mine[0]} of {mine[1]} classes{same}")
+            code = "table.other-space"
         if device is not None:
             differences += self.device.differences(device)
         if differences:
-            raise InputError(f"this latency table is of another kind ({'; '.join(differences)}): profile again")
+            raise InputError(
+                f"this latency table is of another kind ({'; '.join(differences)}): profile again",
+                code=code, space=self.space, classes=self.classes, differences=differences,
+            )  # fmt: skip
 
     def predictor(self, space: SearchSpace, borrowed: Mapping[str, "LatencyTable"] | None = None) -> LatencyPredictor:
         """The predictor of latencies of `space` on the table's device.
 
-        `borrowed` are tables of the same space on other devices, by a name each: what they know is asked too, and the
-        model fitted anew. Raises `InputError` for a table of another space, and naming the row where one is missing.
+        `borrowed` are tables of the same space on other devices, by a name each: their costs are features too, and the
+        model is fitted anew. Raises `InputError` for a table of another space, and naming the row where one is missing.
         """
         self.require(space)
         columns = columns_of(space, self.rows, self.overhead)
@@ -144,13 +155,20 @@ def columns_of(space: SearchSpace, rows: Mapping[str, Estimate], overhead: Estim
         return {}
     starting = overhead.ms if overhead else 0.0
     blocks = Candidates.of(space).blocks
-    return {"table": np.array([0.0 if block.op == "skip" else row(rows, block).ms - starting for block in blocks])}
+    return {
+        "table": np.array(
+            [0.0 if block.op == "skip" else block_estimate(rows, block).ms - starting for block in blocks]
+        )
+    }
 
 
-def row(rows: Mapping[str, Estimate], block: Block) -> Estimate:
+def block_estimate(rows: Mapping[str, Estimate], block: Block) -> Estimate:
     """The row of `block`. Raises `InputError` naming it where there is none: a default would poison a search."""
     if block.key not in rows:
-        raise InputError(f"the latency table has no row for {block.key}: profile this space again")
+        raise InputError(
+            f"the latency table has no row for {block.key}: profile this space again",
+            code="table.missing-row", block=block.key,
+        )  # fmt: skip
     return rows[block.key]
 
 
@@ -164,14 +182,20 @@ def read_arch(text: str) -> Arch:
     try:
         return tuple(int(index) for index in text.split("-"))
     except ValueError:
-        raise InputError(f"{text!r} is not an architecture: give indices joined by '-', such as 2-6-0") from None
+        raise InputError(
+            f"{text!r} is not an architecture: give indices joined by '-', such as 2-6-0",
+            code="architecture.text", text=text,
+        ) from None  # fmt: skip
 
 
-def load(path: Path) -> LatencyTable:
+def load(path: str | PathLike[str]) -> LatencyTable:
     """Read a table. Raises `InputError` for a file that is absent, truncated, of another schema, or edited."""
+    path = Path(path)
     value = files.versioned(files.read_json(path, "latency table"), SCHEMA, path, "latency table", "profile again")
     if value.pop("sha256", None) != _hash(value):
-        raise InputError(f"{path} was changed after it was measured: profile again")
+        raise InputError(
+            f"{path} was changed after it was measured: profile again", code="table.changed", path=str(path)
+        )
     return files.parse(_TABLE, value, path)
 
 

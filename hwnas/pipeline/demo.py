@@ -18,7 +18,7 @@ from .. import devices
 from ..deploy.bundle import read_manifest
 from ..errors import InputError
 from ..files import parse, read_json, require_empty, versioned, write_json
-from ..latency.baseline import nearest_not_below, widths_of_mobilenet
+from ..latency.baseline import mobilenets_by_width, nearest_not_below
 from ..latency.stats import Estimate
 from ..latency.table import LatencyTable
 from ..latency.table import load as load_table
@@ -155,7 +155,7 @@ def demo(
     with clock.stage("search", f"the most accurate network within {asked_ms:g} ms"):
         found = search(table_path, asked_ms, out=out / "search", seed=seed, schedule=SCHEDULE)
     with clock.stage("baseline", "the width of MobileNetV2 that is as slow"), devices.get(DEVICE) as device:
-        widths = widths_of_mobilenet(table.classes, found.net().resolution)
+        widths = mobilenets_by_width(table.classes, found.net().resolution)
         rival, rival_ms = nearest_not_below(widths, asked_ms, device, table.reference_seconds)
     with clock.stage("train", f"both networks from scratch, {seeds} times each"):
         jobs = [Job(out / "search", out / f"{BUNDLE}-{i}", seed + i) for i in range(seeds)]

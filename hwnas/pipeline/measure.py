@@ -60,7 +60,7 @@ def measure(
         info = running.info  # before the breakdown, which may end the device
         where = _breakdown(running, model)
     return Measured(
-        str(target), info, found.estimates[KEY], found.reference_seconds, not found.late, found.flags, *where
+        str(target), info, found.estimates[KEY], found.reference_seconds, not found.imprecise, found.flags, *where
     )
 
 

@@ -9,11 +9,11 @@ from ..errors import InputError
 from ..latency.predictor import LatencyPredictor
 from ..latency.quality import Quality
 from ..latency.table import LatencyTable, load, read_arch, write_arch
+from ..latency.tables import find_table, space_of
 from ..space import published, registry
 from ..space.net import Net
 from ..space.recognise import find_arch
 from ..space.space import Arch, SearchSpace
-from .tables import find, space_of
 
 NET = "net.json"
 """The network in the folder of a search."""
@@ -63,11 +63,11 @@ def predict(
         raise InputError(f"a level is a share between 0 and 1, such as 0.9, not {level:g}")
     if not archs:
         raise InputError("there are no architectures to predict")
-    path = find(table)
+    path = find_table(table)
     latencies = load(path)
     space = space_of(latencies)
     picked = [_arch(given, latencies) for given in archs]
-    others = {str(other): load(other) for other in map(find, borrow)}
+    others = {str(other): load(other) for other in map(find_table, borrow)}
     if latencies in others.values():  # its held-out networks would not be unseen
         raise InputError(f"{path} is to borrow from itself: name tables of other devices")
     predictor = latencies.predictor(space, others)

@@ -13,17 +13,17 @@ import numpy as np
 from .. import devices
 from ..devices.base import Device
 from ..errors import InputError
-from ..latency.active import draw, least_sure
+from ..latency.active import most_uncertain, sample_architectures
 from ..latency.checkpoint import Checkpoint
 from ..latency.graph import empty, save
-from ..latency.learn import doubts, learn
+from ..latency.learn import learn, sanity_flags
 from ..latency.measure import Measurement, measure
 from ..latency.table import LatencyTable, Networks, read_arch, write_arch
+from ..latency.tables import FOLDER
 from ..progress import progress
 from ..space import registry
 from ..space.net import Block
 from ..space.space import Arch, SearchSpace
-from .tables import FOLDER
 
 EMPTY, NET = "empty", "net:"
 """Keys of the empty network, and, before its indices, of a whole one; other keys are blocks."""
@@ -96,7 +96,9 @@ def profile(
         session = _Profile(space, running, checkpoint, Path(folder), precision, seed)
         try:
             count = networks or (BESIDE if session.blocks else ALONE)
-            session.measure(draw(space, count, seed, even), time_limit if within is None else FIRST * time_limit)
+            session.measure(
+                sample_architectures(space, count, seed, even), time_limit if within is None else FIRST * time_limit
+            )
             table = session.table() if within is None else session.table_within(within, time_limit)
         except BaseException:
             if session.samples.visits:
@@ -145,7 +147,7 @@ class _Profile:
                 seed=self.seed,
                 samples=self.samples,
                 report=report,
-                keep=self.checkpoint.keep,
+                on_round=self.checkpoint.write_if_due,
             )
 
     def table_within(self, within: float, time_limit: float) -> LatencyTable:
@@ -167,7 +169,7 @@ class _Profile:
     def _wanted(self, table: LatencyTable) -> list[Arch]:
         """The architectures, none of them measured, that the predictor of `table` is least sure of."""
         count = ceil(MORE * len(self.archs))
-        return least_sure(table.predictor(self.space), count, self._rng, set(self.archs.values()))
+        return most_uncertain(table.predictor(self.space), count, self._rng, set(self.archs.values()))
 
     def table(self) -> LatencyTable:
         """The table of what was measured so far."""
@@ -191,7 +193,7 @@ class _Profile:
             seconds=self.samples.elapsed,
             flags=(*self.found.flags, *self._doubts(quality.within_10)),
         )
-        return replace(table, flags=(*table.flags, *doubts(table, self.space)))
+        return replace(table, flags=(*table.flags, *sanity_flags(table, self.space)))
 
     def _networks(self) -> Networks:
         """The whole networks as columns."""
@@ -201,7 +203,7 @@ class _Profile:
             ms=tuple(estimate.ms for estimate in found),
             low=tuple(estimate.low for estimate in found),
             high=tuple(estimate.high for estimate in found),
-            halves=tuple(self.samples.halves(key) for key in self.archs),
+            halves=tuple(self.samples.split_half_ms(key) for key in self.archs),
         )
 
     def _doubts(self, within_10: float) -> Iterator[str]:

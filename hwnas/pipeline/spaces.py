@@ -5,10 +5,10 @@ from typing import Any
 
 from ..errors import InputError
 from ..latency.table import load
+from ..latency.tables import find_table, space_of
 from ..space import registry
 from ..space.block import Block
 from ..space.space import Choice, SearchSpace, Slot
-from .tables import find, space_of
 
 
 def describe(name: str, classes: int | None = None, table: str | None = None) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _runs(block: Block) -> bool:
 
 def _latency(name: str, classes: int | None, wanted: str) -> tuple[dict[str, Any], SearchSpace]:
     """The latency of the fastest and of the slowest network as `wanted` predicts it, and the space of that table."""
-    path = find(wanted)
+    path = find_table(wanted)
     table = load(path)
     if table.space != name or classes not in (None, table.classes):
         asked = name if classes is None else f"{name} with {classes} classes"

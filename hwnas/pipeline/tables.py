@@ -1,47 +1,80 @@
-"""The latency tables that there are: found by name, described, compared and merged."""
+"""The latency tables: listed, described, compared and merged."""
 
-from dataclasses import asdict
+from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from ..devices.base import DeviceInfo
 from ..errors import InputError
 from ..latency.compare import Comparison, compare
-from ..latency.merge import merged
-from ..latency.table import LatencyTable, load
-from ..space import registry
-from ..space.space import SearchSpace
-
-FOLDER = Path("latency_tables")
-"""Where tables are looked for first, and where `profile` writes them."""
-
-INSTALLED = Path(__file__).parents[1] / "latency_tables"
-PACKAGED = INSTALLED if INSTALLED.is_dir() else Path(__file__).parents[2] / "latency_tables"
-"""Those that come with hwnas: in the package where a wheel was installed, else beside it, in the checkout."""
+from ..latency.merge import merge_tables
+from ..latency.quality import Quality
+from ..latency.table import LatencyTable, Origin, load
+from ..latency.tables import FOLDER, find_table, list_tables, load_table, space_of
 
 ENDS = 5
 """Blocks that are named at either end of the range."""
 
 
-def known(folder: Path = FOLDER) -> dict[str, Path]:
-    """The file of every table by name: those of `folder`, then the packaged ones whose name is not among them."""
-    files = [*sorted(PACKAGED.glob("*.json")), *sorted(folder.glob("*.json"))]
-    return dict(sorted({path.stem: path for path in files}.items()))
+@dataclass(frozen=True)
+class BlockLatency:
+    """A measured block, by its key."""
+
+    block: str
+    ms: float
 
 
-def find(name: str | Path) -> Path:
-    """The file of the table `name`: a path, or a name such as pixel3.fbnet. Raises `InputError` where there is none."""
-    path = Path(name)
-    if path.suffix == ".json" or len(path.parts) > 1:
-        return path
-    tables = known()
-    if path.name not in tables:
-        raise InputError(f"no latency table {str(name)!r}: there are {', '.join(tables) or 'none'}")
-    return tables[path.name]
+@dataclass(frozen=True)
+class TableDescription:
+    """All that a person wants to know of the table in the file `table`; latencies are in ms, ranges (lowest, highest).
+
+    `measured_ms` is the range of the measured networks, and `predicted_ms` that of all networks of the space.
+    `reference_ms` is the time of the reference network that the figures are scaled to, and `overhead_ms` that of an
+    empty network; None where the table is published.
+    """
+
+    table: Path
+    space: str
+    classes: int
+    date: str
+    precision: float | None
+    seconds: float | None
+    flags: tuple[str, ...]
+    identity: str
+    device: DeviceInfo
+    reference_ms: float | None
+    overhead_ms: float | None
+    blocks: int
+    networks: int
+    measured_ms: tuple[float, float]
+    predicted_ms: tuple[float, float]
+    quality: Quality
+    quality_text: str
+    origin: Origin | None
+    fastest_blocks: tuple[BlockLatency, ...]
+    slowest_blocks: tuple[BlockLatency, ...]
+
+    @property
+    def path(self) -> Path:
+        """The file of the table."""
+        return self.table
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """The merged `table`, and the file that it was written to."""
+
+    path: Path
+    table: LatencyTable
+
+    def __fspath__(self) -> str:
+        return str(self.path)
 
 
 def summaries(folder: Path = FOLDER) -> list[dict[str, Any]]:
-    """A row of facts for each table that is known; a file that is wrong has its error in place of them."""
-    return [{"name": name, **_summary(path)} for name, path in known(folder).items()]
+    """A row of facts for each table that there is; a file that is wrong has its error in place of them."""
+    return [{"name": name, **_summary(path)} for name, path in list_tables(folder).items()]
 
 
 def _summary(path: Path) -> dict[str, Any]:
@@ -62,54 +95,55 @@ def _summary(path: Path) -> dict[str, Any]:
     }
 
 
-def describe(name: str | Path) -> dict[str, Any]:
-    """All that a person wants to know of a table. Raises `InputError` for one that is absent or wrong."""
-    path = find(name)
+def describe(name: str | PathLike[str], space: str | None = None) -> TableDescription:
+    """Describe the table of a name or path. `space` is the caller's own reference, where the table's is not resolved.
+
+    Raises `InputError` for a table that is absent or wrong.
+    """
+    path = find_table(name)
     table = load(path)
-    fastest, slowest = table.predictor(space_of(table)).range()
-    rows = sorted(((row.ms, key) for key, row in table.rows.items()))
-    columns = ("space", "classes", "date", "precision", "seconds", "flags")
-    return {
-        "table": path,
-        **{column: getattr(table, column) for column in columns},
-        "identity": table.identity,
-        "device": asdict(table.device),
-        "pace_ms": table.reference and table.reference.ms,
-        "overhead_ms": table.overhead and table.overhead.ms,
-        "blocks": len(table.rows),
-        "networks": len(table.networks.ms),
-        "measured_ms": (min(table.networks.ms), max(table.networks.ms)),
-        "predicted_ms": (fastest, slowest),
-        "quality": asdict(table.quality),
-        "quality_text": str(table.quality),
-        "origin": table.origin and asdict(table.origin),
-        "fastest_blocks": [{"block": key, "ms": ms} for ms, key in rows[:ENDS]],
-        "slowest_blocks": [{"block": key, "ms": ms} for ms, key in rows[: -ENDS - 1 : -1]],
-    }
+    blocks = [BlockLatency(key, row.ms) for key, row in sorted(table.rows.items(), key=lambda row: (row[1].ms, row[0]))]
+    return TableDescription(
+        table=path,
+        space=table.space,
+        classes=table.classes,
+        date=table.date,
+        precision=table.precision,
+        seconds=table.seconds,
+        flags=table.flags,
+        identity=table.identity,
+        device=table.device,
+        reference_ms=table.reference.ms if table.reference else None,
+        overhead_ms=table.overhead.ms if table.overhead else None,
+        blocks=len(table.rows),
+        networks=len(table.networks.ms),
+        measured_ms=(min(table.networks.ms), max(table.networks.ms)),
+        predicted_ms=table.predictor(space_of(table, space)).range(),
+        quality=table.quality,
+        quality_text=str(table.quality),
+        origin=table.origin,
+        fastest_blocks=tuple(blocks[:ENDS]),
+        slowest_blocks=tuple(blocks[: -ENDS - 1 : -1]),
+    )
 
 
-def diff(first: str | Path, second: str | Path) -> Comparison:
-    """What differs between two tables of one space, see `compare`. Raises `InputError` for others."""
-    one, other = load(find(first)), load(find(second))
-    return compare(one, other, space_of(one))
+def diff(first: str | PathLike[str], second: str | PathLike[str], space: str | None = None) -> Comparison:
+    """Compare two tables of one space. Raises `InputError` for others."""
+    one, other = load_table(first), load_table(second)
+    return compare(one, other, space_of(one, space))
 
 
-def merge(first: str | Path, second: str | Path, out: str | Path) -> LatencyTable:
-    """Write what two tables of one device and space know, see `merged`, to the new file `out`.
+def merge(
+    first: str | PathLike[str], second: str | PathLike[str], out: str | PathLike[str], space: str | None = None
+) -> MergeResult:
+    """Merge two tables of one device and space, see `merge_tables`, into the new file `out`.
 
     Raises `InputError` for tables that cannot be merged, and where `out` exists.
     """
-    out = Path(out)
-    if out.exists():
-        raise InputError(f"{out} exists: name another file for the merged table")
-    one, other = load(find(first)), load(find(second))
-    table = merged(one, other, space_of(one))
-    table.save(out)
-    return table
-
-
-def space_of(table: LatencyTable) -> SearchSpace:
-    """The built-in space of a table. Raises `InputError` where there is none of that name, or it has changed."""
-    space = registry.get(table.space, table.classes)
-    table.require(space)
-    return space
+    path = Path(out)
+    if path.exists():
+        raise InputError(f"{path} exists: name another file for the merged table", code="table.exists", path=str(path))
+    one, other = load_table(first), load_table(second)
+    table = merge_tables(one, other, space_of(one, space))
+    table.save(path)
+    return MergeResult(path, table)

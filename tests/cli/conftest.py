@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hwnas import cli
-from hwnas.pipeline import tables
+from hwnas.latency import tables
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from hwnas.latency.active import draw
+from hwnas.latency.active import sample_architectures
 from hwnas.latency.predictor import LatencyPredictor
 from hwnas.latency.table import Networks, load, write_arch
 from hwnas.pipeline.predict import arch_of
@@ -19,7 +19,7 @@ SPACE = "mobilenetv3-32"
 def elastic_table(made_up_table):
     """A table of whole networks that take a ms for each million MACs, and a tenth."""
     space = registry.get(SPACE)
-    archs = draw(space, 12, seed=0)
+    archs = sample_architectures(space, 12, seed=0)
     ms = [0.1 + space.derive(arch).macs / 1e6 for arch in archs]
     fitted = LatencyPredictor(space, archs, ms)
     return made_up_table(

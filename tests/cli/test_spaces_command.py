@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from hwnas.latency.table import load
+from hwnas.latency.tables import PACKAGED
 from hwnas.pipeline.spaces import describe
-from hwnas.pipeline.tables import PACKAGED
 from hwnas.space import registry
 from hwnas.space.space import SearchSpace
 

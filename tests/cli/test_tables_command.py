@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hwnas.latency.table import Origin, load
-from hwnas.pipeline.tables import PACKAGED, find
+from hwnas.latency.tables import PACKAGED, find_table
 
 PUBLISHED = ["gold_6226.fbnet", "pixel3.fbnet", "raspi4.fbnet", "samsung_a50.fbnet", "titan_rtx.fbnet"]
 
@@ -69,10 +69,10 @@ def test_another_folder_is_listed(hwnas, no_packaged, measured, tmp_path):
 
 def test_a_table_is_found_by_name_or_path(monkeypatch, tmp_path, measured):
     monkeypatch.chdir(tmp_path)
-    assert find("pixel3.fbnet") == PACKAGED / "pixel3.fbnet.json"
+    assert find_table("pixel3.fbnet") == PACKAGED / "pixel3.fbnet.json"
     measured.save(tmp_path / "latency_tables" / "pixel3.fbnet.json")
-    assert find("pixel3.fbnet") == Path("latency_tables/pixel3.fbnet.json")
-    assert find("other/table.json") == Path("other/table.json")
+    assert find_table("pixel3.fbnet") == Path("latency_tables/pixel3.fbnet.json")
+    assert find_table("other/table.json") == Path("other/table.json")
 
 
 def test_show_tells_everything(hwnas, measured, tmp_path):
@@ -80,7 +80,13 @@ def test_show_tells_everything(hwnas, measured, tmp_path):
     table.save(tmp_path / "a.json")
     code, out, _ = hwnas("tables", "show", "a.json")
     assert code == 0
-    for words in (table.device.model, "pace_ms 0.15", "12 networks", "note: clock: it changed", str(table.quality)):
+    for words in (
+        table.device.model,
+        "reference_ms 0.15",
+        "12 networks",
+        "note: clock: it changed",
+        str(table.quality),
+    ):
         assert words in out
     _, out, _ = hwnas("tables", "show", "a.json", "--json")
     found = json.loads(out)
@@ -102,14 +108,14 @@ def test_diff_tells_pace_from_the_rest(hwnas, two):
     code, out, _ = hwnas("tables", "diff", *two, "--json")
     found = json.loads(out)
     assert code == 0
-    assert [line.split(":")[0] for line in found["identity"]] == ["date", "pace"]
+    assert [line.split(":")[0] for line in found["identity"]] == ["date", "reference"]
     for kind in ("blocks", "networks", "predictions"):
-        assert found["at_their_paces"][kind]["median"] == pytest.approx(0.1)
-        assert found["at_one_pace"][kind]["largest"] == pytest.approx(0, abs=1e-6)
+        assert found["at_own_reference"][kind]["median"] == pytest.approx(0.1)
+        assert found["at_same_reference"][kind]["largest"] == pytest.approx(0, abs=1e-6)
     assert found["spearman"] == pytest.approx(1)
     _, out, _ = hwnas("tables", "diff", *two)
-    assert "12 networks, both at one pace: apart by 0.00% (median), 0.00% at most" in out
-    assert "12 networks, each at its pace: apart by 10.00% (median)" in out
+    assert "12 networks, both at one reference time: they differ by 0.00% (median), 0.00% at most" in out
+    assert "12 networks, each at its own reference time: they differ by 10.00% (median)" in out
 
 
 def test_diff_names_what_is_furthest_apart(hwnas, two, tmp_path):
@@ -118,7 +124,7 @@ def test_diff_names_what_is_furthest_apart(hwnas, two, tmp_path):
     changed = replace(table.rows[key], ms=2 * table.rows[key].ms)
     replace(table, rows={**table.rows, key: changed}).save(tmp_path / "c.json")
     _, out, _ = hwnas("tables", "diff", "a.json", "c.json", "--json")
-    blocks = json.loads(out)["at_one_pace"]["blocks"]
+    blocks = json.loads(out)["at_same_reference"]["blocks"]
     assert blocks["worst"][0] == [key, table.rows[key].ms, changed.ms]
     assert (blocks["median"], blocks["largest"]) == (0, pytest.approx(1))
 
@@ -126,9 +132,9 @@ def test_diff_names_what_is_furthest_apart(hwnas, two, tmp_path):
 def test_published_tables_have_no_pace_to_compare_at(hwnas):
     _, out, _ = hwnas("tables", "diff", "pixel3.fbnet", "raspi4.fbnet", "--json")
     found = json.loads(out)
-    assert found["at_one_pace"] == {}
-    assert found["at_their_paces"].keys() == {"networks", "predictions"}
-    assert found["at_their_paces"]["networks"]["count"] == 5000
+    assert found["at_same_reference"] == {}
+    assert found["at_own_reference"].keys() == {"networks", "predictions"}
+    assert found["at_own_reference"]["networks"]["count"] == 5000
 
 
 def test_merge_writes_a_table(hwnas, two, tmp_path):
@@ -145,7 +151,7 @@ def test_merge_writes_a_table(hwnas, two, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"space": "imagenet"}, "no search space 'imagenet'"),
+        ({"space": "imagenet"}, "the space imagenet, which this latency table is of, cannot be resolved"),
         ({"fingerprint": "0"}, "of another version"),
         ({"origin": Origin("A Benchmark", "MIT"), "reference": None}, "does not hold how it was measured"),
     ],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hwnas.latency import active
-from hwnas.latency.active import draw, least_sure
+from hwnas.latency.active import most_uncertain, sample_architectures
 from hwnas.latency.predictor import LatencyPredictor
 from hwnas.space import registry
 
@@ -25,7 +25,7 @@ def pool_of(space, count=1000):
 def test_the_widest_is_the_first():
     predictor, pool = fitted(SPACE, 20, 0.03), pool_of(SPACE)
     relative = predictor.deviation(pool) / predictor.cost(pool)
-    (first,) = least_sure(predictor, 1, np.random.default_rng(5))
+    (first,) = most_uncertain(predictor, 1, np.random.default_rng(5))
     assert first == pool[relative.argmax()]
 
 
@@ -33,13 +33,13 @@ def test_each_is_the_widest_once_those_before_are_measured(monkeypatch):
     """By conditioning the covariance of the whole pool on one after another."""
     monkeypatch.setattr(active, "POOL", 100)
     predictor, pool = fitted(SPACE, 20, 0.03), pool_of(SPACE, 100)
-    unknown, noise = predictor.unknown(pool)
+    unknown, noise = predictor.uncertainty(pool)
     covariance, expected = unknown @ unknown.T, []
     for _ in range(8):
         best = int(np.diag(covariance).argmax())
         expected.append(pool[best])
         covariance = covariance - np.outer(covariance[best], covariance[best]) / (covariance[best, best] + noise**2)
-    assert least_sure(predictor, 8, np.random.default_rng(5)) == expected
+    assert most_uncertain(predictor, 8, np.random.default_rng(5)) == expected
     widest = np.argsort(-(unknown**2).sum(axis=1))[:8]
     assert expected != [pool[index] for index in widest], "they would be much alike"
 
@@ -47,27 +47,27 @@ def test_each_is_the_widest_once_those_before_are_measured(monkeypatch):
 @pytest.mark.parametrize("noise", [0.0, 0.3])
 def test_none_comes_twice(space, noise):
     """Not even where noise leaves those that were chosen the widest, nor where the space has no more."""
-    found = least_sure(fitted(space, 10, noise), 20, np.random.default_rng(0))
+    found = most_uncertain(fitted(space, 10, noise), 20, np.random.default_rng(0))
     assert len(set(found)) == 20
-    assert len(least_sure(fitted(space, 10, noise), 50, np.random.default_rng(0))) == space.size == 24
+    assert len(most_uncertain(fitted(space, 10, noise), 50, np.random.default_rng(0))) == space.size == 24
 
 
 def test_none_is_measured_again(space):
     predictor, archs = fitted(space, 10, 0.3), set(np.ndindex(*space.choices))
     measured = set(sorted(archs)[:20])
-    assert set(least_sure(predictor, 20, np.random.default_rng(0), measured)) == archs - measured
-    assert least_sure(predictor, 20, np.random.default_rng(0), archs) == []
+    assert set(most_uncertain(predictor, 20, np.random.default_rng(0), measured)) == archs - measured
+    assert most_uncertain(predictor, 20, np.random.default_rng(0), archs) == []
 
 
 def test_measuring_them_teaches_more_than_measuring_random_ones():
     predictor = fitted(SPACE, 15, 0.03)
     asked = pool_of(SPACE)
-    chosen = least_sure(predictor, 15, np.random.default_rng(1))
-    drawn = draw(SPACE, 15, seed=1, even=False)
+    chosen = most_uncertain(predictor, 15, np.random.default_rng(1))
+    drawn = sample_architectures(SPACE, 15, seed=1, even=False)
 
     def left(archs):
         """Mean variance that is left at `asked` after `archs`."""
-        unknown, noise = predictor.unknown([*asked, *archs])
+        unknown, noise = predictor.uncertainty([*asked, *archs])
         mine, told = unknown[: len(asked)], unknown[len(asked) :]
         shared = mine @ told.T
         taken = np.linalg.solve(told @ told.T + noise**2 * np.eye(len(told)), shared.T)
@@ -77,8 +77,15 @@ def test_measuring_them_teaches_more_than_measuring_random_ones():
 
 
 def test_drawn_over_the_whole_range():
-    macs = [[SPACE.derive(arch).macs for arch in draw(SPACE, 60, seed=0, even=even)] for even in (False, True)]
-    assert len(set(draw(SPACE, 60, seed=0))) == 60
+    macs = [
+        [SPACE.derive(arch).macs for arch in sample_architectures(SPACE, 60, seed=0, even=even)]
+        for even in (False, True)
+    ]
+    assert len(set(sample_architectures(SPACE, 60, seed=0))) == 60
     assert min(macs[1]) < 0.8 * min(macs[0])
     assert max(macs[1]) > 1.1 * max(macs[0])
-    assert draw(SPACE, 60, seed=0) == draw(SPACE, 60, seed=0) != draw(SPACE, 60, seed=1)
+    assert (
+        sample_architectures(SPACE, 60, seed=0)
+        == sample_architectures(SPACE, 60, seed=0)
+        != sample_architectures(SPACE, 60, seed=1)
+    )

@@ -13,7 +13,7 @@ def test_a_table_is_not_apart_from_itself(table, space):
     found = compare(table, table, space)
     assert found.identity == ()
     assert found.spearman == pytest.approx(1)
-    for kinds in (found.at_their_paces, found.at_one_pace):
+    for kinds in (found.at_own_reference, found.at_same_reference):
         assert {kind: apart.count for kind, apart in kinds.items()}["networks"] == 24
         assert all(apart.largest == 0 for apart in kinds.values())
 
@@ -22,16 +22,16 @@ def test_what_only_one_has_is_left_out(table, space):
     columns = ("archs", "ms", "low", "high", "halves")
     networks = table.networks
     few = replace(networks, **{name: getattr(networks, name)[:10] for name in columns})
-    assert compare(table, replace(table, networks=few), space).at_one_pace["networks"].count == 10
+    assert compare(table, replace(table, networks=few), space).at_same_reference["networks"].count == 10
     rest = replace(networks, **{name: getattr(networks, name)[10:] for name in columns})
     found = compare(replace(table, networks=few), replace(table, networks=rest), space)
-    assert found.at_one_pace.keys() == {"blocks", "predictions"}
+    assert found.at_same_reference.keys() == {"blocks", "predictions"}
 
 
 def test_the_worst_come_first_and_have_a_sign(table, space):
     factors = {key: 1 + 0.01 * index for index, key in enumerate(table.rows)}
     rows = {key: replace(row, ms=row.ms * factors[key]) for key, row in table.rows.items()}
-    blocks = compare(table, replace(table, rows=rows), space).at_one_pace["blocks"]
+    blocks = compare(table, replace(table, rows=rows), space).at_same_reference["blocks"]
     assert [name for name, _, _ in blocks.worst] == list(reversed(table.rows))[:WORST]
     for name, ours, theirs in blocks.worst:
         assert theirs / ours == pytest.approx(factors[name])
@@ -40,16 +40,16 @@ def test_the_worst_come_first_and_have_a_sign(table, space):
 def test_the_pace_is_taken_out_of_what_is_told_at_it(table, space):
     faster = replace(table, reference=replace(table.reference, ms=table.reference.ms / 2))
     found = compare(table, faster, space)
-    assert found.at_their_paces["blocks"].largest == 0
-    assert found.at_one_pace["blocks"].median == pytest.approx(1)
-    assert found.identity == ("pace: 0.1 ms, not 0.05 ms",)
+    assert found.at_own_reference["blocks"].largest == 0
+    assert found.at_same_reference["blocks"].median == pytest.approx(1)
+    assert found.identity == ("reference: 0.1 ms, not 0.05 ms",)
 
 
 def test_published_figures_have_no_pace(table, space):
     published = replace(table, reference=None, rows={}, overhead=None, origin=Origin("paper", "MIT"))
     found = compare(table, published, space)
-    assert found.at_one_pace == {}
-    assert found.at_their_paces.keys() == {"networks", "predictions"}
+    assert found.at_same_reference == {}
+    assert found.at_own_reference.keys() == {"networks", "predictions"}
     assert "origin: measured, not paper" in found.identity
 
 

@@ -8,7 +8,7 @@ from hwnas.errors import InputError
 from hwnas.latency import active, bayes
 from hwnas.latency import features as features_room
 from hwnas.latency import predictor as predictor_room
-from hwnas.latency.active import draw, least_sure
+from hwnas.latency.active import most_uncertain, sample_architectures
 from hwnas.latency.candidates import Candidates
 from hwnas.latency.features import features
 from hwnas.latency.predictor import LatencyPredictor
@@ -99,7 +99,7 @@ def test_weights_of_features_and_costs_of_candidates_say_the_same(elastic, monke
     archs, asked = drawn(elastic, 30), every_arch(elastic)[::50]
     labels = additive(elastic, archs)
     by_weights = LatencyPredictor(elastic, archs, labels)
-    unknown, _ = by_weights.unknown(asked)
+    unknown, _ = by_weights.uncertainty(asked)
     candidates, count = features(elastic, {}).values.shape
     assert unknown.shape[1] == 1 + count < 1 + candidates
 
@@ -113,7 +113,7 @@ def test_weights_of_features_and_costs_of_candidates_say_the_same(elastic, monke
 
     monkeypatch.setattr(predictor_room, "_basis", costs)
     by_costs = LatencyPredictor(elastic, archs, labels)
-    assert by_costs.unknown(asked)[0].shape[1] == 1 + candidates
+    assert by_costs.uncertainty(asked)[0].shape[1] == 1 + candidates
     np.testing.assert_allclose(by_weights.cost(asked), by_costs.cost(asked), rtol=1e-3)
     np.testing.assert_allclose(by_weights.deviation(asked), by_costs.deviation(asked), rtol=0.05)
 
@@ -177,16 +177,19 @@ def test_another_device_lends_its_costs(elastic, predictor):
 
 def test_what_is_unknown_adds_up(elastic, predictor):
     archs = every_arch(elastic)[::50]
-    unknown, noise = predictor.unknown(archs)
+    unknown, noise = predictor.uncertainty(archs)
     relative = predictor.deviation(archs) / predictor.cost(archs)
     np.testing.assert_allclose(relative**2, (unknown**2).sum(axis=1) + noise**2)
-    chosen = least_sure(predictor, 5, np.random.default_rng(0))
+    chosen = most_uncertain(predictor, 5, np.random.default_rng(0))
     assert len(set(chosen)) == 5
     assert all(elastic.check(arch) for arch in chosen)
 
 
 def test_networks_are_drawn_over_the_whole_range_by_shared_options(elastic):
-    macs = [sorted(elastic.derive(arch).macs for arch in draw(elastic, 60, 0, even)) for even in (False, True)]
+    macs = [
+        sorted(elastic.derive(arch).macs for arch in sample_architectures(elastic, 60, 0, even))
+        for even in (False, True)
+    ]
     ends = [elastic.derive(arch).macs for arch in (elastic.smallest, elastic.largest)]
     assert macs[1][3] < 0.8 * macs[0][3]
     assert macs[1][-3] > 1.1 * macs[0][-3]

@@ -24,7 +24,7 @@ def models(space, tmp_path):
 def test_finds_the_true_times_under_drift(drifting, models, true_seconds, tmp_path):
     reference_seconds = true_seconds(save(REFERENCE, tmp_path / "reference.onnx"))
     found = measure(drifting(), models, precision=0.02, reference_seconds=reference_seconds)
-    assert found.late == ()
+    assert found.imprecise == ()
     for key, path in models.items():
         assert found.estimates[key].ms == pytest.approx(true_seconds(path) * 1e3, rel=0.02)
         assert found.estimates[key].precision <= 0.02
@@ -47,7 +47,7 @@ def test_told_at_one_pace_two_sessions_agree(drifting, models):
 def test_stops_at_the_time_limit_and_says_so(drifting, models):
     device = drifting()
     found = measure(device, models, precision=1e-9, time_limit=1e-9)
-    assert set(found.late) == set(models)
+    assert set(found.imprecise) == set(models)
     assert {estimate.rounds for estimate in found.estimates.values()} == {module.MIN_ROUNDS}
     assert device.models == {}, "what was loaded must be unloaded"
 
@@ -166,7 +166,7 @@ def test_what_is_exact_is_left_alone(drifting, models):
 def test_goes_on_from_samples(drifting, models):
     samples = Samples()
     kept = []
-    measure(drifting(), models, time_limit=1e-9, samples=samples, keep=lambda now: kept.append(now.elapsed))
+    measure(drifting(), models, time_limit=1e-9, samples=samples, on_round=lambda now: kept.append(now.elapsed))
 
     class WarmingUp(drifting):
         def time(self, visits):
@@ -233,7 +233,7 @@ def test_measures_files_and_folders(space, tmp_path):
     (tmp_path / "net.json").write_text(json.dumps(net.to_json()))
     for target in (model, tmp_path, tmp_path / "net.json"):
         found = measure_target(target, time_limit=0.2)
-        assert found.latency.ms > 0
+        assert found.imprecisency.ms > 0
         assert found.device.device == "cpu"
     for wrong in ("absent.onnx", "folder"):
         (tmp_path / "folder").mkdir(exist_ok=True)
@@ -246,4 +246,4 @@ def test_a_finished_session_goes_on_with_nothing(drifting, models):
     first = measure(drifting(), models, precision=0.02, samples=samples)
     again = measure(drifting(), models, precision=0.02, time_limit=1e-9, samples=samples)
     assert again == first
-    assert again.late == ()
+    assert again.imprecise == ()

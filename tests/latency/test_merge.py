@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hwnas.errors import InputError
-from hwnas.latency.merge import merged
+from hwnas.latency.merge import merge_tables
 from hwnas.latency.table import Origin
 
 
@@ -35,7 +35,7 @@ def part(table, rows, start, stop, factor=1.0, width=0.01):
 
 def test_two_parts_make_the_whole(table, space):
     keys = list(table.rows)
-    whole = merged(part(table, keys, 0, 14), part(table, keys, 10, 24, factor=1.3), space)
+    whole = merge_tables(part(table, keys, 0, 14), part(table, keys, 10, 24, factor=1.3), space)
     assert whole.networks.archs == table.networks.archs
     assert whole.reference_seconds == table.reference_seconds
     np.testing.assert_allclose(whole.networks.ms, table.networks.ms)
@@ -56,7 +56,7 @@ def test_of_two_estimates_the_one_that_is_known_better_is_kept(table, space):
     vague = part(table, keys, 0, 24, factor=1.5, width=0.1)
     vague = replace(vague, reference=table.reference)  # as if all were half as slow again by mistake
     for first, second in ((exact, vague), (vague, exact)):
-        found = merged(first, second, space)
+        found = merge_tables(first, second, space)
         assert found.rows == exact.rows
         assert found.networks == exact.networks
         assert found.overhead == exact.overhead
@@ -65,7 +65,7 @@ def test_of_two_estimates_the_one_that_is_known_better_is_kept(table, space):
 def test_time_and_flags_are_of_both(table, space):
     first = replace(table, flags=("clock: a", "pace: b"), date="2020-01-03")
     second = replace(table, flags=("pace: b", "heat: c"), date="2020-01-02", precision=0.02)
-    found = merged(first, second, space)
+    found = merge_tables(first, second, space)
     assert found.flags == ("clock: a", "pace: b", "heat: c")
     assert (found.date, found.seconds, found.precision) == ("2020-01-03", 2.0, 0.02)
 
@@ -82,15 +82,15 @@ def test_time_and_flags_are_of_both(table, space):
 def test_others_are_refused(table, space, change, complaint):
     for tables in ((table, change(table)), (change(table), table)):
         with pytest.raises(InputError, match=complaint.split(":")[0]) as caught:
-            merged(*tables, space)
+            merge_tables(*tables, space)
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=complaint):
-        merged(table, change(table), space)
+        merge_tables(table, change(table), space)
 
 
 def test_predictions_that_are_not_above_0_are_flagged(table, space):
     ms = np.exp(np.random.default_rng(2).normal(0, 3, len(table.networks.ms)))
     bad = replace(table, rows={}, networks=replace(table.networks, ms=tuple(ms.tolist())))
-    assert merged(table, table, space).flags == ()
-    (flag,) = merged(bad, bad, space).flags
+    assert merge_tables(table, table, space).flags == ()
+    (flag,) = merge_tables(bad, bad, space).flags
     assert re.match(r"predictions: they begin at -.* ms, not above 0", flag)

@@ -143,9 +143,9 @@ def test_quality_is_that_at_networks_not_seen(predictor):
 def test_more_labels_leave_less_unknown(predictor):
     archs, asked = drawn(300), drawn(100, 99)
     more = LatencyPredictor(SPACE, archs, odd(archs))
-    before, after = (np.linalg.norm(found.unknown(asked)[0], axis=1) for found in (predictor, more))
+    before, after = (np.linalg.norm(found.uncertainty(asked)[0], axis=1) for found in (predictor, more))
     assert np.median(after) < 0.7 * np.median(before)
-    unknown, noise = more.unknown(asked)
+    unknown, noise = more.uncertainty(asked)
     relative = more.deviation(asked) / more.cost(asked)
     np.testing.assert_allclose(relative**2, (unknown**2).sum(axis=1) + noise**2)
 

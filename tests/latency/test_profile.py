@@ -229,10 +229,10 @@ def test_killed_and_started_again(tmp_path):
 
 def test_checkpoints_are_not_written_all_the_time(tmp_path):
     kept = checkpoint.Checkpoint(tmp_path / "a.partial", {})
-    kept.keep(checkpoint.Samples())
+    kept.write_if_due(checkpoint.Samples())
     assert not kept.path.exists()
     kept._written -= checkpoint.EVERY
-    kept.keep(checkpoint.Samples())
+    kept.write_if_due(checkpoint.Samples())
     assert kept.path.exists()
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hwnas.latency.published import settled
+from hwnas.latency.published import steady_mask
 
 
 def test_slow_stretches_are_left_out_and_slow_networks_are_not():
@@ -11,7 +11,7 @@ def test_slow_stretches_are_left_out_and_slow_networks_are_not():
     ms[[100, 250]] *= 3
     ms[:40] *= 1.5
     ms[200:240] *= 1.3
-    found = settled(ms)
+    found = steady_mask(ms)
     assert not found[:35].any()
     assert not found[205:235].any()
     assert found[50:190].all()
@@ -19,4 +19,4 @@ def test_slow_stretches_are_left_out_and_slow_networks_are_not():
 
 
 def test_shorter_than_a_window():
-    np.testing.assert_array_equal(settled(np.array([1.0, 1.0, 5.0])), [True] * 3)
+    np.testing.assert_array_equal(steady_mask(np.array([1.0, 1.0, 5.0])), [True] * 3)

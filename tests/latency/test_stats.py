@@ -172,6 +172,6 @@ def test_halves_are_of_the_quiet_visits():
     samples = Samples(reference=[1.0] * 20)
     quiet = [(np.array([seconds]), 1.0) for seconds in (2.0, 3.0) * 10]
     samples.visits["a"] = [*quiet[:9], *[(np.array([9.0]), 1.3)] * 5, *quiet[9:]]
-    assert samples.halves("a") == (2000, 3000)
+    assert samples.split_half_ms("a") == (2000, 3000)
     samples.visits["never quiet"] = [(np.array([2.6]), 1.3), (np.array([3.9]), 1.3)]
-    assert samples.halves("never quiet") == pytest.approx((2000, 3000))
+    assert samples.split_half_ms("never quiet") == pytest.approx((2000, 3000))

@@ -28,7 +28,7 @@ def measured_by_macs(monkeypatch, made_up_table):
 
 
 def test_the_rival_is_the_fastest_that_is_not_below_the_budget(measured_by_macs):
-    nets = baseline.widths_of_mobilenet(10, 32)
+    nets = baseline.mobilenets_by_width(10, 32)
     macs = [net.macs / 1e6 for net in nets]
     assert macs == sorted(set(macs))
     for budget in (macs[0] / 2, macs[3], macs[3] + 1e-3, macs[-1]):
