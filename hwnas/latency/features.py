@@ -6,12 +6,13 @@ position a cost of its own, and a prior on the weights of the features says whic
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
-from math import prod
+from typing import get_args
 
 import numpy as np
 
+from ..space.layer import Joint
 from ..space.net import Block, Layer
 from ..space.space import Position, SearchSpace
 from .candidates import Candidates
@@ -19,6 +20,9 @@ from .candidates import Candidates
 BLOCKS = 500
 """Distinct blocks at most that are features each. Where choices are shared there are thousands, each in few networks:
 no label would tell of them what their sizes do not."""
+
+JOINTS = frozenset(get_args(Joint))
+"""Kinds of layers that part and join paths."""
 
 DRAWN = 1000
 """Random networks that show how much a feature varies where the positions share choices."""
@@ -88,43 +92,34 @@ def _of_block(block: Block, stage: str, named: bool) -> Iterator[tuple[str, str,
     if named:
         yield "block", block.key, 1.0
     yield "depth", "depth", 1.0
-    for kind, quantities in (*((_kind(layer), _quantities(layer)) for layer in block.layers), *_joins(block)):
-        for quantity, value in quantities.items():
+    for layer in sorted(block.layers, key=lambda layer: layer.kind in JOINTS):  # fitted models know this order
+        for quantity, value in _quantities(layer).items():
             yield quantity, "sum", value
-            yield f"{quantity} by kind of layer", kind, value
-        yield "macs by stage", stage, quantities.get("macs", 0.0)
+            yield f"{quantity} by kind of layer", _kind(layer), value
+        yield "macs by stage", stage, layer.macs
+
+
+NO_OPERATION = frozenset({"cin", "cout", "height", "width", "stride", "expansion", "mid", "se", "act", "residual"})
+"""Fields of `Block` that do not say what sort of block it is, or in which sorts are only alike."""
 
 
 def _operation(block: Block) -> str:
     """What sort of block it is, whatever its channels: expansions are alike to the nearest half."""
-    expansion = round(2 * block.expanded / block.cin) / 2
-    squeezed = f"se{block.se > 0}{' hard' * block.hard}"
-    return f"{block.op} k{block.kernel} e{expansion} g{block.groups} {squeezed}{' pooled' * block.pooled}"
-
-
-def _joins(block: Block) -> Iterator[tuple[str, dict[str, float]]]:
-    """How the paths part and join, which computes next to nothing but moves memory: each by its kind and costs."""
-    output = block.cout * prod(block.out)
-    if block.residual:
-        yield "add", {"traffic": 3.0 * output, "layers": 1.0}
-    if block.split:
-        yield "split", {"traffic": 2.0 * block.cin * block.height * block.width, "layers": 2.0}
-    if block.joined:
-        yield "concat", {"traffic": 2.0 * output, "layers": 1.0}
+    told = {field.name: getattr(block, field.name) for field in fields(block) if field.name not in NO_OPERATION}
+    return f"{told} e{round(2 * block.expanded / block.cin) / 2} se{block.se > 0}"
 
 
 def _quantities(layer: Layer) -> dict[str, float]:
     """What a layer costs on any device: work, memory read and written (elements, for one image), and being there."""
-    pixels = prod(layer.out)
-    read = 0 if layer.kind == "zero" else layer.cin * layer.stride**2
-    traffic = pixels * (read + layer.cout)
-    return {"macs": layer.macs, "traffic": traffic, "params": layer.weights, "layers": 1.0}
+    return {"macs": layer.macs, "traffic": layer.traffic, "params": layer.weights, "layers": 1.0}
 
 
 def _kind(layer: Layer) -> str:
-    """Layers of one kind run in one kernel of a runtime."""
-    depthwise = layer.groups == layer.cin > 1
-    return f"{layer.kind} {layer.name} k{layer.kernel}{' depthwise' * depthwise} {layer.act}{' hard' * layer.hard}"
+    """Layers of one kind run in one kernel of a runtime, on whichever path they are."""
+    if layer.kind in JOINTS:
+        return layer.kind
+    name = layer.name.rpartition(".")[2]
+    return f"{layer.kind} {name} k{layer.kernel}{' depthwise' * layer.depthwise} {layer.act}{' hard' * layer.hard}"
 
 
 def _stage(position: Position) -> str:

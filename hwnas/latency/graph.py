@@ -5,14 +5,17 @@ operators in the same order, and weights of the same names, so a time measured h
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import count
 from pathlib import Path
+from typing import Any, assert_never
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from .. import files
+from ..space.fold import fold
 from ..space.net import Act, Block, Layer, Net
 
 OPSET = 20
@@ -29,8 +32,8 @@ class _Graph:
         self._rng = np.random.default_rng(seed)
         self._names = count()
 
-    def node(self, op: str, *inputs: str, **attributes: object) -> str:
-        """One operator with one output."""
+    def node(self, op: str, *inputs: str, **attributes: Any) -> str:
+        """One operator with one output; `attributes` are of any type that ONNX has."""
         name = f"{op.lower()}_{next(self._names)}"
         self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
         return name
@@ -59,13 +62,16 @@ class _Graph:
             case "relu":
                 return self.node("Relu", x)
             case "relu6":
-                low, high = self.constant("zero", np.float32(0)), self.constant("six", np.float32(6))
+                low, high = self.constant("zero", np.array(0, np.float32)), self.constant("six", np.array(6, np.float32))
                 return self.node("Clip", x, low, high)
             case "hswish":
                 return self.node("HardSwish", x)
             case "swish":
                 return self.node("Mul", x, self.node("Sigmoid", x))
-        return x
+            case "":
+                return x
+            case _:
+                assert_never(act)
 
     def mean(self, x: str) -> str:
         """The average over height and width, which stay as 1 × 1."""
@@ -105,9 +111,14 @@ class _Graph:
         weight = self.random(f"{name}.weight", layer.cout, layer.cin)
         return self.node("Gemm", x, weight, self.random(f"{name}.bias", layer.cout), transB=1)
 
-    def layer(self, x: str, layer: Layer, prefix: str) -> str:
-        """One layer of a block's walk."""
-        name = f"{prefix}.{layer.name}"
+    def every_second(self, x: str, first: int) -> str:
+        """Every second channel of `x`, from the `first`."""
+        bounds = (("first", first), ("last", np.iinfo(np.int64).max), ("axis", 1), ("step", 2))
+        return self.node("Slice", x, *(self.constant(f"{name}_{value}", np.array([value])) for name, value in bounds))
+
+    def layer(self, inputs: Sequence[str], layer: Layer, prefix: str) -> str:
+        """One layer of a block's walk, whose weights begin with `prefix`."""
+        name, x = f"{prefix}.{layer.name}", inputs[0]
         match layer.kind:
             case "conv":
                 y = self.conv(x, name, layer.cin, layer.cout, layer.kernel, layer.stride, layer.groups)
@@ -124,49 +135,49 @@ class _Graph:
                 return self.reshape(self.mean(x), layer.cout)
             case "linear":
                 return self.activation(self.linear(x, layer, name), layer.act)
+            case "split":
+                return self.every_second(x, layer.offset)
+            case "add":
+                return reduce(lambda total, other: self.node("Add", total, other), inputs)
+            case "concat":
+                return self.node("Concat", *inputs, axis=1)
+            case _:
+                assert_never(layer.kind)
 
-    def every(self, x: str, first: int) -> str:
-        """Every second channel of `x`, from the `first`."""
-        bounds = (("first", first), ("last", np.iinfo(np.int64).max), ("axis", 1), ("step", 2))
-        return self.node("Slice", x, *(self.constant(f"{name}_{value}", np.array([value])) for name, value in bounds))
+    def block(self, inputs: Sequence[str], block: Block, prefix: str) -> str:
+        """Every layer of `block` on what its sources gave."""
+        return fold(block.wiring, inputs, lambda index, values: self.layer(values, block.layers[index], prefix))
 
-    def block(self, x: str, block: Block, prefix: str) -> str:
-        """Every layer of each path of `block`, and the two joined as they are in the block."""
-        passed, y = (self.every(x, 0), self.every(x, 1)) if block.split else (x, x)
-        for layer in block.main:
-            y = self.layer(y, layer, prefix)
-        for layer in block.shortcut:
-            passed = self.layer(passed, layer, f"{prefix}.shortcut")
-        if block.joined:
-            return self.node("Concat", passed, y, axis=1)
-        return self.node("Add", passed, y) if block.residual else y
-
-    def model(self, x: str, y: str, before: Sequence[int], after: Sequence[int]) -> onnx.ModelProto:
-        """The finished model from `x` to `y`, of these shapes without the batch, whose size is free."""
-        given, made = (
+    def model(self, inputs: Sequence[str], y: str, before: Sequence[int], after: Sequence[int]) -> onnx.ModelProto:
+        """The finished model from `inputs` to `y`, of these shapes without the batch, whose size is free."""
+        *given, made = (
             helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
-            for name, shape in ((x, before), (y, after))
+            for name, shape in (*((x, before) for x in inputs), (y, after))
         )
         weights = [numpy_helper.from_array(np.asarray(value), name) for name, value in self.weights.items()]
-        graph = helper.make_graph(self.nodes, "hwnas", [given], [made], weights)
+        graph = helper.make_graph(self.nodes, "hwnas", given, [made], weights)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
 
 
 def graph(part: Block | Net, seed: int = 0) -> onnx.ModelProto:
-    """The inference graph of `part` from `images` (batch, cin, H, W), float32, with weights drawn from `seed`."""
+    """The inference graph of `part`, with weights drawn from `seed`. The input is `images` (batch, cin, H, W), float32;
+    those of a block that joins several are `images`, `images_2`, `images_3` and so on."""
     blocks = part.blocks if isinstance(part, Net) else (part,)
     made, first, last = _Graph(seed), blocks[0], blocks[-1]
-    y = "images"
-    for index, block in enumerate(blocks):
-        y = made.block(y, block, str(index))
+    if isinstance(part, Net):
+        inputs = ["images"]
+        y = fold(part.wiring, inputs, lambda index, values: made.block(values, blocks[index], str(index)))
+    else:
+        inputs = ["images", *(f"images_{index}" for index in range(2, part.fan_in + 1))]
+        y = made.block(inputs, part, "0")
     after = (last.cout,) if last.op == "classifier" else (last.cout, *last.out)
-    return made.model("images", y, (first.cin, first.height, first.width), after)
+    return made.model(inputs, y, (first.cin, first.height, first.width), after)
 
 
 def empty() -> onnx.ModelProto:
     """The smallest graph, one number to its positive part: its time is what starting any run costs."""
     made = _Graph(0)
-    return made.model("images", made.activation("images", "relu"), (1,), (1,))
+    return made.model(["images"], made.activation("images", "relu"), (1,), (1,))
 
 
 def save(part: Block | Net, path: Path, seed: int = 0) -> Path:

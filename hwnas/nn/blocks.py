@@ -1,12 +1,16 @@
 """A `Block` as a torch module, built from the block's own walk."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from functools import reduce
+from typing import TypeVar, assert_never
 
 import torch
 from torch import nn
 
+from ..space.fold import fold
 from ..space.net import Act, Block, Layer
+
+M = TypeVar("M", bound=nn.Module)
 
 ACTIVATIONS: dict[Act, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(inplace=True),
@@ -32,7 +36,8 @@ class SqueezeExcite(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Features (N, C, H, W) to features of the same shape."""
         squeezed = x.mean((2, 3), keepdim=True)
-        return x * self.gate(self.expand(self.act(self.reduce(squeezed))))
+        weighted: torch.Tensor = x * self.gate(self.expand(self.act(self.reduce(squeezed))))
+        return weighted
 
 
 class Zero(nn.Module):
@@ -47,8 +52,36 @@ class Zero(nn.Module):
         return x.new_zeros(x.shape[0], *self.shape).to(memory_format=torch.channels_last)
 
 
+class EverySecond(nn.Module):
+    """Every second channel, from the one at the layer's `offset`."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.offset = layer.offset
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features (N, C, H, W) to a view (N, C / 2, H, W)."""
+        return x[:, self.offset :: 2]
+
+
+class Add(nn.Module):
+    """The sum of all inputs."""
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Several features of one shape to one."""
+        return reduce(torch.add, inputs)
+
+
+class Concat(nn.Module):
+    """The channels of all inputs, one input after the other."""
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Features (N, C₁, H, W), (N, C₂, H, W), … to (N, C₁ + C₂ + …, H, W)."""
+        return torch.cat(inputs, 1)
+
+
 def modules(layer: Layer, eps: float = 1e-5) -> Iterator[tuple[str, nn.Module]]:
-    """The named torch modules of one layer, in order."""
+    """The named torch modules of one layer, in order; the first takes as many inputs as the layer has sources."""
     padding = layer.kernel // 2
     match layer.kind:
         case "conv":
@@ -70,12 +103,41 @@ def modules(layer: Layer, eps: float = 1e-5) -> Iterator[tuple[str, nn.Module]]:
             yield "flatten", nn.Flatten()
         case "linear":
             yield layer.name, nn.Linear(layer.cin, layer.cout)
+        case "split":
+            yield layer.name, EverySecond(layer)
+        case "add":
+            yield layer.name, Add()
+        case "concat":
+            yield layer.name, Concat()
+        case _:
+            assert_never(layer.kind)
     if layer.act and layer.kind != "se":
         yield f"{layer.name}_act", ACTIVATIONS[layer.act]()
 
 
-def _sequence(layers: Iterable[Layer], eps: float) -> OrderedDict[str, nn.Module]:
-    return OrderedDict(named for layer in layers for named in modules(layer, eps))
+def attach(parent: nn.Module, name: str, module: nn.Module) -> None:
+    """Make `module` the child `name` of `parent`; the dots in the name are modules in between."""
+    first, _, rest = name.partition(".")
+    if not rest:
+        parent.add_module(first, module)
+        return
+    if first not in parent._modules:
+        parent.add_module(first, nn.Sequential())  # as a Sequential its norms are found and folded at export
+    attach(parent.get_submodule(first), rest, module)
+
+
+def find(parent: nn.Module, name: str) -> nn.Module | None:
+    """The child `name` of `parent`, as `attach` names it; None where there is none."""
+    found: nn.Module | None = parent
+    for part in name.split("."):
+        found = found._modules.get(part) if found is not None else None
+    return found
+
+
+def in_channels_last(module: M) -> M:
+    """`module` with its weights in channels_last, the faster layout for convolutions."""
+    moved: M = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub leaves it out
+    return moved
 
 
 def initialise(module: nn.Module) -> None:
@@ -89,42 +151,42 @@ def initialise(module: nn.Module) -> None:
             nn.init.zeros_(part.bias)
 
 
-def fork(block: Block, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the shortcut of `block` gets of its input (N, cin, H, W), and what its main path gets."""
-    return (x[:, ::2], x[:, 1::2]) if block.split else (x, x)
-
-
-def join(block: Block, passed: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """The output of `block` from those of its shortcut and its main path."""
-    if block.joined:
-        return torch.cat((passed, y), 1)
-    return passed + y if block.residual else y
+def last_conv(block: Block) -> str:
+    """The name of the last convolution of a residual block, on its main path: what follows it, if anything, gives 0
+    for 0, and so its norm says whether the block starts as the identity."""
+    return [layer.name for layer in block.layers if layer.kind == "conv"][-1]
 
 
 class BlockModule(nn.Sequential):
     """One block: (N, cin, H, W) to (N, cout, H', W'), or to (N, classes) for a classifier. A skip is empty.
 
-    The children are those of the main path, and `shortcut` where the block has layers there. `eps` is BatchNorm's.
+    A join takes `fan_in` such inputs. The children are named after the layers of the walk. `eps` is BatchNorm's.
     """
 
     def __init__(self, block: Block, eps: float = 1e-5) -> None:
-        super().__init__(_sequence(block.main, eps))
-        if block.shortcut:
-            self.shortcut = nn.Sequential(_sequence(block.shortcut, eps))
+        super().__init__()
         self.block = block
+        self.steps: list[list[str]] = []
+        for layer in block.layers:
+            named = dict(modules(layer, eps))
+            for name, module in named.items():
+                attach(self, name, module)
+            self.steps.append(list(named))
         initialise(self)
         if block.residual:
             # Start as the identity (1706.02677, §5.1; for supernets 2003.11142, §3.1), so that a path of untrained
             # blocks passes its input on: a proxyless-32 supernet then had .68 instead of .40 after 40,000 images.
-            norms = [part for part in self if isinstance(part, nn.BatchNorm2d)]
-            nn.init.zeros_(norms[-1].weight)  # what follows it, if anything, gives 0 for 0
+            norm = self.get_submodule(f"{last_conv(block)}_norm")
+            nn.init.zeros_(norm.get_parameter("weight"))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Run the layers of each path in order, and join the paths as the block does."""
-        passed, y = fork(self.block, x)
-        for name, part in self.named_children():
-            if name == "shortcut":
-                passed = part(passed)
-            else:
-                y = part(y)
-        return join(self.block, passed, y)
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Run every layer on what its sources gave."""
+        return fold(self.block.wiring, inputs, self._run)
+
+    def _run(self, index: int, inputs: list[torch.Tensor]) -> torch.Tensor:
+        """Run the modules of layer `index`, but for norms that were folded into their convolutions at export."""
+        first, *rest = [module for name in self.steps[index] if (module := find(self, name)) is not None]
+        y: torch.Tensor = first(*inputs)
+        for module in rest:
+            y = module(y)
+        return y

@@ -3,8 +3,9 @@
 import torch
 from torch import nn
 
+from ..space.fold import fold
 from ..space.net import Net
-from .blocks import BlockModule
+from .blocks import BlockModule, in_channels_last
 
 
 class Network(nn.Sequential):
@@ -13,6 +14,16 @@ class Network(nn.Sequential):
     def __init__(self, net: Net) -> None:
         super().__init__(*(BlockModule(block, net.eps) for block in net.blocks))
         self.net = net
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Run every block on what its sources gave."""
+        blocks = list(self.children())
+
+        def run(index: int, inputs: list[torch.Tensor]) -> torch.Tensor:
+            output: torch.Tensor = blocks[index](*inputs)
+            return output
+
+        return fold(self.net.wiring, (images,), run)
 
 
 def build(net: Net, seed: int | None = None) -> Network:
@@ -23,4 +34,4 @@ def build(net: Net, seed: int | None = None) -> Network:
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
-        return Network(net).to(memory_format=torch.channels_last)
+        return in_channels_last(Network(net))

@@ -1,6 +1,7 @@
 """What stands at one position of a supernet: its candidates, in groups that share weights."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import fields
 from functools import cache, partial
 from itertools import chain
 from typing import Literal
@@ -8,11 +9,12 @@ from typing import Literal
 import torch
 from torch import nn
 
+from ..space.fold import fold
 from ..space.net import Block, Layer
 from ..space.space import Position
-from .blocks import fork, initialise, join, modules
+from .blocks import attach, find, initialise, last_conv, modules
 from .gates import Gate, mixed
-from .shared import SHARED, Kernels, Named
+from .shared import Kernels, Named, SharedLayer, shared_layer
 
 Sharing = Literal["separate", "collapsed"]
 """Which candidates of a position share weights.
@@ -24,69 +26,78 @@ a larger one lie in other groups.
 """
 
 
+ANY_SIZE = frozenset({"cin", "cout", "height", "width", "stride"})
+"""Fields of `Block` in which candidates may differ that share weights: each runs with the part that it needs."""
+COLLAPSED = ANY_SIZE | {"kernel", "expansion", "mid", "se", "hard", "act", "residual", "pooled"}
+"""The same where they are `collapsed`."""
+PROPORTIONAL = frozenset({"expansion", "mid", "se"})
+"""Fields that candidates which share weights need not have alike, but in proportion."""
+
+
 @cache
 def _weightless(layer: Layer) -> nn.Module:
     """The module of a layer that has no weights, which any number of places can use."""
-    return nn.Sequential(*(module for _, module in modules(layer)))
+    parts = [module for _, module in modules(layer)]
+    module = parts[0] if len(parts) == 1 else nn.Sequential(*parts)
+    if any(True for _ in module.parameters()):
+        raise TypeError(f"a {layer.kind} has weights, which no place would train: `shared_layer` has to make them")
+    return module
 
 
-class SharedPath(nn.Module):
-    """The layers of one path of a block by name, of sizes that all of `walks` can use."""
+class SharedBlock(nn.Module):
+    """Weights that any of `blocks` can run with; where all of them are residual, they start as the identity.
 
-    def __init__(self, walks: Sequence[Sequence[Layer]], eps: float, kernels: Kernels) -> None:
-        super().__init__()
-        by_name: dict[str, list[Layer]] = {}
-        for layer in chain(*walks):
-            if layer.kind in SHARED:
-                by_name.setdefault(layer.name, []).append(layer)
-        for name, layers in by_name.items():
-            self.add_module(name, SHARED[layers[0].kind](layers, eps, kernels))
-
-    def forward(self, x: torch.Tensor, layers: Sequence[Layer]) -> torch.Tensor:
-        """Run `layers` in order."""
-        for layer in layers:
-            x = getattr(self, layer.name)(x, layer) if layer.kind in SHARED else _weightless(layer)(x)
-        return x
-
-    def named(self, layers: Sequence[Layer]) -> Named:
-        """The weights of `layers` by their names in a `BlockModule`."""
-        for layer in layers:
-            if layer.kind in SHARED:
-                yield from getattr(self, layer.name).named(layer)
-
-
-class SharedBlock(SharedPath):
-    """Weights that any of `blocks` can run with; where all of them are residual, they start as the identity."""
+    Its children are the layers with weights by name, of sizes that all blocks can use.
+    """
 
     def __init__(self, blocks: Sequence[Block], eps: float, kernels: Kernels) -> None:
-        super().__init__([block.main for block in blocks], eps, kernels)
-        self.shortcut = SharedPath([block.shortcut for block in blocks], eps, kernels)
+        super().__init__()
+        by_name: dict[str, list[Layer]] = {}
+        for layer in chain.from_iterable(block.layers for block in blocks):
+            by_name.setdefault(layer.name, []).append(layer)
+        for name in sorted(by_name, key=lambda name: "." in name):  # those of main paths first, as random weights are
+            shared = shared_layer(by_name[name], eps, kernels)
+            if shared is not None:
+                attach(self, name, shared)
         initialise(self)
         if all(block.residual for block in blocks):  # as in `BlockModule`
-            last = [layer.name for layer in blocks[0].main if layer.kind == "conv"][-1]
-            nn.init.zeros_(getattr(self, last).norm.weight)
+            nn.init.zeros_(self.get_submodule(f"{last_conv(blocks[0])}.norm").get_parameter("weight"))
 
     def forward(self, x: torch.Tensor, block: Block) -> torch.Tensor:
         """Run as `block`: (N, cin, H, W) to (N, cout, H', W'), or to (N, classes) for a classifier."""
-        passed, y = fork(block, x)
-        return join(block, self.shortcut(passed, block.shortcut), super().forward(y, block.main))
+
+        def run(index: int, inputs: list[torch.Tensor]) -> torch.Tensor:
+            layer = block.layers[index]
+            shared = find(self, layer.name)
+            output: torch.Tensor = _weightless(layer)(*inputs) if shared is None else shared(*inputs, layer)
+            return output
+
+        return fold(block.wiring, (x,), run)
 
     def named(self, block: Block) -> Named:
         """The weights of `block` by their names in a `BlockModule`: views or parameters, which training moves on."""
-        yield from super().named(block.main)
-        yield from ((f"shortcut.{name}", weight) for name, weight in self.shortcut.named(block.shortcut))
+        for layer in block.layers:
+            shared = find(self, layer.name)
+            if isinstance(shared, SharedLayer):
+                yield from shared.named(layer)
 
 
 def _group(block: Block, sharing: Sharing, alone: bool) -> object:
-    """What `block` and the candidates that share its weights agree in."""
+    """What `block` and the candidates that share its weights agree in: every field but those in which they may differ.
+
+    Where they are `separate`, expansion and squeezed channels only have to be in proportion, or both absent.
+    """
     channels = (block.cin, block.cout, block.expanded) if block.groups > 1 else ()
     if sharing == "collapsed":
-        return block.op, block.groups, channels
+        return channels, _fields(block, COLLAPSED)
     if alone:
         return block
-    expansion = round(block.expanded / block.cin, 1)
-    form = (block.kernel, expansion, block.groups, block.se > 0, block.hard, block.act)
-    return block.op, *form, block.residual, block.pooled, channels
+    return channels, round(block.expanded / block.cin, 1), block.se > 0, _fields(block, {*ANY_SIZE, *PROPORTIONAL})
+
+
+def _fields(block: Block, without: Collection[str]) -> tuple[object, ...]:
+    """The values of all fields of `block` but some."""
+    return tuple(getattr(block, field.name) for field in fields(block) if field.name not in without)
 
 
 class ChoiceBlock(nn.ModuleDict):

@@ -6,7 +6,7 @@ full size uses the parameters themselves.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, assert_never
 
 import torch
 import torch.nn.functional as F
@@ -97,7 +97,7 @@ class SharedConv(nn.Module):
 class SharedSqueezeExcite(nn.Module):
     """`SqueezeExcite`, where the channels and the squeezed channels are the first ones."""
 
-    def __init__(self, layers: Sequence[Layer], eps: float, kernels: Kernels) -> None:
+    def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
         channels, squeezed = max(layer.cin for layer in layers), max(layer.mid for layer in layers)
         self.reduce, self.expand = nn.Conv2d(channels, squeezed, 1), nn.Conv2d(squeezed, channels, 1)
@@ -120,7 +120,7 @@ class SharedSqueezeExcite(nn.Module):
 class SharedLinear(nn.Module):
     """A linear layer and its activation, of the first features."""
 
-    def __init__(self, layers: Sequence[Layer], eps: float, kernels: Kernels) -> None:
+    def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
         self.linear = nn.Linear(max(layer.cin for layer in layers), max(layer.cout for layer in layers))
 
@@ -134,5 +134,20 @@ class SharedLinear(nn.Module):
         yield f"{layer.name}.bias", first(self.linear.bias, layer.cout)
 
 
-SHARED = {"conv": SharedConv, "se": SharedSqueezeExcite, "linear": SharedLinear}
-"""The class of each kind of layer that has weights."""
+SharedLayer = SharedConv | SharedSqueezeExcite | SharedLinear
+
+
+def shared_layer(layers: Sequence[Layer], eps: float, kernels: Kernels) -> SharedLayer | None:
+    """Weights for all of `layers`, which are of one kind; None for a kind without any."""
+    kind = layers[0].kind
+    match kind:
+        case "conv":
+            return SharedConv(layers, eps, kernels)
+        case "se":
+            return SharedSqueezeExcite(layers)
+        case "linear":
+            return SharedLinear(layers)
+        case "shuffle" | "avgpool" | "maxpool" | "zero" | "pool" | "split" | "add" | "concat":
+            return None
+        case _:
+            assert_never(kind)

@@ -1,18 +1,21 @@
 """A unit of a network, as plain frozen data that walks: it lists the primitive layers that it is made of."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from typing import Literal
 
 from pydantic import ConfigDict
 
+from ..errors import InputError
 from . import walks
+from .fold import Wiring
 from .layer import Act, Layer
 
 Op = Literal[
-    "conv", "mbconv", "fbconv", "fused", "shuffle", "xception", "avgpool", "maxpool", "zero", "skip", "classifier"
-]
+    "conv", "mbconv", "fbconv", "fused", "shuffle", "xception",
+    "avgpool", "maxpool", "zero", "skip", "classifier", "add", "concat",
+]  # fmt: skip
 
 _BOTTLENECK = "kernel stride expansion mid se hard act residual pooled"
 _FIELDS: dict[Op, str] = {
@@ -27,6 +30,8 @@ _FIELDS: dict[Op, str] = {
     "zero": "stride",
     "skip": "",
     "classifier": "mid act",
+    "add": "fan_in",
+    "concat": "fan_in",
 }
 """What a block of each kind can be told beside its sizes. Anything else would be ignored, and is refused."""
 
@@ -47,12 +52,14 @@ class Block:
     - `skip`: the identity: it can be chosen but is never in a `Net`, and it costs nothing.
     - `classifier`: the global average and a linear layer; with `mid`, a hidden linear layer and `act` in between
       (1905.02244, §5.1).
+    - `add`, `concat`: join the outputs of `fan_in` blocks, each of `cin` channels: their sum, or their channels one
+      after the other. Only where a `Net` has sources.
 
     `expansion` is how many times the channels are widened inside; `mid` the channels inside where that is no whole
     multiple (where it is, it is turned into `expansion`, so that a block has one key). `se` is the number of squeezed
     channels of a squeeze-and-excite (1709.01507; 0: none), with `act` inside and a sigmoid, or where it is `hard`,
     with relu inside and a hard sigmoid (1905.02244, §5.2). `residual` adds the input to the output, averaged over
-    3×3 pixels first where it is `pooled` (1807.11626, §4.1). Raises `ValueError` where these do not go together.
+    3×3 pixels first where it is `pooled` (1807.11626, §4.1). Raises `InputError` where these do not go together.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -72,10 +79,11 @@ class Block:
     mid: int = 0
     hard: bool = False
     pooled: bool = False
+    fan_in: int = 1
 
     def __post_init__(self) -> None:
         for fault in _faults(self):
-            raise ValueError(f"{fault}: {self}")
+            raise InputError(f"{fault}: {self}", code="block.impossible", fault=fault, op=self.op)
         if "expansion" in _FIELDS[self.op] and self.mid and self.mid % self.cin == 0:
             object.__setattr__(self, "expansion", self.mid // self.cin)
             object.__setattr__(self, "mid", 0)
@@ -92,45 +100,28 @@ class Block:
         """Channels inside the block."""
         return self.mid or self.cin * self.expansion
 
-    @property
-    def joined(self) -> bool:
-        """Whether the output is the shortcut's channels and then the main path's."""
-        return self.op in ("shuffle", "xception")
-
-    @property
-    def split(self) -> bool:
-        """Whether the main path takes the odd channels alone, and the even ones pass."""
-        return self.joined and self.stride == 1
-
-    @property
-    def passed(self) -> int:
-        """Channels of the output that come from the shortcut: those that the main path does not make."""
-        return self.cin // 2 if self.split else self.cin * self.joined
-
     @cached_property
     def key(self) -> str:
         """The name of this block in a latency table: every field that is not at its default, in a fixed order."""
         parts = [self.op, f"{self.cin}-{self.cout}", f"{self.height}x{self.width}"]
-        parts += [f"k{self.kernel}"] * (self.kernel > 1) + [f"s{self.stride}"] * (self.stride > 1)
-        parts += [f"e{self.expansion}"] * ("expansion" in _FIELDS[self.op] and not self.mid)
-        parts += [f"m{self.mid}"] * (self.mid > 0) + [f"g{self.groups}"] * (self.groups > 1)
-        parts += [f"se{self.se}"] * (self.se > 0) + ["hard"] * self.hard + [self.act] * bool(self.act)
-        return "_".join(parts + ["res"] * self.residual + ["pooled"] * self.pooled)
+        for name, word in KEY_WORDS.items():
+            value = getattr(self, name)
+            written = value != _DEFAULTS[name]
+            if name == "expansion":  # even where it is 1, as in the first tables
+                written = "expansion" in _FIELDS[self.op] and not self.mid
+            if written:
+                parts.append(word if isinstance(value, bool) else f"{word}{value}")
+        return "_".join(parts)
 
     @cached_property
-    def main(self) -> tuple[Layer, ...]:
-        """The layers of the main path, in order of execution."""
-        return tuple(walks.main(self))
-
-    @cached_property
-    def shortcut(self) -> tuple[Layer, ...]:
-        """The layers of the other path, in order of execution: none where the input joins as it is, or none does."""
-        return tuple(walks.shortcut(self))
-
-    @property
     def layers(self) -> tuple[Layer, ...]:
-        """The walk: every primitive layer, those of the main path first."""
-        return self.main + self.shortcut
+        """The walk: every primitive layer in order of execution, with its sources."""
+        return tuple(walks.walk(self))
+
+    @cached_property
+    def wiring(self) -> Wiring:
+        """For each layer the indices of the layers whose outputs it takes; -1 is the block's (first) input."""
+        return tuple(layer.sources or (index - 1,) for index, layer in enumerate(self.layers))
 
     @property
     def macs(self) -> int:
@@ -143,18 +134,25 @@ class Block:
         return sum(layer.params for layer in self.layers)
 
 
-_DEFAULTS = tuple((field.name, field.default) for field in fields(Block))[5:]
+KEY_WORDS = {
+    "kernel": "k", "stride": "s", "expansion": "e", "mid": "m", "groups": "g", "se": "se", "hard": "hard", "act": "",
+    "residual": "res", "pooled": "pooled", "fan_in": "n",
+}  # fmt: skip
+"""What stands before the value of each field in a key (for a flag: in its place), in order."""
+
+_DEFAULTS = {field.name: field.default for field in fields(Block) if field.default is not MISSING}
+assert KEY_WORDS.keys() == _DEFAULTS.keys(), "a field that no key tells would give two blocks one latency"
 
 
 def _faults(block: Block) -> Iterator[str]:
     """What is wrong with `block`, one line each."""
     sizes = (block.cin, block.cout, block.height, block.width, block.kernel, block.stride)
-    if min(*sizes, block.expansion, block.groups) < 1 or min(block.se, block.mid) < 0:
+    if min(*sizes, block.expansion, block.groups, block.fan_in) < 1 or min(block.se, block.mid) < 0:
         yield "a size of this block is under 1"
     if block.kernel % 2 == 0:
         yield "an even kernel has no centre"
     allowed = _FIELDS[block.op].split()
-    for name, default in _DEFAULTS:
+    for name, default in _DEFAULTS.items():
         if getattr(block, name) != default and name not in allowed:
             yield f"{block.op} has no {name}"
     same = block.cin == block.cout
@@ -174,14 +172,19 @@ def _faults(block: Block) -> Iterator[str]:
         yield "pooled is the kind of a residual: give residual"
     if block.op == "classifier" and bool(block.mid) != bool(block.act):
         yield "a hidden layer has mid channels and an activation: give both, or neither"
-    if block.joined:
-        yield from _joined_faults(block)
+    if block.op in ("shuffle", "xception"):
+        yield from _dealt_faults(block)
+    if block.op in ("add", "concat"):
+        if block.fan_in < 2:
+            yield f"{block.op} joins several blocks: give a fan_in of 2 or more"
+        if block.cout != block.cin * (block.fan_in if block.op == "concat" else 1):
+            yield f"{block.op} of {block.fan_in} times {block.cin} channels does not give {block.cout}"
 
 
-def _joined_faults(block: Block) -> Iterator[str]:
+def _dealt_faults(block: Block) -> Iterator[str]:
     if not (block.mid and block.act):
         yield f"{block.op} has mid channels and an activation: give both"
-    if block.split and block.cin % 2:
+    if block.stride == 1 and block.cin % 2:
         yield f"{block.op} of stride 1 halves the channels, which are odd"
-    if block.cout <= block.passed:
-        yield f"{block.op} passes {block.passed} channels on, which leaves none for its main path"
+    if block.cout <= walks.passed(block):
+        yield f"{block.op} passes {walks.passed(block)} channels on, which leaves none for its main path"
