@@ -80,7 +80,8 @@ class Config(BaseModel):
     def with_settings(self, settings: Sequence[str]) -> Self:
         """The same with each "name=value" of `settings` (dotted names) in place of what it says."""
         given = nest(type(self).read_settings(settings))
-        return type(self).parse(merge(self.model_dump(exclude_unset=True), given))
+        kind = type(self)
+        return kind.parse(merge(kind.spelled_out(self.model_dump(exclude_unset=True)), given))
 
     def to_json(self) -> dict[str, Any]:
         """All fields as JSON values; `parse` takes them back."""

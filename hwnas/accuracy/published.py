@@ -14,6 +14,9 @@ from ..files import parse, read_json, sha256
 from ..space import registry
 from ..space.space import Arch, SearchSpace
 
+COVERED = ("nas-bench-macro",)
+"""Spaces, by name, of whose networks there are published accuracies."""
+
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
@@ -47,7 +50,7 @@ class PublishedAccuracies:
         `space` is that of its networks, or one of as many slots and candidates, such as a thinner one. Raises
         `InputError` for a file of another form, or one that does not have every network of the space once.
         """
-        path, space = Path(path), space or registry.get("nas-bench-macro")
+        path, space = Path(path), space or registry.get(COVERED[0])
         table = parse(_TABLE, read_json(path, "table of accuracies"), path)
         rows = {}
         for name, row in table.items():

@@ -1,145 +1,201 @@
-"""What an architecture is worth by itself, without shared weights: by training it, by a published table, by a proxy."""
+"""Scores of single architectures without shared weights: by training them, from a published table, by a proxy."""
 
-import inspect
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import numpy as np
+from pydantic import Field
 
+from .. import references
 from ..accuracy.proxies import PROXIES
-from ..accuracy.published import PublishedAccuracies
+from ..accuracy.published import COVERED, PublishedAccuracies
 from ..errors import InputError
 from ..space.space import Arch, SearchSpace
+from ..strategies.constants import Constants
 from ..training.data import Dataset, holdout
 from ..training.recipe import Recipe
 from ..training.train import train
 
 VALIDATION_SHARE = 0.25
-"""Part of the training images that architectures are judged on."""
+"""Share of the training images that architectures are scored on, and not trained on."""
 
 SHORT_EPOCHS = 2
 
-BATCH = 128
-"""Images that a proxy looks at (2006.04647, §4)."""
+
+class Evaluator(ABC):
+    """Architecture to its score, the larger the better; always the same for one architecture.
+
+    A subclass names the frozen model of its constants, and whether its scores are accuracies (0 to 1), which an
+    objective may weigh against the latency. `name` is set to what it was found by.
+    """
+
+    constants: ClassVar[type[Constants]] = Constants
+    gives_accuracy: ClassVar[bool] = True
+    name: str = ""
+
+    def __init__(self, space: SearchSpace, dataset: Dataset, constants: Constants, *, seed: int) -> None:
+        self.space, self.dataset, self.settings, self.seed = space, dataset, constants, seed
+
+    @abstractmethod
+    def __call__(self, arch: Arch) -> float:
+        """The score of `arch`."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that a score depends on, as JSON: scores of equal identities can be put together."""
+        return {"evaluator": self.name, "data": self.dataset.fingerprint, "seed": self.seed,
+                **self.settings.model_dump(mode="json")}  # fmt: skip
+
+
+class TrainedConstants(Constants):
+    """Constants of evaluators that train."""
+
+    epochs: int = Field(default=Recipe().epochs, ge=1, description="passes over the images, from scratch")
+    validation_share: float = Field(default=VALIDATION_SHARE, gt=0, lt=1,
+                                    description="of the training images, scored on and not trained on")  # fmt: skip
+
+
+class ShortConstants(TrainedConstants):
+    """Constants of `Short`."""
+
+    epochs: int = Field(default=SHORT_EPOCHS, ge=1, description="passes over the images, from scratch")
+
+
+class Trained(Evaluator):
+    """Top-1 (0 to 1) on a share of the training images, after training on the rest as final networks are trained."""
+
+    constants = TrainedConstants
+
+    def __init__(self, space: SearchSpace, dataset: Dataset, constants: Constants, *, seed: int) -> None:
+        super().__init__(space, dataset, constants, seed=seed)
+        given = cast(TrainedConstants, constants)
+        rest, validation = holdout(dataset.train, given.validation_share, seed)
+        self.recipe = Recipe(epochs=given.epochs)
+        self._share = given.validation_share
+        self._at = cache(replace(dataset, train=rest, test=validation).at)  # where the resolution is a choice
+
+    def __call__(self, arch: Arch) -> float:
+        """Train `arch`."""
+        net = self.space.derive(arch)
+        return train(net, self._at(net.resolution), self.recipe, self.seed).top1
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Images, seed, share and recipe."""
+        return {"evaluator": self.name, "data": self.dataset.fingerprint, "seed": self.seed, "held": self._share,
+                "recipe": self.recipe.model_dump()}  # fmt: skip
+
+
+class Short(Trained):
+    """The same after few epochs."""
+
+    constants = ShortConstants
+
+
+class TableConstants(Constants):
+    """Constants of `Table`."""
+
+    accuracies: str = Field(default="", description="the file, as NAS-Bench-Macro (2103.11922) is published")
+    trial: int = Field(default=0, ge=0, description="which training of each network; 0: the mean of all")
+
+
+class Table(Evaluator):
+    """Published accuracies. They are of test images: for comparing strategies, not for finding a network to report."""
+
+    constants = TableConstants
+
+    def __init__(self, space: SearchSpace, dataset: Dataset, constants: Constants, *, seed: int) -> None:
+        super().__init__(space, dataset, constants, seed=seed)
+        given = cast(TableConstants, constants)
+        if not given.accuracies:
+            raise InputError("the evaluator table needs a file of published accuracies: set evaluator.accuracies",
+                             code="evaluators.no-accuracies")  # fmt: skip
+        if space.name not in COVERED:
+            raise InputError(f"published accuracies are of the networks of {', '.join(COVERED)}, not of {space.name}",
+                             code="evaluators.other-space", space=space.name)  # fmt: skip
+        self.published = PublishedAccuracies.load(given.accuracies, space)
+        self.trial, most = given.trial, self.published.trainings
+        if self.trial > most:
+            raise InputError(f"{given.accuracies} has {most} trainings of each network: {self.trial} is none of them",
+                             code="evaluators.no-trial", trial=self.trial, trainings=most)  # fmt: skip
+
+    def __call__(self, arch: Arch) -> float:
+        """Look `arch` up."""
+        return self.published.trials(arch)[self.trial - 1] if self.trial else self.published.accuracy(arch)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The contents of the file, and which training."""
+        return {"evaluator": self.name, "accuracies": self.published.digest, "trial": self.trial}
+
+
+class ProxyConstants(Constants):
+    """Constants of proxies."""
+
+    batch: int = Field(default=128, ge=2, description="training images that it looks at, if any (2006.04647, §4)")
+
+
+class Proxy(Evaluator):
+    """The proxy of this name in `accuracy.proxies`, of untrained weights: no accuracy."""
+
+    constants = ProxyConstants
+    gives_accuracy = False
+    proxy: ClassVar[str]
+
+    def __init__(self, space: SearchSpace, dataset: Dataset, constants: Constants, *, seed: int) -> None:
+        super().__init__(space, dataset, constants, seed=seed)
+        self.count = min(cast(ProxyConstants, constants).batch, len(dataset.train))
+        rng = np.random.default_rng(seed)
+        self.chosen = dataset.train.take(rng.choice(len(dataset.train), self.count, replace=False))
+        self.images = dataset.normalise(self.chosen.images)
+
+    def __call__(self, arch: Arch) -> float:
+        """Look at an untrained `arch`."""
+        return PROXIES[self.proxy](self.space.derive(arch), self.images, self.chosen.labels, self.seed)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Images, seed, and how many of them."""
+        return {"evaluator": self.name, "data": self.dataset.fingerprint, "seed": self.seed, "batch": self.count}
+
+
+def _of_proxy(name: str) -> type[Evaluator]:
+    return type(name.title().replace("-", ""), (Proxy,), {"proxy": name, "__doc__": f"The proxy {name}."})
+
+
+EVALUATORS: dict[str, type[Evaluator]] = {
+    "short": Short, "full": Trained, "table": Table, **{name: _of_proxy(name) for name in PROXIES},
+}  # fmt: skip
+"""Every built-in evaluator by name; each is made by `Kind(space, dataset, constants, seed=)`."""
 
 
 @dataclass(frozen=True)
-class Evaluator:
-    """Architecture to what it is worth, the larger the better; always the same for one.
-
-    `identity` is all that it depends on, as JSON: scores of equal identities can be put together.
-    """
+class ChosenEvaluator:
+    """An evaluator by its reference, with its constants, checked and complete."""
 
     name: str
-    identity: dict[str, Any]
-    score: Callable[[Arch], float]
+    kind: type[Evaluator]
+    constants: Constants
 
-    def __call__(self, arch: Arch) -> float:
-        """The score of `arch`."""
-        return self.score(arch)
+    @staticmethod
+    def find(name: str, constants: Mapping[str, Any] | None = None, *, trusted: bool = True) -> "ChosenEvaluator":
+        """The evaluator `name`, built in or by reference. Raises `InputError` for none, and for wrong constants."""
+        kind: type[Evaluator] = references.resolve(
+            "evaluators", name, EVALUATORS, trusted=trusted,
+            accepts=lambda found: isinstance(found, type) and issubclass(found, Evaluator),
+        ).value  # fmt: skip
+        return ChosenEvaluator(name, kind, kind.constants.parse(constants or {}, f"the evaluator {name}"))
 
+    def build(self, space: SearchSpace, dataset: Dataset, seed: int) -> Evaluator:
+        """The evaluator of architectures of `space`."""
+        made = self.kind(space, dataset, self.constants, seed=seed)
+        made.name = self.name
+        return made
 
-def trained(
-    name: str,
-    space: SearchSpace,
-    dataset: Dataset,
-    *,
-    seed: int,
-    epochs: int = SHORT_EPOCHS,
-    held: float = VALIDATION_SHARE,
-) -> Evaluator:
-    """Top-1 (0 to 1) after `epochs` from scratch, on a part `held` of the training images that are not trained on."""
-    if epochs < 1:
-        raise InputError(f"the evaluator {name} trains at least 1 epoch, not {epochs}")
-    rest, judging = holdout(dataset.train, held, seed)
-    images, recipe = replace(dataset, train=rest, test=judging), Recipe(epochs=epochs)
-    at = cache(images.at)  # where the resolution is a choice
-
-    def score(arch: Arch) -> float:
-        net = space.derive(arch)
-        return train(net, at(net.resolution), recipe, seed).top1
-
-    identity = {"data": dataset.fingerprint, "seed": seed, "held": held, "recipe": recipe.model_dump()}
-    return Evaluator(name, {"evaluator": name, **identity}, score)
-
-
-def table(
-    space: SearchSpace, dataset: Dataset, *, seed: int, accuracies: str | Path | None = None, trial: int = 0
-) -> Evaluator:
-    """The accuracy in the file `accuracies` (see `PublishedAccuracies`): of the training `trial`, counted from 1, or
-    for 0 the mean of all. They are of test images: for comparing strategies, not for finding a network to report."""
-    if accuracies is None:
-        raise InputError("the evaluator table needs a file of published accuracies")
-    if space.name != "nas-bench-macro":
-        raise InputError(f"published accuracies are of the networks of nas-bench-macro, not of {space.name}")
-    published = PublishedAccuracies.load(accuracies, space)
-    if not 0 <= trial <= published.trainings:
-        raise InputError(f"{accuracies} has {published.trainings} trainings of each network: {trial} is none of them")
-
-    def score(arch: Arch) -> float:
-        return published.trials(arch)[trial - 1] if trial else published.accuracy(arch)
-
-    return Evaluator("table", {"evaluator": "table", "accuracies": published.digest, "trial": trial}, score)
-
-
-def untrained(name: str, space: SearchSpace, dataset: Dataset, *, seed: int, batch: int = BATCH) -> Evaluator:
-    """The proxy `name` (see `training.proxies`) of fresh weights, on `batch` training images where it looks at any."""
-    if batch < 2:
-        raise InputError(f"the evaluator {name} looks at least at 2 images, not {batch}")
-    count = min(batch, len(dataset.train))
-    chosen = dataset.train.take(np.random.default_rng(seed).choice(len(dataset.train), count, replace=False))
-    images = dataset.normalise(chosen.images)
-
-    def score(arch: Arch) -> float:
-        return PROXIES[name](space.derive(arch), images, chosen.labels, seed)
-
-    return Evaluator(name, {"evaluator": name, "data": dataset.fingerprint, "seed": seed, "batch": count}, score)
-
-
-EVALUATORS: dict[str, Callable[..., Evaluator]] = {
-    "short": partial(trained, "short"),
-    "full": partial(trained, "full", epochs=Recipe().epochs),
-    "table": table,
-    **{name: partial(untrained, name) for name in PROXIES},
-}
-"""Every evaluator by name: (space, dataset, seed=, **constants)."""
-
-KINDS = {int: (int, "a whole number"), float: (int | float, "a number"), type(None): (str | Path, "a file")}
-"""By the kind of a constant's default: what it can be, and that in words."""
-
-FOR_PROXIES = ("accuracy", "hard")
-"""Rewards that a score which is no accuracy can be put into: they do not weigh it against the latency."""
-
-
-def evaluator(name: str, space: SearchSpace, dataset: Dataset, *, seed: int, **constants: Any) -> Evaluator:
-    """The evaluator `name` of architectures of `space`. Raises `InputError` for no such one, and for constants that are
-    wrong or that it does not have."""
-    require_constants(name, constants)
-    return EVALUATORS[name](space, dataset, seed=seed, **constants)
-
-
-def require_constants(name: str, constants: Mapping[str, Any]) -> None:
-    """Raise `InputError` for no evaluator `name`, and for `constants` that it does not have or of another kind."""
-    if name not in EVALUATORS:
-        raise InputError(f"no evaluator {name!r}: there are {', '.join(EVALUATORS)}")
-    parameters = inspect.signature(EVALUATORS[name]).parameters
-    known = [one for one in parameters if one not in ("space", "dataset", "seed")]
-    for constant, value in constants.items():
-        if constant not in known:
-            raise InputError(f"the evaluator {name} has no constant {constant!r}: it has {', '.join(known)}")
-        taken, words = KINDS[type(parameters[constant].default)]
-        if isinstance(value, bool) or not isinstance(value, taken):
-            raise InputError(f"{constant} of the evaluator {name} is {words}, not {value!r}")
-
-
-def require_objective(name: str, objective: str) -> None:
-    """Raise `InputError` where the reward `objective` takes what the evaluator `name` gives for an accuracy, and it is
-    none."""
-    if name in PROXIES and objective not in FOR_PROXIES:
-        raise InputError(
-            f"{name} gives no accuracy, which {objective} weighs against the latency: "
-            f"choose the objective {' or '.join(FOR_PROXIES)}"
-        )
+    def files(self) -> list[Path]:
+        """Files that a score depends on."""
+        return [Path(self.constants.accuracies)] if isinstance(self.constants, TableConstants) else []

@@ -34,15 +34,14 @@ class History:
     started: float = 0.0
 
     def add(self, stage: Stage, step: int, arch: Arch, score: float) -> None:
-        """One line more."""
-        if self.file is None:
-            self._open(stage, step)
+        """Append a line."""
+        file = self.file or self._open(stage, step)
         (ms,) = self.cost([arch])
         seconds = self.before + time.monotonic() - self.started
         entry = {"stage": stage, "step": step, "architecture": list(arch), "score": round(score, 6),
                  "predicted_ms": round(float(ms), 6), "seconds": round(seconds, 3)}  # fmt: skip
-        self.file.write(json.dumps(entry) + "\n")
-        self.file.flush()
+        file.write(json.dumps(entry) + "\n")
+        file.flush()
 
     def close(self) -> None:
         """Close the file, if anything was written."""
@@ -50,7 +49,7 @@ class History:
             self.file.close()
             self.file = None
 
-    def _open(self, stage: Stage, step: int) -> None:
+    def _open(self, stage: Stage, step: int) -> TextIO:
         """Keep what is before `step` of `stage`, and go on there."""
         place = (STAGES.index(stage), step)
         kept = [entry for entry in read_history(self.path) if (STAGES.index(entry["stage"]), entry["step"]) < place]
@@ -58,6 +57,7 @@ class History:
         self.before = kept[-1]["seconds"] if kept else 0.0
         self.started = time.monotonic()
         self.file = self.path.open("a", encoding="utf-8")
+        return self.file
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
@@ -72,5 +72,6 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines]
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{path} is not a whole history ({error}): remove it, and the search goes on without"
-        ) from None
+            f"{path} is not a whole history ({error}): remove it, and the search goes on without",
+            code="search.history", path=str(path),
+        ) from None  # fmt: skip

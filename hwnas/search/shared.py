@@ -1,118 +1,114 @@
-"""The shared weights of one search: how they are trained, and what the architectures that inherit them are worth."""
+"""The shared weights of one search: how they are trained, and the scores of architectures that inherit them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from ..errors import InputError
-from ..latency.predictor import LatencyPredictor
 from ..nn.ranks import Ranks
 from ..nn.supernet import Supernet
-from ..progress import progress
-from ..space.space import Arch, SearchSpace
+from ..progress import Progress, show_progress
+from ..space.space import Arch
 from ..strategies.base import Learner
-from ..strategies.loops import Schedule, SharedLoop
-from ..strategies.path_samplers.base import PathSampler
+from ..strategies.loops import SharedLoop
 from ..strategies.path_samplers.rules import Uniform
 from ..training.batches import Batches
-from ..training.data import Dataset, holdout
+from ..training.data import holdout
 from ..training.inherited import Inherited
 from ..training.prefetch import Prefetched
 from .evaluators import VALIDATION_SHARE
-from .history import History
 from .plan import Plan
+from .problem import Problem
 
 RECALIBRATION = 512
-"""Images for the BatchNorm statistics of an architecture that is judged."""
+"""Images for the BatchNorm statistics of an architecture that is scored."""
 QUICK = 2048
-"""Held-out images, at most, that an architecture is judged on while many are; finalists are judged on all."""
+"""Validation images, at most, that an architecture is scored on while many are; finalists are scored on all."""
 
 
-class Shared:
-    """A supernet of `space` and its loop; `learner` is what learns beside it, if any."""
+class SharedSupernet:
+    """A supernet of the problem's space and the loop that trains it; `learner` is what learns beside it, if any.
+
+    `history` is called with the step, architecture and score of what the learner looked at.
+    """
 
     def __init__(
         self,
-        space: SearchSpace,
+        problem: Problem,
         plan: Plan,
-        predictor: LatencyPredictor,
-        target_ms: float,
-        dataset: Dataset,
-        seed: int,
-        schedule: Schedule,
+        *,
         learner: Learner | None,
-        history: History,
+        history: Callable[[int, Arch, float], None],
         ranks: Ranks,
     ) -> None:
-        self.ranks, self.schedule, self.dataset, self.seed = ranks, schedule, dataset, seed
-        self.train, self.held = holdout(dataset.train, VALIDATION_SHARE, seed)
-        batch = self._batch(schedule.batch_size)
-        self.training = Prefetched(Batches(self.train, dataset, batch, seed, rows=ranks.rows), ranks.device)
-        self.judging = Prefetched(Batches(self.held, dataset, batch, seed + 1, rows=ranks.rows), ranks.device)
-        path_sampler = self._lessons(space, plan, seed) if learner is None else None
-        sharing = plan.sharing or plan.method.sharing
-        supernet = path_sampler.supernet(sharing) if path_sampler else Supernet(space, seed, sharing)
+        self.dataset, self.seed, self.ranks = problem.dataset, plan.config.seed, ranks
+        self.schedule = plan.config.weights.schedule
+        self.train, self.validation = holdout(self.dataset.train, VALIDATION_SHARE, self.seed)
+        batch = self._batch_size(self.schedule.batch_size)
+        sources = ((self.train, self.seed), (self.validation, self.seed + 1))
+        self.training, self.validating = (
+            Prefetched(Batches(split, self.dataset, batch, seed, rows=ranks.rows), ranks.device)
+            for split, seed in sources
+        )
+        path_sampler = plan.path_sampler(problem.limit, otherwise=Uniform) if learner is None else None
+        sharing = plan.config.weights.sharing or "separate"
+        supernet = path_sampler.supernet(sharing) if path_sampler else Supernet(problem.space, self.seed, sharing)
         self.loop = SharedLoop(
             supernet.to(ranks.device),
             path_sampler=path_sampler,
             learner=learner,
-            objective=plan.joined(target_ms),
-            cost=predictor,
-            schedule=schedule,
+            objective=plan.objective(problem.target_ms),
+            cost=problem.predictor,
+            schedule=self.schedule,
             weight_batch=self.training,
-            arch_batch=self.judging,
+            arch_batch=self.validating,
             ranks=ranks,
-            history=lambda step, arch, score: history.add("weights", step, arch, score),
+            history=history,
         )
-        self._judges: dict[int, Inherited] = {}
+        self._scorers: dict[int, Inherited] = {}
 
-    def _batch(self, asked: int) -> int:
+    def _batch_size(self, asked: int) -> int:
         """Images of a step. Raises `InputError` where they cannot be dealt out."""
-        batch = min(asked, len(self.held))  # a small folder of images has few to hold out
+        batch = min(asked, len(self.validation))  # a small folder of images has few to validate on
         if batch % self.ranks.size:
             raise InputError(
                 f"a batch of {batch} images cannot be dealt out evenly to {self.ranks.size} ranks: "
-                f"give a multiple of {self.ranks.size}"
-            )
+                f"give a multiple of {self.ranks.size}",
+                code="search.uneven-batch", batch=batch, ranks=self.ranks.size,
+            )  # fmt: skip
         return batch
 
-    def _lessons(self, space: SearchSpace, plan: Plan, seed: int) -> PathSampler:
-        """The method's own, or for a sampler of any evaluator single paths drawn uniformly."""
-        return plan.made(plan.method.parts[1] if plan.method.path_sampler else Uniform, space, seed=seed)
-
-    def run(self, checkpoint: Path) -> None:
+    def run(self, checkpoint: Path, progress: Progress) -> None:
         """Train to the end, from `checkpoint` if it exists."""
-        total = self.schedule.total
-        with self.training, self.judging, progress("search", total, self.ranks.main) as report:
+        with self.training, self.validating, show_progress("search", self.schedule.total, progress) as report:
             self.loop.run(checkpoint, report)
 
-    def quick(self, arch: Arch) -> float:
-        """`worth` on at most `QUICK` of the held-out images."""
-        return self._score(min(QUICK, len(self.held)), arch)
+    def score_quickly(self, arch: Arch) -> float:
+        """`score` on at most `QUICK` of the validation images."""
+        return self._score(min(QUICK, len(self.validation)), arch)
 
-    def worth(self, arch: Arch) -> float:
-        """Share of the held-out images (0 to 1) that `arch` gets right with its inherited weights and BatchNorm
+    def score(self, arch: Arch) -> float:
+        """Share of the validation images (0 to 1) that `arch` gets right with its inherited weights and BatchNorm
         statistics of its own. The ranks deal out the images."""
-        return self._score(len(self.held), arch)
+        return self._score(len(self.validation), arch)
 
-    def alone(self) -> None:
-        """From now on this rank judges all images by itself."""
+    def score_alone(self) -> None:
+        """From now on have this rank score on all images by itself: the others wait for something else."""
         self.ranks = Ranks()
-        self._judges.clear()
+        self._scorers.clear()
 
     def _score(self, count: int, arch: Arch) -> float:
-        found = torch.tensor(self._judge(count)([arch]), dtype=torch.float64)
+        if count not in self._scorers:
+            self._scorers[count] = self._scorer(count)
+        found = torch.tensor(self._scorers[count]([arch]), dtype=torch.float64)
         return (self.ranks.mean(found) if self.ranks.size > 1 else found).item()
 
-    def _judge(self, count: int) -> Inherited:
-        """What judges on this rank's part of `count` held-out images."""
-        if count not in self._judges:
-            self._judges[count] = self._new_judge(count)
-        return self._judges[count]
-
-    def _new_judge(self, count: int) -> Inherited:
+    def _scorer(self, count: int) -> Inherited:
+        """What scores on this rank's rows of `count` validation images."""
         calibration = np.random.default_rng(self.seed).permutation(len(self.train))[:RECALIBRATION]
         even = count // self.ranks.size * self.ranks.size
-        mine = self.held.take(np.random.default_rng(self.seed).permutation(len(self.held))[:even][self.ranks.rows])
+        order = np.random.default_rng(self.seed).permutation(len(self.validation))
+        mine = self.validation.take(order[:even][self.ranks.rows])
         return Inherited(self.loop.supernet, self.train.images[calibration], mine, self.dataset)
