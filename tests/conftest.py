@@ -11,6 +11,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 
 from hwnas import devices
@@ -21,6 +22,9 @@ from hwnas.latency.table import LatencyTable, Networks, columns_of, write_arch
 from hwnas.space import registry
 
 torch.set_num_threads(1)
+
+settings.register_profile("hwnas", deadline=None, derandomize=True)  # a busy machine fails no test, nor does luck
+settings.load_profile("hwnas")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -19,8 +20,12 @@ ROOT = Path(hwnas.__file__).parent
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """The wheel of these sources."""
-    out = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT.parent)]
+    out, sources = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("sources")  # a build writes beside them
+    for name in ("hwnas", "latency_tables"):
+        shutil.copytree(ROOT.parent / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT.parent / name, sources)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(sources)]
     subprocess.run(command, check=True, capture_output=True)
     (wheel,) = out.glob("*.whl")
     return wheel

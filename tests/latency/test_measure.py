@@ -214,6 +214,7 @@ def test_a_device_that_fails_ends_the_session(drifting, models):
         measure(Failing(), models)
 
 
+@pytest.mark.serial
 def test_on_the_real_device(space, tmp_path):
     nets = [space.derive((0, 3, 0)), space.derive((2, 2, 1))]
     with devices.get("cpu") as cpu:

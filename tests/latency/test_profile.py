@@ -62,6 +62,7 @@ class Uneven:
         self.models[key] *= 1 + 0.2 * key.startswith(NET) * np.random.default_rng(list(key.encode())).random()
 
 
+@pytest.mark.serial
 def test_networks_are_added_until_the_error_is_as_asked(on, drifting, tmp_path):
     class Device(Uneven, drifting):
         pass
@@ -202,6 +203,7 @@ def test_senseless_requests(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.serial
 def test_killed_and_started_again(tmp_path):
     """kill -9 leaves the last checkpoint; the same call goes on from it and ends with a whole table."""
     path, partial = tmp_path / "table.json", tmp_path / "table.json.partial"
