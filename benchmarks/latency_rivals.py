@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import numpy as np
 from lightgbm import LGBMRegressor
+from mlp_predictor import MlpPredictor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, Kernel, WhiteKernel
 from sklearn.linear_model import RidgeCV
 
-from hwnas.latency.mlp import MlpPredictor
 from hwnas.space import registry
 
 Predict = Callable[[np.ndarray], np.ndarray]

@@ -11,7 +11,7 @@ from .app import AsJson, DeviceName, DeviceThreads, app
 
 if TYPE_CHECKING:
     from ..devices.base import Breakdown
-    from ..pipeline.measure import Measured
+    from ..pipeline.measure import MeasureResult
 
 
 @app.command(epilog="Example: hwnas measure export/fashion-mnist-small --device cpu")
@@ -33,7 +33,7 @@ def measure(
     show(found, as_json, "\n".join([*_latency(found), *_breakdown(found, operators)]))
 
 
-def _latency(found: "Measured") -> list[str]:
+def _latency(found: "MeasureResult") -> list[str]:
     at, on = found.latency, found.device
     return [
         f"{found.target}: {at.ms:.4f} ms (95 %: {at.low:.4f} to {at.high:.4f}) on {on.model}, "
@@ -44,11 +44,11 @@ def _latency(found: "Measured") -> list[str]:
     ]
 
 
-def _breakdown(found: "Measured", count: int) -> list[str]:
+def _breakdown(found: "MeasureResult", count: int) -> list[str]:
     """Memory and operators, as far as the device tells."""
     breakdown = found.breakdown
     if breakdown is None:
-        return [f"memory and operators: not told by this device ({found.untold})"]
+        return [f"memory and operators: not told by this device ({found.no_breakdown})"]
     peak = breakdown.peak_bytes
     memory = "not told by this device" if peak is None else f"{peak / 2**20:.1f} MiB at most"
     rows = _types(breakdown)

@@ -27,18 +27,17 @@ def profile(
         int | None, typer.Option(help="Whole networks to measure, at first.", show_default="24, or 100 without blocks")
     ] = None,
     seed: Seed = 0,
-    fresh: Annotated[bool, typer.Option(help="Forget an interrupted session instead of going on.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", " /--fresh", help="Whether an interrupted session goes on.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Measure the blocks and some networks of a search space on a device, and write its latency table."""
-    from ..latency.table import load
     from ..pipeline.profile import profile as stage
-    from ..space import registry
 
-    path = stage(space, device, threads=threads, classes=classes, out=out, precision=precision, within=within,
-                 time_limit=time_limit, networks=networks, seed=seed, fresh=fresh)  # fmt: skip
-    table = load(path)
-    fastest, slowest = table.predictor(registry.get(space, classes)).range()
+    found = stage(space, device, threads=threads, classes=classes, out=out, precision=precision, within=within,
+                  time_limit=time_limit, networks=networks, seed=seed, resume=resume)  # fmt: skip
+    path, table, (fastest, slowest) = found.path, found.table, found.predicted_ms
     facts = {"table": path, "rows": len(table.rows), "networks": len(table.networks.ms), "seconds": table.seconds,
              "fastest_ms": fastest, "slowest_ms": slowest, "quality": plain(table.quality),
              "flags": table.flags}  # fmt: skip

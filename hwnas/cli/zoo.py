@@ -1,12 +1,16 @@
 """The published networks: listed and shown."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..output import facts, listing, show
 from .app import AsJson, called_alone, group
+
+if TYPE_CHECKING:
+    from ..pipeline.zoo import NetworkDescription
 
 commands = group("zoo", "List the published networks, show one, or write it to a file.")
 
@@ -42,17 +46,17 @@ def show_(
     show(found, as_json, "\n".join(_lines(found)))
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
+def _lines(found: "NetworkDescription") -> list[str]:
     """The description of a network as lines for a person."""
     lines = [
-        f"{found['name']}: {found['source']}",
-        f"{_millions(found['macs'])} M MACs, {_millions(found['params'])} M parameters; "
-        f"images of {found['resolution']} px, {found['classes']} classes, eps {found['eps']:g}",
+        f"{found.name}: {found.source}",
+        f"{_millions(found.macs)} M MACs, {_millions(found.params)} M parameters; "
+        f"images of {found.resolution} px, {found.classes} classes, eps {found.eps:g}",
     ]
-    if found["timm"] is None:
-        return [*lines, f"block by block, as {found['untold']}:", *found["blocks"]]
-    others = {name: value for name, value in found["timm"].items() if name not in ("stages", "eps")}
-    return [*lines, f"as timm's block strings, a stage a line, with {facts(others)}:", *found["timm"]["stages"]]
+    if found.timm is None:
+        return [*lines, f"block by block, as {found.no_timm}:", *found.blocks]
+    others = {name: value for name, value in asdict(found.timm).items() if name not in ("stages", "eps")}
+    return [*lines, f"as timm's block strings, a stage a line, with {facts(others)}:", *found.timm.stages]
 
 
 def _millions(count: int) -> str:

@@ -67,14 +67,15 @@ class _Problem:
         rows, columns = design.shape
         both = np.column_stack([design, target]) * np.sqrt(trust)[:, None]
         if rows > columns:
-            both = np.linalg.qr(both, mode="r")
+            both = np.asarray(np.linalg.qr(both, mode="r"))
             return _Problem(both[:-1, :-1], both[:-1, -1], priors, rows - columns, float(both[-1, -1] ** 2))
         return _Problem(both[:, :-1], both[:, -1], priors)
 
     @cached_property
     def kernels(self) -> np.ndarray:
         """Φ P_g Φᵀ of each part, (parts, rows, rows)."""
-        return self.design @ self.priors @ self.design.T
+        kernels: np.ndarray = self.design @ self.priors @ self.design.T
+        return kernels
 
     def solve(self, covariance: np.ndarray, noise: float) -> tuple[tuple[np.ndarray, bool], np.ndarray]:
         """A Cholesky factor of the covariance C of the target, which is `covariance` and the noise, and C⁻¹ target."""

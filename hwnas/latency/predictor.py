@@ -159,7 +159,8 @@ class LatencyPredictor:
         options = np.atleast_2d(np.asarray(archs, dtype=np.int64))
         alone = self.costs[np.arange(len(self.costs)), options].sum(axis=1)
         together = (table[tuple(options[:, slots].T)] for slots, table in self.shared)
-        return self.fixed + alone + sum(together)
+        total: np.ndarray = self.fixed + alone + sum(together)
+        return total
 
     def expected(self, probs: Array) -> Array:
         """Expected ms under independent probabilities (slots, widest slot); torch in, torch out, differentiable.
@@ -174,7 +175,8 @@ class LatencyPredictor:
                 options = self.space.choices[slot]
                 left = probs[slot, :options] @ left.reshape(options, -1)
             total = total + left[0]
-        return total
+        found: Array = total
+        return found
 
     def uncertainty(self, archs: Sequence[Arch] | np.ndarray) -> tuple[np.ndarray, float]:
         """Factors of the covariance of the means of `archs`, and the noise of a measurement, both relative to the mean.
@@ -186,7 +188,8 @@ class LatencyPredictor:
     def deviation(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
         """The standard deviation, in ms, that the model gives a measurement of each of `archs`: (N, slots) to (N,)."""
         factors, noise = self.uncertainty(archs)
-        return np.abs(self.cost(archs)) * np.sqrt((factors**2).sum(axis=1) + noise**2)
+        deviation: np.ndarray = np.abs(self.cost(archs)) * np.sqrt((factors**2).sum(axis=1) + noise**2)
+        return deviation
 
     def interval(self, archs: Sequence[Arch] | np.ndarray, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Where a measurement of each of `archs` falls in `level` of cases, in ms: calibrated on held-out labels, and

@@ -11,4 +11,5 @@ def steady_mask(ms: np.ndarray, window: int = 21, above: float = 1.1) -> np.ndar
     """
     half = window // 2
     around = [np.median(ms[max(0, index - half) : index + half + 1]) for index in range(len(ms))]
-    return np.less_equal(around, above * np.median(ms))
+    steady: np.ndarray = np.array(around) <= above * np.median(ms)
+    return steady

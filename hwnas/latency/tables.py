@@ -31,11 +31,17 @@ def table_name(device: str, space: str, classes: int | None = None) -> str:
 
     Of a reference the folders and the suffix are left out: that of nets/my.py:space on cpu is cpu.my.space.
     """
+    return f"{device}.{_label(space)}" + ("" if classes is None else f".{classes}-classes")
+
+
+def _label(space: str) -> str:
+    """The name or reference `space` as part of a file's name."""
     place, colon, attribute = space.rpartition(":")
-    parts = [re.sub(r"\.(py|ya?ml)$", "", Path(place).name), attribute] if colon else [Path(space).name]
-    label = re.sub(r"\.ya?ml$", "", ".".join(parts))
-    label = re.sub(r"[^\w.+-]+", "-", label)
-    return f"{device}.{label}" + ("" if classes is None else f".{classes}-classes")
+    if not colon:
+        label = Path(space).stem if space.endswith((".yaml", ".yml")) else space
+    else:
+        label = f"{Path(place).stem if place.endswith('.py') else place}.{attribute}"
+    return re.sub(r"[^\w.+-]+", "-", label)
 
 
 def list_tables(folder: Path = FOLDER) -> dict[str, Path]:
@@ -70,25 +76,28 @@ def load_table(table: TableLike) -> LatencyTable:
     return table if isinstance(table, LatencyTable) else load(find_table(table))
 
 
-def space_of(table: LatencyTable, given: str | SearchSpace | None = None) -> SearchSpace:
+def space_of(table: LatencyTable, given: str | SearchSpace | None = None, classes: int | None = None) -> SearchSpace:
     """The space of `table`: what its reference stands for here, or `given`, the caller's own reference or space.
 
-    Raises `InputError`: "space.unresolved" where the table's reference stands for nothing here, or for code that the
-    caller has not named; "table.other-space" where the space is not the one that was measured.
+    With `classes` it has another number of outputs than the table, whose latencies then are those of the published
+    number. Raises `InputError`: "space.unresolved" where the table's reference stands for nothing here, or for code
+    that the caller has not named; "table.other-space" where the space is not the one that was measured.
     """
-    space = given if isinstance(given, SearchSpace) else _resolve(table, given)
+    space = _resolve(table, given, table.classes)
     table.require(space)
-    return space
+    return space if classes in (None, table.classes) else _resolve(table, given, classes)
 
 
-def _resolve(table: LatencyTable, given: str | None) -> SearchSpace:
+def _resolve(table: LatencyTable, given: str | SearchSpace | None, classes: int | None) -> SearchSpace:
+    if isinstance(given, SearchSpace):
+        return given
     if given is not None:
-        return registry.get(given, table.classes)
+        return registry.get(given, classes, trusted=True)
     try:
-        return registry.get(table.space, table.classes)
+        return registry.get(table.space, classes, trusted=False)
     except InputError as error:
         raise InputError(
-            f"the space {table.space}, which this latency table is of, cannot be resolved ({error}): "
-            "name the space by --space, such as file.py:attribute",
+            f"the space {table.space} of this latency table cannot be resolved: {error}; "
+            "its own reference can be given by --space",
             code="space.unresolved", reference=table.space, reason=error.code,
         ) from error  # fmt: skip

@@ -1,6 +1,7 @@
 """What there is to know of a search space, and of its latency where there is a table of it."""
 
 from math import log10, prod
+from os import PathLike
 from typing import Any
 
 from ..errors import InputError
@@ -11,7 +12,7 @@ from ..space.block import Block
 from ..space.space import Choice, SearchSpace, Slot
 
 
-def describe(name: str, classes: int | None = None, table: str | None = None) -> dict[str, Any]:
+def describe(name: str, classes: int | None = None, table: str | PathLike[str] | None = None) -> dict[str, Any]:
     """All that a person wants to know of the space `name`; with the name or file of a `table`, its latency there.
 
     `macs` and `params` are those of the networks with the fewest and with the most, exactly. Raises `InputError` where
@@ -38,7 +39,7 @@ def describe(name: str, classes: int | None = None, table: str | None = None) ->
 
 def _range(space: SearchSpace, cost: str) -> tuple[int, int]:
     """The sum of `cost` over the blocks of the network with the least, and of that with the most."""
-    least, most = (space.least(lambda block, sign=sign: sign * getattr(block, cost)) for sign in (1, -1))
+    least, most = space.least(lambda block: getattr(block, cost)), space.least(lambda block: -getattr(block, cost))
     return getattr(space.derive(least), cost), getattr(space.derive(most), cost)
 
 
@@ -53,10 +54,10 @@ def _decision(slot: Slot | Choice) -> dict[str, Any]:
 def _describe_options(slot: Slot) -> tuple[str, ...]:
     """The candidates of `slot` by their kind and what not all of them have, skips aside."""
     fields = [block.key.split("_")[3:] for block in slot.candidates]
-    shared = set.intersection(*(set(told) for block, told in zip(slot.candidates, fields, strict=True) if _runs(block)))
+    shared = set.intersection(*(set(own) for block, own in zip(slot.candidates, fields, strict=True) if _runs(block)))
     return tuple(
-        " ".join([block.op, *(field for field in told if field not in shared)])
-        for block, told in zip(slot.candidates, fields, strict=True)
+        " ".join([block.op, *(field for field in own if field not in shared)])
+        for block, own in zip(slot.candidates, fields, strict=True)
     )
 
 
@@ -64,14 +65,21 @@ def _runs(block: Block) -> bool:
     return block.op != "skip"
 
 
-def _latency(name: str, classes: int | None, wanted: str) -> tuple[dict[str, Any], SearchSpace]:
+def _latency(name: str, classes: int | None, wanted: str | PathLike[str]) -> tuple[dict[str, Any], SearchSpace]:
     """The latency of the fastest and of the slowest network as `wanted` predicts it, and the space of that table."""
     path = find_table(wanted)
     table = load(path)
     if table.space != name or classes not in (None, table.classes):
         asked = name if classes is None else f"{name} with {classes} classes"
-        raise InputError(f"{path} is a table of {table.space} with {table.classes} classes, not of {asked}")
-    space = space_of(table)
-    fastest, slowest = table.predictor(space).range()
-    told = {"table": path, "device": table.device.model, "predicted_ms": (fastest, slowest)}
-    return {**told, "quality": str(table.quality)}, space
+        raise InputError(
+            f"{path} is a table of {table.space} with {table.classes} classes, not of {asked}",
+            code="table.other-space", table=str(path), space=table.space, classes=table.classes,
+        )  # fmt: skip
+    space = space_of(table, name)
+    found = {
+        "table": path,
+        "device": table.device.model,
+        "predicted_ms": table.predictor(space).range(),
+        "quality": str(table.quality),
+    }
+    return found, space

@@ -1,6 +1,7 @@
-"""The published networks: listed, and one told as timm would be, or block by block."""
+"""The published networks: listed, and one described as timm's block strings or block by block."""
 
-from dataclasses import asdict
+from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +11,57 @@ from ..space import strings, zoo
 from ..space.net import Net
 
 
+@dataclass(frozen=True)
+class NetworkDescription:
+    """A published network: `timm` is what timm makes the same network of, or None where it cannot, and `no_timm` says
+    why; `blocks` are the keys of its blocks; `path` is the file that it was written to, if any."""
+
+    name: str
+    source: str
+    macs: int
+    params: int
+    resolution: int
+    classes: int
+    eps: float
+    timm: strings.Definition | None
+    no_timm: str
+    blocks: tuple[str, ...]
+    path: Path | None
+
+
 def summaries() -> list[dict[str, Any]]:
     """A row for each network of the zoo: its name, MACs, parameters, pixels of its images a side, and source."""
     return [{"name": name, **_costs(zoo.get(name)), "source": entry.source} for name, entry in zoo.ZOO.items()]
 
 
 def describe(
-    name: str, classes: int = 1000, resolution: int | None = None, out: str | Path | None = None
-) -> dict[str, Any]:
-    """What there is to know of the network `name`, for so many classes, at its own resolution or another.
+    name: str, classes: int = 1000, resolution: int | None = None, out: str | PathLike[str] | None = None
+) -> NetworkDescription:
+    """Describe the network `name` of so many classes, at its own resolution or another.
 
-    "timm" is what timm makes the same network of, or None where it cannot, and `untold` says why; "blocks" are the keys
-    of its blocks. With `out` the network is written there as JSON. Raises `InputError` for no such network.
+    With `out` the network is written there as JSON. Raises `InputError` for no such network.
     """
     net = zoo.get(name, classes, resolution)
-    timm, untold = None, ""
+    timm, no_timm = None, ""
     try:
-        timm = asdict(strings.write(net))
+        timm = strings.write(net)
     except InputError as error:
-        untold = str(error)
+        no_timm = str(error)
     if out is not None:
         write_json(Path(out), net.to_json())
-    keys = [block.key for block in net.blocks]
-    costs = {**_costs(net), "classes": net.classes, "eps": net.eps}
-    return {"name": name, "source": zoo.ZOO[name].source, **costs, "timm": timm, "untold": untold, "blocks": keys}
+    return NetworkDescription(
+        name=name,
+        source=zoo.ZOO[name].source,
+        macs=net.macs,
+        params=net.params,
+        resolution=net.resolution,
+        classes=net.classes,
+        eps=net.eps,
+        timm=timm,
+        no_timm=no_timm,
+        blocks=tuple(block.key for block in net.blocks),
+        path=None if out is None else Path(out),
+    )
 
 
 def _costs(net: Net) -> dict[str, int]:

@@ -30,7 +30,7 @@ def test_a_network_is_told_as_timm_is(hwnas):
     definition = strings.Definition(**{**found["timm"], "stages": tuple(found["timm"]["stages"])})
     net = strings.read(definition, 10, 96)
     assert net == zoo.get("mnasnet1_0", 10, 96)
-    assert (found["macs"], found["classes"], found["untold"]) == (net.macs, 10, "")
+    assert (found["macs"], found["classes"], found["no_timm"]) == (net.macs, 10, "")
 
 
 def test_a_network_that_timm_cannot_be_told_is_told_block_by_block(hwnas):

@@ -33,14 +33,14 @@ def test_each_is_the_widest_once_those_before_are_measured(monkeypatch):
     """By conditioning the covariance of the whole pool on one after another."""
     monkeypatch.setattr(active, "POOL", 100)
     predictor, pool = fitted(SPACE, 20, 0.03), pool_of(SPACE, 100)
-    unknown, noise = predictor.uncertainty(pool)
-    covariance, expected = unknown @ unknown.T, []
+    factors, noise = predictor.uncertainty(pool)
+    covariance, expected = factors @ factors.T, []
     for _ in range(8):
         best = int(np.diag(covariance).argmax())
         expected.append(pool[best])
         covariance = covariance - np.outer(covariance[best], covariance[best]) / (covariance[best, best] + noise**2)
     assert most_uncertain(predictor, 8, np.random.default_rng(5)) == expected
-    widest = np.argsort(-(unknown**2).sum(axis=1))[:8]
+    widest = np.argsort(-(factors**2).sum(axis=1))[:8]
     assert expected != [pool[index] for index in widest], "they would be much alike"
 
 
@@ -67,10 +67,10 @@ def test_measuring_them_teaches_more_than_measuring_random_ones():
 
     def left(archs):
         """Mean variance that is left at `asked` after `archs`."""
-        unknown, noise = predictor.uncertainty([*asked, *archs])
-        mine, told = unknown[: len(asked)], unknown[len(asked) :]
-        shared = mine @ told.T
-        taken = np.linalg.solve(told @ told.T + noise**2 * np.eye(len(told)), shared.T)
+        factors, noise = predictor.uncertainty([*asked, *archs])
+        mine, measured = factors[: len(asked)], factors[len(asked) :]
+        shared = mine @ measured.T
+        taken = np.linalg.solve(measured @ measured.T + noise**2 * np.eye(len(measured)), shared.T)
         return np.mean((mine**2).sum(axis=1) - np.einsum("nk,kn->n", shared, taken))
 
     assert left(chosen) < 0.95 * left(drawn) < left([])

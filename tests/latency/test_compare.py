@@ -1,4 +1,4 @@
-"""How far two tables are apart: by pace, by block, by network, by prediction."""
+"""The differences of two tables: of the reference time, of blocks, networks and predictions."""
 
 from dataclasses import replace
 
@@ -7,15 +7,16 @@ import pytest
 from hwnas.errors import InputError
 from hwnas.latency.compare import WORST, compare
 from hwnas.latency.table import Origin
+from hwnas.testing import refused
 
 
-def test_a_table_is_not_apart_from_itself(table, space):
+def test_a_table_does_not_differ_from_itself(table, space):
     found = compare(table, table, space)
     assert found.identity == ()
     assert found.spearman == pytest.approx(1)
     for kinds in (found.at_own_reference, found.at_same_reference):
-        assert {kind: apart.count for kind, apart in kinds.items()}["networks"] == 24
-        assert all(apart.largest == 0 for apart in kinds.values())
+        assert {kind: by.count for kind, by in kinds.items()}["networks"] == 24
+        assert all(by.largest == 0 for by in kinds.values())
 
 
 def test_what_only_one_has_is_left_out(table, space):
@@ -37,7 +38,7 @@ def test_the_worst_come_first_and_have_a_sign(table, space):
         assert theirs / ours == pytest.approx(factors[name])
 
 
-def test_the_pace_is_taken_out_of_what_is_told_at_it(table, space):
+def test_the_reference_time_is_taken_out(table, space):
     faster = replace(table, reference=replace(table.reference, ms=table.reference.ms / 2))
     found = compare(table, faster, space)
     assert found.at_own_reference["blocks"].largest == 0
@@ -45,7 +46,7 @@ def test_the_pace_is_taken_out_of_what_is_told_at_it(table, space):
     assert found.identity == ("reference: 0.1 ms, not 0.05 ms",)
 
 
-def test_published_figures_have_no_pace(table, space):
+def test_published_figures_have_no_reference(table, space):
     published = replace(table, reference=None, rows={}, overhead=None, origin=Origin("paper", "MIT"))
     found = compare(table, published, space)
     assert found.at_same_reference == {}
@@ -54,5 +55,5 @@ def test_published_figures_have_no_pace(table, space):
 
 
 def test_tables_of_different_spaces_are_not_compared(table, space):
-    with pytest.raises(InputError, match="different spaces: tiny of 5 classes and other of 5 classes"):
+    with refused("table.other-space", InputError, first="tiny", second="other"):
         compare(table, replace(table, space="other", fingerprint="0"), space)

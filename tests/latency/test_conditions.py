@@ -72,14 +72,14 @@ def test_what_the_sentences_say():
     assert text == "throttled: the device got 20 °C hotter and the reference network 4.0% slower"
 
 
-def test_only_an_earlier_pace_knows_of_a_session_that_was_slow_throughout():
+def test_only_an_earlier_reference_time_tells_of_a_session_that_was_slow_throughout():
     samples = session([1.3] * 96)
     assert kinds(samples) == kinds(samples, 1.25) == []
     (text,) = flags(samples, 1.0)
     assert text.startswith("slower: the reference network took 1.30 times")
 
 
-def test_a_session_too_short_for_a_pace_of_its_own():
+def test_a_session_too_short_for_a_reference_time_of_its_own():
     samples = session()
     samples.elapsed = 0.5
     assert kinds(samples) == ["short"]

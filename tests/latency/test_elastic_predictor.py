@@ -99,9 +99,9 @@ def test_weights_of_features_and_costs_of_candidates_say_the_same(elastic, monke
     archs, asked = drawn(elastic, 30), every_arch(elastic)[::50]
     labels = additive(elastic, archs)
     by_weights = LatencyPredictor(elastic, archs, labels)
-    unknown, _ = by_weights.uncertainty(asked)
+    factors, _ = by_weights.uncertainty(asked)
     candidates, count = features(elastic, {}).values.shape
-    assert unknown.shape[1] == 1 + count < 1 + candidates
+    assert factors.shape[1] == 1 + count < 1 + candidates
 
     def costs(found):
         groups = [found.values[:, found.groups == group] for group in range(len(found.names))]
@@ -175,11 +175,11 @@ def test_another_device_lends_its_costs(elastic, predictor):
     assert errors[0] < 0.5 * errors[1]
 
 
-def test_what_is_unknown_adds_up(elastic, predictor):
+def test_uncertainty_adds_up(elastic, predictor):
     archs = every_arch(elastic)[::50]
-    unknown, noise = predictor.uncertainty(archs)
+    factors, noise = predictor.uncertainty(archs)
     relative = predictor.deviation(archs) / predictor.cost(archs)
-    np.testing.assert_allclose(relative**2, (unknown**2).sum(axis=1) + noise**2)
+    np.testing.assert_allclose(relative**2, (factors**2).sum(axis=1) + noise**2)
     chosen = most_uncertain(predictor, 5, np.random.default_rng(0))
     assert len(set(chosen)) == 5
     assert all(elastic.check(arch) for arch in chosen)
@@ -199,7 +199,7 @@ def test_networks_are_drawn_over_the_whole_range_by_shared_options(elastic):
 def test_the_work_of_an_option_is_what_it_adds_to_a_network(elastic):
     archs = every_arch(elastic)
     macs = np.array([elastic.derive(tuple(arch)).macs for arch in archs])
-    for slot, work in enumerate(active._work(elastic)):
+    for slot, work in enumerate(active._mean_macs(elastic)):
         means = np.array([macs[archs[:, slot] == option].mean() for option in range(len(work))])
         np.testing.assert_allclose(work - work[0], means - means[0])
         assert work.min() >= 0
@@ -208,5 +208,5 @@ def test_the_work_of_an_option_is_what_it_adds_to_a_network(elastic):
 def test_refuses_what_is_not_of_the_space(predictor):
     for ask in (predictor.cost, predictor.interval):
         for wrong in ([(0,) * 9], [(0,) * 9 + (2,)], [(-1,) + (0,) * 9]):
-            with pytest.raises(InputError, match="not architectures of elastic"):
+            with pytest.raises(InputError):
                 ask(wrong)

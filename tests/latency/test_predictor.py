@@ -8,6 +8,7 @@ from hwnas.errors import InputError
 from hwnas.latency import bayes
 from hwnas.latency.predictor import LatencyPredictor
 from hwnas.space import registry
+from hwnas.testing import refused
 
 SPACE = registry.get("proxyless-32", 4)
 COUNT = sum(SPACE.choices)
@@ -140,14 +141,14 @@ def test_quality_is_that_at_networks_not_seen(predictor):
     assert 0.8 < predictor.quality.spearman < 1
 
 
-def test_more_labels_leave_less_unknown(predictor):
+def test_more_labels_leave_less_uncertainty(predictor):
     archs, asked = drawn(300), drawn(100, 99)
     more = LatencyPredictor(SPACE, archs, odd(archs))
     before, after = (np.linalg.norm(found.uncertainty(asked)[0], axis=1) for found in (predictor, more))
     assert np.median(after) < 0.7 * np.median(before)
-    unknown, noise = more.uncertainty(asked)
+    factors, noise = more.uncertainty(asked)
     relative = more.deviation(asked) / more.cost(asked)
-    np.testing.assert_allclose(relative**2, (unknown**2).sum(axis=1) + noise**2)
+    np.testing.assert_allclose(relative**2, (factors**2).sum(axis=1) + noise**2)
 
 
 def test_a_stored_model_gives_the_same_without_a_search(predictor, monkeypatch):
@@ -177,7 +178,7 @@ def test_a_wrong_label_moves_little():
 @pytest.mark.parametrize("wrong", [[(0,) * 8], [(0,) * 8 + (7,)], [(-1,) + (0,) * 8]])
 def test_refuses_what_is_not_of_the_space(predictor, wrong):
     for ask in (predictor.cost, predictor.interval, predictor.deviation):
-        with pytest.raises(InputError, match="not architectures of proxyless-32") as caught:
+        with pytest.raises(InputError) as caught:
             ask(wrong)
         assert "\n" not in str(caught.value)
 
@@ -186,15 +187,14 @@ def test_refuses_what_is_not_of_the_space(predictor, wrong):
 def test_refuses_labels_that_are_none(label):
     labels = additive(drawn(5))
     labels[3] = label
-    with pytest.raises(InputError, match="above 0 ms, not 4 of 5") as caught:
+    with refused("predictor.labels", InputError, good=4, labels=5):
         LatencyPredictor(SPACE, drawn(5), labels)
-    assert "\n" not in str(caught.value)
 
 
 def test_refuses_a_single_label_and_labels_of_other_networks():
-    with pytest.raises(InputError, match="2 latencies or more"):
+    with refused("predictor.labels", InputError, good=1, labels=1):
         LatencyPredictor(SPACE, drawn(1), additive(drawn(1)))
-    with pytest.raises(InputError, match="not 5 of 4"):
+    with refused("predictor.count", InputError, labels=5, networks=4):
         LatencyPredictor(SPACE, drawn(4), additive(drawn(5)))
 
 

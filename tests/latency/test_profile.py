@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,11 @@ from hwnas.errors import DeviceError, InputError
 from hwnas.latency import checkpoint
 from hwnas.latency.graph import save
 from hwnas.latency.measure import MIN_ROUNDS
+from hwnas.latency.profile import NET
 from hwnas.latency.table import load
-from hwnas.pipeline.profile import NET, profile
+from hwnas.latency.tables import load_table
+from hwnas.pipeline.profile import profile
+from hwnas.testing import refused
 
 SPACE = "proxyless-32"
 
@@ -62,7 +66,6 @@ class Uneven:
         self.models[key] *= 1 + 0.2 * key.startswith(NET) * np.random.default_rng(list(key.encode())).random()
 
 
-@pytest.mark.serial
 def test_networks_are_added_until_the_error_is_as_asked(on, drifting, tmp_path):
     class Device(Uneven, drifting):
         pass
@@ -93,7 +96,7 @@ def test_ends_where_more_networks_do_not_help(on, drifting, monkeypatch, tmp_pat
         pass
 
     on(Device())
-    monkeypatch.setattr("hwnas.pipeline.profile.LOWER", 0.0)  # no error is that low, so every addition is in vain
+    monkeypatch.setattr("hwnas.latency.profile.LOWER", 0.0)  # no error is that low, so every addition is in vain
     table = load(profile(SPACE, out=tmp_path / "table.json", precision=0.5, networks=3, within=1e-6, time_limit=1e6))
     assert len(table.networks.archs) == 3 + 1 + 2
     assert table.flags[-1].startswith("within: the error is ")
@@ -109,7 +112,7 @@ def test_an_interrupted_profile_goes_on_with_the_networks_that_it_had_added(on, 
             return super().run(key)
 
     on(Failing())
-    with pytest.raises(DeviceError, match="unplugged"):
+    with refused("device", DeviceError):
         profile(SPACE, out=path, precision=0.5, networks=3, within=1e-6, time_limit=100)
     left = {key for key in json.loads(partial.read_text())["samples"]["visits"] if key.startswith(NET)}
     assert len(left) > 3
@@ -144,7 +147,7 @@ def test_flags_networks_that_are_not_predicted(on, drifting, space, tmp_path):
 def test_a_failure_keeps_the_old_table_and_the_times(on, drifting, space, tmp_path):
     path = tmp_path / "table.json"
     on(drifting())
-    before = profile(space, out=path, time_limit=1e-9, networks=3).read_bytes()
+    before = profile(space, out=path, time_limit=1e-9, networks=3).path.read_bytes()
 
     class Failing(drifting):
         def run(self, key):
@@ -153,7 +156,7 @@ def test_a_failure_keeps_the_old_table_and_the_times(on, drifting, space, tmp_pa
             return super().run(key)
 
     on(Failing())
-    with pytest.raises(DeviceError, match="unplugged"):
+    with refused("device", DeviceError):
         profile(space, out=path, precision=1e-9, networks=3)
     assert path.read_bytes() == before
     left = json.loads((tmp_path / "table.json.partial").read_text())["samples"]["visits"]
@@ -164,7 +167,7 @@ def test_a_failure_keeps_the_old_table_and_the_times(on, drifting, space, tmp_pa
         assert row.minimum <= 1e3 * min(min(seconds) for seconds, _ in left[key])
 
 
-def test_times_of_another_device_are_refused_unless_fresh(on, drifting, space, tmp_path):
+def test_times_of_another_device_are_refused_unless_it_starts_again(on, drifting, space, tmp_path):
     path, partial = tmp_path / "table.json", tmp_path / "table.json.partial"
 
     class Other(drifting):
@@ -176,34 +179,78 @@ def test_times_of_another_device_are_refused_unless_fresh(on, drifting, space, t
             return super().run(key)
 
     on(Other())
-    with pytest.raises(DeviceError):
+    with refused("device", DeviceError):
         profile(space, out=path, precision=1e-9, networks=3)
     left = partial.read_bytes()
     on(drifting())
-    with pytest.raises(InputError, match=r"something else \(threads: 3, not 1\)"):
+    with refused("checkpoint.other", InputError, differences=["threads: 3, not 1"]):
         profile(space, out=path, networks=3)
     assert partial.read_bytes() == left
-    assert load(profile(space, out=path, time_limit=1e-9, networks=3, fresh=True)).device.threads == 1
+    assert load(profile(space, out=path, time_limit=1e-9, networks=3, resume=False)).device.threads == 1
     assert not partial.exists()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 1}', '{"schema": 1, "identity": {}, "samples": {}}'])
-def test_a_damaged_checkpoint_is_refused(on, drifting, space, tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "file.not-whole"),
+        ("[]", "file.other-schema"),
+        ("{}", "file.other-schema"),
+        ('{"schema": 1, "identity": {}, "samples": {}}', "file.other-schema"),
+        ('{"schema": 2, "identity": {}, "samples": {}}', "checkpoint.damaged"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(on, drifting, space, tmp_path, text, code):
     on(drifting())
     (tmp_path / "table.json.partial").write_text(text)
-    with pytest.raises(InputError, match="checkpoint"):
+    with refused(code, InputError):
         profile(space, out=tmp_path / "table.json", networks=3)
 
 
-def test_senseless_requests(tmp_path):
-    wrong = {"space": "none", "device": "none", "threads": 0, "classes": 1, "networks": 2, "within": 0.0}
-    for request in ({name: value} for name, value in wrong.items()):
-        with pytest.raises(InputError):
-            profile(**{"space": SPACE, "out": tmp_path / "table.json", **request})
+@pytest.mark.parametrize(
+    "wrong",
+    [{"networks": 2}, {"within": 0.0}, {"precision": 0.0}, {"time_limit": -1.0}, {"seed": -1}],
+    ids=str,
+)
+def test_a_setting_out_of_its_range_is_named(tmp_path, wrong):
+    ((key, value),) = wrong.items()
+    with refused("config.value", InputError, key=key, value=value):
+        profile(SPACE, out=tmp_path / "table.json", **wrong)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.serial
+def test_senseless_requests(on, drifting, space, tmp_path):
+    for request in ({"space": "none"}, {"device": "none"}, {"threads": 0}, {"classes": 1}):
+        with pytest.raises(InputError):
+            profile(**{"space": SPACE, "out": tmp_path / "table.json", **request})
+    with refused("profile.folder", InputError, path=str(tmp_path)):
+        profile(SPACE, out=tmp_path)
+    with refused("space.classes", InputError, classes=7):
+        profile(space, classes=7, out=tmp_path / "table.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_result_is_the_path_of_what_it_holds(on, drifting, space, tmp_path):
+    events = []
+    on(drifting())
+    found = profile(space, out=tmp_path / "table.json", precision=0.5, networks=3, progress=events.append)
+    assert found.path == tmp_path / "table.json"
+    assert load(found) == load_table(found) == found.table
+    assert found.predicted_ms == found.table.predictor(space).range()
+    assert {event.stage for event in events} == {"profile"}
+    assert events[-1].done == events[-1].total
+
+
+def test_a_seed_gives_the_same_table(on, drifting, monkeypatch, space, tmp_path):
+    tables = []
+    for index in range(2):
+        monkeypatch.setattr(drifting, "passed", 0.0)
+        on(drifting())
+        table = profile(space, out=tmp_path / f"{index}.json", precision=0.05, networks=5, seed=3).table
+        tables.append(replace(table, date=""))
+    assert tables[0] == tables[1]
+
+
 def test_killed_and_started_again(tmp_path):
     """kill -9 leaves the last checkpoint; the same call goes on from it and ends with a whole table."""
     path, partial = tmp_path / "table.json", tmp_path / "table.json.partial"

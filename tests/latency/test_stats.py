@@ -64,7 +64,7 @@ def test_two_sessions_agree_where_plain_medians_do_not():
     assert abs(slow.ms / fast.ms - 1) < 0.01
 
 
-def test_the_pace_that_it_is_told_at_is_a_factor():
+def test_the_reference_time_is_a_factor():
     found = visits(np.random.default_rng(4), 1e-3, np.ones(20))
     once, twice = estimate(found, 1e-3, 1e-3), estimate(found, 1e-3, 2e-3)
     assert twice.ms == pytest.approx(2 * once.ms)
@@ -109,8 +109,8 @@ def test_one_value_is_its_own_interval():
     assert quantile_interval([2.0]) == (2, 2, 2)
 
 
-def test_the_uncertainty_of_the_pace_is_that_between_sessions():
-    """Sessions have clocks that wander; their intervals hold the pace of all of them together."""
+def test_the_uncertainty_of_the_reference_time_is_that_between_sessions():
+    """Sessions have clocks that wander; their intervals hold the reference time of all of them together."""
     rng = np.random.default_rng(6)
     wander = np.zeros((200, 400))
     for step in range(1, 400):
@@ -125,17 +125,17 @@ def test_the_uncertainty_of_the_pace_is_that_between_sessions():
     assert reference_uncertainty([1.0] * 100) == 0
 
 
-def test_an_own_pace_widens_the_interval():
+def test_an_own_reference_time_widens_the_interval():
     samples = Samples(reference=list(1 + 0.02 * np.sin(np.arange(100) / 10)), elapsed=60)
     rng = np.random.default_rng(7)
     samples.visits["a"] = [(np.array([2 + 0.01 * rng.random()]), 1.0) for _ in range(30)]
-    (own,), (told,) = (samples.estimates(["a"], at).values() for at in (None, samples.reference_seconds))
+    (own,), (exact,) = (samples.estimates(["a"], at).values() for at in (None, samples.reference_seconds))
     uncertainty = reference_uncertainty(samples.reference)
-    assert own.ms == told.ms
-    assert np.log(own.high / own.ms) ** 2 == pytest.approx(np.log(told.high / told.ms) ** 2 + uncertainty**2)
-    assert np.log(own.low / own.ms) ** 2 == pytest.approx(np.log(told.low / told.ms) ** 2 + uncertainty**2)
-    assert own.precision > 0.01 > told.precision
-    assert samples.pending(["a"], 0.01) == [], "more visits to a model would not tell the pace"
+    assert own.ms == exact.ms
+    assert np.log(own.high / own.ms) ** 2 == pytest.approx(np.log(exact.high / exact.ms) ** 2 + uncertainty**2)
+    assert np.log(own.low / own.ms) ** 2 == pytest.approx(np.log(exact.low / exact.ms) ** 2 + uncertainty**2)
+    assert own.precision > 0.01 > exact.precision
+    assert samples.pending(["a"], 0.01) == [], "more visits to a model would not tell the reference time"
 
 
 def test_samples_survive_json():
@@ -158,7 +158,7 @@ def test_what_is_pending():
     assert samples.pending(["exact"], 0.01) == []
 
 
-def test_an_earlier_pace_is_believed_until_the_session_has_settled():
+def test_an_earlier_reference_time_is_used_until_the_session_is_long_enough():
     """A session that begins in a slow spell waits for it to pass; one on a slower clock does not wait forever."""
     samples = Samples(reference=[1.3] * 20)
     samples.visits["a"] = [(np.array([2.0]), 1.3)] * 20

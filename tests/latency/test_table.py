@@ -10,6 +10,7 @@ from hwnas.errors import InputError
 from hwnas.files import sha256
 from hwnas.latency.predictor import LatencyPredictor
 from hwnas.latency.table import Networks, Origin, load, read_arch, write_arch
+from hwnas.testing import refused
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_truncated_anywhere(table, tmp_path):
     whole = path.read_bytes()
     for size in (0, 10, len(whole) // 2, len(whole) - 3):
         path.write_bytes(whole[:size])
-        with pytest.raises(InputError, match=r"table\.json"):
+        with refused("file.not-whole", InputError, path=path):
             load(path)
 
 
@@ -63,39 +64,37 @@ def edited(table, path, change, reseal=False):
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "code"),
     [
-        (lambda value: next(iter(value["rows"].values())).update(ms=0.001), "was changed after"),
-        (lambda value: value["rows"].popitem(), "was changed after"),
-        (lambda value: value["networks"]["ms"].__setitem__(0, 0.001), "was changed after"),
-        (lambda value: value["model"].update(noise=0.0), "was changed after"),
-        (lambda value: value["quality"].update(rmspe=0.0), "was changed after"),
-        (lambda value: value["device"].update(threads=4), "was changed after"),
-        (lambda value: value.update(mine=1), "was changed after"),
-        (lambda value: value.pop("sha256"), "was changed after"),
-        (lambda value: value.update(schema=1), "schema 2: profile again"),
-        (lambda value: value.clear(), "schema 2: profile again"),
+        (lambda value: next(iter(value["rows"].values())).update(ms=0.001), "table.changed"),
+        (lambda value: value["rows"].popitem(), "table.changed"),
+        (lambda value: value["networks"]["ms"].__setitem__(0, 0.001), "table.changed"),
+        (lambda value: value["model"].update(noise=0.0), "table.changed"),
+        (lambda value: value["quality"].update(rmspe=0.0), "table.changed"),
+        (lambda value: value["device"].update(threads=4), "table.changed"),
+        (lambda value: value.update(mine=1), "table.changed"),
+        (lambda value: value.pop("sha256"), "table.changed"),
+        (lambda value: value.update(schema=1), "file.other-schema"),
+        (lambda value: value.clear(), "file.other-schema"),
     ],
 )
-def test_hand_edited(table, tmp_path, change, complaint):
-    with pytest.raises(InputError, match=complaint) as caught:
+def test_hand_edited(table, tmp_path, change, code):
+    with refused(code, InputError):
         load(edited(table, tmp_path / "table.json", change))
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "field"),
     [
-        (lambda value: value.update(mine=1), "mine: Unexpected"),
-        (lambda value: value.pop("model"), "model: Field required"),
-        (lambda value: value["networks"]["ms"].pop(), "networks: .*differ in length"),
-        (lambda value: value["networks"]["ms"].__setitem__(0, "fast"), r"networks\.ms\.0: .*valid number"),
+        (lambda value: value.update(mine=1), "mine"),
+        (lambda value: value.pop("model"), "model"),
+        (lambda value: value["networks"]["ms"].pop(), "networks"),
+        (lambda value: value["networks"]["ms"].__setitem__(0, "fast"), "networks.ms.0"),
     ],
 )
-def test_what_is_no_table_is_refused_although_its_seal_is_right(table, tmp_path, change, complaint):
-    with pytest.raises(InputError, match=complaint) as caught:
+def test_what_is_no_table_is_refused_although_its_seal_is_right(table, tmp_path, change, field):
+    with refused("file.field", InputError, field=field):
         load(edited(table, tmp_path / "table.json", change, reseal=True))
-    assert "\n" not in str(caught.value)
 
 
 def test_formatting_is_not_editing(table, tmp_path):
@@ -110,8 +109,8 @@ def test_fields_that_an_earlier_version_did_not_know_are_not_editing(table, tmp_
 
 def test_no_file_and_no_table(tmp_path):
     (tmp_path / "list.json").write_text("[1, 2]")
-    for name in ("absent.json", "list.json"):
-        with pytest.raises(InputError, match=name):
+    for name, code in (("absent.json", "file.unreadable"), ("list.json", "file.other-schema")):
+        with refused(code, InputError):
             load(tmp_path / name)
 
 
@@ -120,25 +119,26 @@ def test_another_device_or_space_is_named(table, space):
     table.require(space, replace(table.device, cores=(5,)))
     for change in ({"threads": 2}, {"version": "9"}, {"model": "other"}, {"precision": "int8"}):
         (name,) = change
-        with pytest.raises(InputError, match=f"{name}: .*, not "):
+        with refused("table.other-device", InputError) as refusal:
             table.require(space, replace(table.device, **change))
-    with pytest.raises(InputError, match="tiny of 5 classes, not other of 5 classes"):
+        assert [text.split(":")[0] for text in refusal.error.fields["differences"]] == [name]
+    with refused("table.other-space", InputError, differences=["space: tiny of 5 classes, not other of 5 classes"]):
         table.predictor(replace(space, name="other", parts=space.parts[1:]))
-    with pytest.raises(InputError, match="of another version"):
+    with refused("table.other-space", InputError, differences=["space: tiny of 5 classes of another version"]):
         table.predictor(replace(space, parts=space.parts[1:]))
 
 
 def test_a_missing_row_is_named(table, space):
     block = space.blocks()[2]
     rows = {key: row for key, row in table.rows.items() if key != block.key}
-    with pytest.raises(InputError, match=f"no row for {block.key}"):
+    with refused("table.missing-row", InputError, block=block.key):
         replace(table, rows=rows).predictor(space)
 
 
-def test_a_published_table_predicts_but_has_no_pace(published, space):
+def test_a_published_table_predicts_but_has_no_reference(published, space):
     cost = published.predictor(space).cost(published.networks.indices)
     assert np.corrcoef(cost, published.networks.ms)[0, 1] > 0.9
-    with pytest.raises(InputError, match="phone is published data: no measurement compares"):
+    with refused("table.published", InputError, device="phone"):
         _ = published.reference_seconds
 
 
@@ -163,5 +163,5 @@ def test_no_two_tables_have_one_identity(table, published):
 def test_architectures_as_text():
     assert read_arch(write_arch((2, 10, 0))) == (2, 10, 0)
     for text in ("", "a-b", "1,2", "1--2"):
-        with pytest.raises(InputError, match="give indices joined by '-'"):
+        with refused("architecture.text", InputError, text=text):
             read_arch(text)

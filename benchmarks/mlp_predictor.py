@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.functional import mse_loss
 
-from ..space.space import Arch, SearchSpace
+from hwnas.space.space import Arch, SearchSpace
 
 WIDTH = 400
 """Of its three hidden layers, as the accuracy predictor of OFA has (1908.09791, §3.4)."""
@@ -43,19 +43,22 @@ class MlpPredictor:
         for _ in range(STEPS):
             rows = torch.randint(len(encoded), (BATCH,), generator=generator)
             optimiser.zero_grad()
-            mse_loss(self._net(encoded[rows]).squeeze(1), target[rows]).backward()
+            torch.autograd.backward(mse_loss(self._net(encoded[rows]).squeeze(1), target[rows]))
             optimiser.step()
             schedule.step()
 
     def cost(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
         """Predicted ms of each of `archs`, shape (N, slots) to (N,)."""
         with torch.no_grad():
-            return (self._net(self._encode(archs)).squeeze(1) * self._deviation + self._mean).double().numpy()
+            ms: torch.Tensor = self._net(self._encode(archs)).squeeze(1) * self._deviation + self._mean
+            found: np.ndarray = ms.double().numpy()
+            return found
 
     def expected(self, probs: torch.Tensor) -> torch.Tensor:
         """Predicted ms at probabilities (slots, widest slot), differentiable: not the mean over networks drawn from
         them, which an MLP cannot give."""
-        return self._net(probs.float().flatten()).squeeze() * self._deviation + self._mean
+        ms: torch.Tensor = self._net(probs.float().flatten()).squeeze() * self._deviation + self._mean
+        return ms
 
 
 def _layers(inputs: int, generator: torch.Generator) -> nn.Sequential:
