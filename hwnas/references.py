@@ -3,9 +3,9 @@
 A reference is a built-in name, the name of an entry point that an installed package declares (in the group
 `hwnas.spaces` and so on), `package.module:attribute`, or `file.py:attribute`. Built-in names win over entry points.
 
-A reference that the caller gives is resolved (`trusted=True`). One that was read from a file is data: it is resolved
-only if it is built in, an installed entry point, or repeated on this call by `allow`, so that no code runs because a
-file names it. What the modules of files define cannot be unpickled in another process: send the reference there.
+One that the caller gives is resolved (`trusted=True`). One that was read from a file is data: it is resolved only if it
+is built in, an installed entry point, or repeated on this call (`allow`): no code runs because a file names it. Objects
+of a file's classes cannot be unpickled in another process: send the reference there.
 """
 
 import difflib
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, Literal, TypeVar, cast
@@ -88,29 +89,35 @@ def names(group: Group, builtin: Mapping[str, Any]) -> tuple[str, ...]:
 @contextmanager
 def allow(*references: str) -> Iterator[None]:
     """Resolve these references too where a file names them, as they are repeated by the caller."""
-    token = _allowed.set(_allowed.get() | {_normal(reference) for reference in references})
+    token = _allowed.set(_allowed.get() | set(map(_normal, references)))
     try:
         yield
     finally:
         _allowed.reset(token)
 
 
+def allowed() -> frozenset[str]:
+    """What the caller has repeated, for the `allow` of a process that works for this one."""
+    return _allowed.get()
+
+
 def require_allowed(group: Group, reference: str) -> None:
     """Raise `InputError` unless the caller has repeated this reference, which was read from a file."""
     if _normal(reference) not in _allowed.get():
-        option = {"spaces": "--space", "strategies": "--strategy"}.get(group)
-        ways = " or ".join(f"{way} {reference}" for way in (option, "--allow") if way)
-        message = f"the {NOUNS[group]} {reference} is code that only a file names: to run it, repeat it with {ways}"
+        options = {"spaces": ["--space"], "strategies": ["--strategy"]}.get(group, [])
+        ways = " or ".join(f"{way} {reference}" for way in (*options, "--allow"))
+        message = f"the {NOUNS[group]} {reference} is named by a file, which runs no code: repeat it with {ways}"
         raise _error(message, "not-allowed", group, reference)
 
 
 @contextmanager
 def reported(group: Group, reference: str) -> Iterator[None]:
-    """Turn what the code of a reference raises into an `InputError` of one line, "reference.broken"."""
+    """Name the reference in an `InputError` that its code raises, and turn any other error into "reference.broken"."""
     try:
         yield
-    except InputError:
-        raise
+    except InputError as error:
+        message = f"the {NOUNS[group]} {reference}: {error}"
+        raise type(error)(message, code=error.code, **error.fields) from error
     except Exception as error:
         raise _broken(group, reference, error) from error
 
@@ -148,7 +155,7 @@ def _find(group: Group, reference: str, builtin: Mapping[str, object], trusted: 
         return _attribute(group, reference, points[0].module, points[0].attr), "entry point"
     place, colon, attribute = reference.rpartition(":")
     is_file = reference.endswith(".py") or place.endswith(".py")
-    if not (is_file or (colon and place and attribute)):
+    if not (is_file or (place and attribute)):
         raise _unknown(group, reference, names(group, builtin))
     if not colon or not attribute.replace(".", "_").isidentifier():
         message = f"{reference} does not say which {NOUNS[group]} of the file: write file.py:attribute"
@@ -159,10 +166,10 @@ def _find(group: Group, reference: str, builtin: Mapping[str, object], trusted: 
 
 
 def _built_in(found: object) -> object:
-    """The part itself, imported where it is lazy: what is missing then is said by who needs it."""
+    """The part itself, imported where it is lazy."""
     if not isinstance(found, str):
         return found
-    module, _, attribute = found.partition(":")
+    module, attribute = found.split(":")
     return getattr(importlib.import_module(module), attribute)
 
 
@@ -181,20 +188,18 @@ def _attribute(group: Group, reference: str, place: str, attribute: str) -> obje
             message = f"there is no module {place} for the {NOUNS[group]} {reference}: is it installed?"
             raise _error(message, "not-found", group, reference) from error
         raise _broken(group, reference, error) from error
-    found: object = module
-    for name in attribute.split("."):
-        if not hasattr(found, name):
-            public = [other for other in vars(module) if not other.startswith("_")]
-            message = f"{place} has no {attribute}, as {reference} says{_nearest_text(attribute, public)}"
-            raise _error(message, "no-such-attribute", group, reference)
-        found = getattr(found, name)
-    return found
+    try:
+        return attrgetter(attribute)(module)
+    except AttributeError:
+        public = [name for name in vars(module) if not name.startswith("_")]
+        message = f"{place} has no {attribute}, as {reference} says{_nearest_text(attribute, public)}"
+        raise _error(message, "no-such-attribute", group, reference) from None
 
 
 def _unknown(group: Group, reference: str, known: tuple[str, ...]) -> InputError:
-    listed = f"there are {', '.join(known)}" if known else "none is built in or installed"
+    listed = f"there are {', '.join(known) or 'none'}; or write file.py:attribute"
     message = f"no {NOUNS[group]} {reference!r}{_nearest_text(reference, known)}: {listed}"
-    return _error(f"{message}; or write file.py:attribute", "unknown", group, reference, known=known)
+    return _error(message, "unknown", group, reference, known=known)
 
 
 def _broken(group: Group, reference: str, error: BaseException) -> InputError:
@@ -204,10 +209,9 @@ def _broken(group: Group, reference: str, error: BaseException) -> InputError:
     where = (frames[-1].filename, frames[-1].lineno) if frames else ("", None)
     if isinstance(error, SyntaxError):
         text, where = error.msg, (error.filename or "", error.lineno)
-    line = where[1]
-    at = f" (line {line} of {where[0]})" if line else ""
+    at = f" (line {where[1]} of {where[0]})" if where[1] else ""
     message = f"the {NOUNS[group]} {reference} fails: {type(error).__name__}: {text}{at}"
-    return _error(message, "broken", group, reference, error=type(error).__name__, line=line)
+    return _error(message, "broken", group, reference, error=type(error).__name__, line=where[1])
 
 
 def _error(message: str, code: str, group: Group, reference: str, **fields: object) -> InputError:
@@ -220,15 +224,14 @@ def nearest(word: str, known: Any) -> str | None:
 
 
 def _nearest_text(word: str, known: Any) -> str:
-    close = nearest(word, known)
-    return f" (did you mean {close}?)" if close else ""
+    return f" (did you mean {close}?)" if (close := nearest(word, known)) else ""
 
 
 def _normal(reference: str) -> str:
     """The reference, with the path of a file made absolute, so that one file has one reference."""
     place, colon, attribute = reference.rpartition(":")
-    if colon and place.endswith(".py"):
-        return f"{Path(place).resolve()}:{attribute}"
+    if place.endswith(".py"):
+        return f"{Path(place).resolve()}{colon}{attribute}"
     return str(Path(reference).resolve()) if reference.endswith((".yaml", ".yml")) else reference
 
 
@@ -236,14 +239,13 @@ def _normal(reference: str) -> str:
 def _scan(group: Group, path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
     """The entry points of a group by name, of the packages on `path`, which is `sys.path`."""
     found: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=f"hwnas.{group}"):
-        if point not in found.setdefault(point.name, []):
-            found[point.name].append(point)
+    for point in dict.fromkeys(entry_points(group=f"hwnas.{group}")):
+        found.setdefault(point.name, []).append(point)
     return found
 
 
 @lru_cache
 def _say_built_in_wins(group: Group, name: str, value: str) -> None:
     """Log once that an installed package's name is taken."""
-    text = "the %s %r of an installed package (%s) has the name of a built-in one, which is used: write %s"
-    logging.getLogger(__name__).warning(text, NOUNS[group], name, value, value)
+    text = "the %s %r of an installed package has the name of a built-in one, which is used: write %s for the other"
+    logging.getLogger(__name__).warning(text, NOUNS[group], name, value)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from .errors import InputError
 from .progress import Report
+from .references import allow, allowed
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ def run_all(
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads, such as torch's, can hang
     done = context.Array("q", len(jobs))
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare, (work, shared, done)) as pool:
+    with ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare, (work, shared, done, allowed())) as pool:
         try:
             with _held_interrupt():
                 futures = [pool.submit(_run, index, job) for index, job in enumerate(jobs)]
@@ -71,12 +72,12 @@ def _held_interrupt() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _prepare(work: Callable[..., Any], shared: tuple[Any, ...], done: Any) -> None:
-    """Make a worker ready."""
+def _prepare(work: Callable[..., Any], shared: tuple[Any, ...], done: Any, references: frozenset[str]) -> None:
+    """Make a worker ready; `references` are those that the caller has allowed."""
     import torch  # here: what lists and predicts needs none, and what has workers trains
 
     torch.set_num_threads(1)
-    _worker.update(work=work, shared=shared, done=done)
+    _worker.update(work=work, shared=shared, done=done, references=references)
 
 
 def _run(index: int, job: Any) -> Any:
@@ -88,7 +89,8 @@ def _run(index: int, job: Any) -> Any:
         if parent is not None and not parent.is_alive():
             os._exit(1)  # killed: nobody is waiting, and its successor would be slowed down
 
-    return _worker["work"](job, *_worker["shared"], report)
+    with allow(*_worker["references"]):
+        return _worker["work"](job, *_worker["shared"], report)
 
 
 @contextmanager

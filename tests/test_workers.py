@@ -2,11 +2,13 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import torch
 
 from hwnas.progress import silent
+from hwnas.references import allow, allowed
 from hwnas.testing import refused
 from hwnas.workers import run_all, torch_threads
 
@@ -14,6 +16,16 @@ from hwnas.workers import run_all, torch_threads
 def square(job, offset, report):
     report(1)
     return job**2 + offset, torch.get_num_threads()
+
+
+def repeated(job, report):
+    return allowed()
+
+
+def test_workers_resolve_what_the_caller_has_repeated():
+    with allow("my.py:x", "a.b:c"):
+        (there,) = run_all(repeated, [0], (), 1, silent)
+        assert there == allowed() == {f"{Path('my.py').resolve()}:x", "a.b:c"}
 
 
 def die(job, report):

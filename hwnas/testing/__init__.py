@@ -1,9 +1,27 @@
 """Suites that hold a space, a strategy, an objective or a runtime to its contract: ours, and anyone else's.
 
-Each is a class of pytest methods: subclass it and say which part is tested. pytest itself is not imported here.
+Each is a class of pytest methods: subclass it and say which part is tested. They are imported when first named, as some
+need torch; pytest itself is imported by none.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .errors import refused
-from .spaces import SpaceContract
+
+if TYPE_CHECKING:
+    from .spaces import SpaceContract
 
 __all__ = ["SpaceContract", "refused"]
+
+_PLACES = {"SpaceContract": "spaces"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_PLACES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

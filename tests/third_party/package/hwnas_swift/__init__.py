@@ -1,0 +1,1 @@
+"""Parts for hwnas: see the entry points in pyproject.toml."""

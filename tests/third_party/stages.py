@@ -1,0 +1,75 @@
+"""Every stage, run on parts of one's own as a stranger runs them: commands in a folder elsewhere."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import hwnas
+
+ROOT = Path(hwnas.__file__).parents[1]
+QUICK = ["weights.warmup_steps=4", "weights.batch_size=16", "evaluations=6", "finalists.measuring_seconds=2"]
+
+
+@dataclass
+class Stranger:
+    """A folder to run commands in. `site` is a folder of installed packages, `allow` the code that files may name."""
+
+    folder: Path
+    site: Path | None = None
+    allow: list[str] = field(default_factory=list)
+
+    def run(self, *words: object, trusted: bool = True) -> subprocess.CompletedProcess:
+        """The finished command, as it ended."""
+        allowed = [word for reference in self.allow * trusted for word in ("--allow", reference)]
+        path = os.pathsep.join(str(place) for place in (self.site, ROOT) if place)
+        environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-P", "-m", "hwnas", *allowed, *map(str, words)]
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+
+    def answer(self, *words: object) -> dict:
+        """The JSON answer of a command that must succeed."""
+        done = self.run(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def refusal(self, *words: object) -> str:
+        """The one line of a command that must be refused without what is allowed."""
+        done = self.run(*words, trusted=False)
+        assert (done.returncode, done.stdout) == (2, ""), done.stderr
+        (line,) = done.stderr.splitlines()
+        return line
+
+
+def run_all(stranger: Stranger, space: str, strategy: str, objective: str, device: str, accuracies: Path) -> None:
+    """Every stage in order, with the parts of these references and the device of this name."""
+    checked = stranger.answer("spaces", "check", space, "--networks", 3)
+    assert len(checked["checked"]) == 3
+    profiled = stranger.answer(
+        "profile", "--space", space, "--device", device, "--time-limit", 6, "--networks", 10, "--out", "table.json"
+    )
+    middle = (profiled["fastest_ms"] + profiled["slowest_ms"]) / 2
+    table = json.loads((stranger.folder / "table.json").read_text())
+    assert (table["space"], table["fingerprint"]) == (space, checked["fingerprint"])
+    arch = checked["checked"][0]
+    (predicted,) = stranger.answer("predict", "--table", "table.json", "--space", space, "--arch", arch)["networks"]
+    assert predicted["low"] <= predicted["ms"] <= predicted["high"]
+    shown = stranger.answer("spaces", "show", space, "--table", "table.json")
+    assert shown["networks"] == checked["networks"]
+    settings = [word for setting in QUICK for word in ("--set", setting)]
+    found = stranger.answer(
+        "search", "--table", "table.json", "--space", space, "--latency", middle, "--out", "found",
+        "--strategy", strategy, "--objective", objective, *settings,
+    )  # fmt: skip
+    assert (found["space"], found["device"]["device"]) == (space, device)
+    assert len((stranger.folder / "found" / "history.jsonl").read_text().splitlines()) >= 4
+    stranger.answer("train", "found", "--out", "trained", "--epochs", 1)
+    stranger.answer("export", "trained", "--name", "mine")
+    verified = stranger.answer("verify", "export/mine")
+    assert verified["latency_checked"]
+    compared = stranger.answer(
+        "compare", "--table", accuracies, "--strategies", f"{strategy},random", "--budget", 12, "--seeds", 1
+    )
+    assert {result["strategy"] for result in compared["results"]} == {strategy, "random"}
