@@ -50,7 +50,7 @@ def networks(seed: int = 0) -> dict[str, Net]:
 def measured(runtime: dict[str, str], time_limit: float) -> dict[str, Any]:
     """What one runtime is and how long each network takes in it. Raises `InputError` where it is not at hand."""
     nets = networks()
-    with devices.of(DeviceFile.parse({"schema": 1, "name": "gpu", "runtime": runtime}, "benchmark")) as gpu:
+    with devices.build(DeviceFile.parse({"schema": 1, "name": "gpu", "runtime": runtime}, "benchmark")) as gpu:
         before = asdict(gpu.state())
         estimates = measure_nets(gpu, list(nets.values()), time_limit=time_limit)
         found = {name: asdict(estimate) for name, estimate in zip(nets, estimates, strict=True)}

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hwnas.devices.runner import cpu_says
+from hwnas.devices.runner import cpuinfo
 from hwnas.files import write_json
 
 sys.path.sort(key=lambda folder: Path(folder).resolve() == Path(__file__).resolve().parent)
@@ -23,7 +23,7 @@ def record(figures: dict[str, Any], save: Path | None, details: Any = None) -> N
     if save is not None:
         origin = {
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": {"model": cpu_says("model name"), "cores": os.cpu_count(), "os": platform.platform()},
+            "machine": {"model": cpuinfo("model name"), "cores": os.cpu_count(), "os": platform.platform()},
             "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         }
         write_json(save, {"figures": figures, **origin, "details": details})

@@ -31,7 +31,7 @@ RUNS = 12
 def by_ssh(server: Sshd) -> Device:
     """This machine as a device file would describe it."""
     value = {"schema": 1, "name": "by-ssh", "transport": server.transport()}
-    return devices.of(spec.DeviceFile.parse(value, "benchmark"))
+    return devices.build(spec.DeviceFile.parse(value, "benchmark"))
 
 
 def models(folder: Path) -> dict[str, Path]:

@@ -46,7 +46,7 @@ HEAVY = {"torch", "torchvision", "timm", "onnxscript", "plotly"}
 FORBIDDEN = {"space": HEAVY | {"onnx", "onnxruntime"}, "devices": HEAVY, "latency": HEAVY}
 """What must not be loaded when a module of a room is imported."""
 
-PROGRAMS = ("torch_runner", "torch_part")
+PROGRAMS = ("torch_backend",)
 """Files that a device runs in a process of its own, and that may import anything: nothing here imports them."""
 
 LINES = 250

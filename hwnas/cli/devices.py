@@ -20,7 +20,7 @@ def devices(context: typer.Context, as_json: AsJson = False) -> None:
     if called_alone(context, **{"--json": as_json}):
         from .. import devices as room
 
-        listing([{"name": name, **_described(device)} for name, device in room.known().items()], as_json)
+        listing([{"name": name, **_described(device)} for name, device in room.list_devices().items()], as_json)
 
 
 @commands.command(epilog="Example: hwnas devices check cpu")
@@ -44,13 +44,7 @@ def _described(device: "DeviceFile | InputError") -> dict[str, Any]:
     """What a device's file says, or what is wrong with it. None is started: one that is away must not hide others."""
     if isinstance(device, InputError):
         return {"error": str(device)}
-    from ..devices.spec import RUNTIMES, TRANSPORTS
-
-    parts = (device.transport, TRANSPORTS), (device.runtime, RUNTIMES)
-    transport, runtime = (
-        next(kind for kind, place in kinds.items() if place.endswith(f":{type(part).__name__}"))
-        for part, kinds in parts
-    )
+    transport, runtime = device.kinds
     said = {**device.transport.model_dump(exclude_unset=True), **device.runtime.model_dump(exclude_unset=True)}
     return {
         "transport": transport,

@@ -9,7 +9,21 @@ from pydantic import TypeAdapter
 from ..errors import InputError
 from ..files import parse
 from .base import Device
+from .runtime import CpuRuntime, Runtime
 from .spec import DeviceFile, read
+
+__all__ = [
+    "CpuRuntime",
+    "Device",
+    "DeviceFile",
+    "Runtime",
+    "build",
+    "check",
+    "describe",
+    "get",
+    "list_devices",
+    "names",
+]
 
 BUILT_IN = {"cpu": {"schema": 1, "name": "cpu", "transport": {"kind": "local"}, "runtime": {"kind": "onnxruntime"}}}
 """Devices that need no file, as their files would be."""
@@ -18,7 +32,7 @@ FOLDER = "HWNAS_DEVICES"
 """Environment variable with the folder of device files, which is `devices` in the current folder unless it is set."""
 
 
-def known() -> dict[str, DeviceFile | InputError]:
+def list_devices() -> dict[str, DeviceFile | InputError]:
     """Every device by name: the built-in ones, then those of the folder's YAML files.
 
     A file that is wrong comes under its own path, with what is wrong with it.
@@ -31,7 +45,8 @@ def known() -> dict[str, DeviceFile | InputError]:
         try:
             device = read(path)
             if device.name in found:
-                raise InputError(f"{path}: name: there is another device {device.name!r}")
+                message = f"{path}: name: there is another device {device.name!r}"
+                raise InputError(message, code="device.file-duplicate", where=str(path), name=device.name)
             found[device.name] = device
         except InputError as error:
             found[str(path)] = error
@@ -39,19 +54,23 @@ def known() -> dict[str, DeviceFile | InputError]:
 
 
 def names() -> tuple[str, ...]:
-    """The names that `get` knows."""
-    return tuple(name for name, device in known().items() if isinstance(device, DeviceFile))
+    """The names that `get` accepts."""
+    return tuple(name for name, device in list_devices().items() if isinstance(device, DeviceFile))
 
 
 def describe(name: str) -> DeviceFile:
-    """What the device `name`, or the device file of that path, is. Raises `InputError` for none, or a wrong file."""
+    """The description of the device `name`, or of the device file of that path. Raises `InputError` for no such device
+    and for a wrong file."""
     if Path(name).suffix in (".yaml", ".yml"):
         return read(Path(name))
-    devices = known()
-    if isinstance(devices.get(name), DeviceFile):
-        return devices[name]
+    devices = list_devices()
+    device = devices.get(name)
+    if isinstance(device, DeviceFile):
+        return device
+    known = names()
     wrong = "".join(f"; {error}" for error in devices.values() if isinstance(error, InputError))
-    raise InputError(f"no device {name!r}: there are {', '.join(names())}{wrong}")
+    message = f"no device {name!r}: there are {', '.join(known)}{wrong}"
+    raise InputError(message, code="device.unknown", name=name, known=known)
 
 
 def get(name: str, threads: int | None = None) -> Device:
@@ -60,10 +79,10 @@ def get(name: str, threads: int | None = None) -> Device:
     `threads` instead of what its file says, where its runtime has threads. Raises `InputError`.
     """
     device = describe(name)
-    return of(device if threads is None else _with_threads(device, threads))
+    return build(device if threads is None else _with_threads(device, threads))
 
 
-def of(device: DeviceFile) -> Device:
+def build(device: DeviceFile) -> Device:
     """The device that a file describes, not yet started. Raises `InputError` where its transport cannot be used."""
     from .process import RunnerDevice  # here, as it loads onnx, which naming devices does not need
 
@@ -75,18 +94,24 @@ def check(name: str) -> dict[str, Any]:
 
     Gives `info` and `state` as plain dicts, and `seconds`, the median of the tiny model's runs. Raises `InputError`.
     """
-    from .trial import trial
+    from .tiny_model import run_tiny_model
 
-    return trial(get(name))
+    return run_tiny_model(get(name))
 
 
 def _with_threads(device: DeviceFile, threads: int) -> DeviceFile:
     if threads < 1:
-        raise InputError(f"a device needs at least 1 thread, not {threads}")
+        message = f"a device needs at least 1 thread, not {threads}"
+        raise InputError(message, code="device.threads", threads=threads)
     if "threads" not in type(device.runtime).model_fields:
         if threads == 1:
             return device
-        raise InputError(f"device {device.name} has no threads to set")
-    asked = {**device.runtime.model_dump(), "threads": threads}
-    runtime = parse(TypeAdapter(type(device.runtime)), asked, f"device {device.name} with {threads} threads")
+        message = f"device {device.name} has no threads to set"
+        raise InputError(message, code="device.threads", device=device.name, threads=threads)
+    fields = {**device.runtime.model_dump(), "threads": threads}
+    adapter: TypeAdapter[Runtime] = TypeAdapter(type(device.runtime))
+    try:
+        runtime = parse(adapter, fields, f"device {device.name} with {threads} threads")
+    except InputError as error:
+        raise InputError(str(error), code="device.threads", device=device.name, threads=threads) from None
     return device.model_copy(update={"runtime": runtime})

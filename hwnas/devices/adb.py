@@ -11,27 +11,28 @@ from .onnxruntime import OnnxRuntime
 from .perf_test import PerfTestChannel
 from .phone import Phone
 from .phone_channel import PythonChannel
-from .spec import Runtime, Seconds, Transport
+from .runtime import Runtime
+from .spec import Seconds, Transport
 
 AbsolutePath = Annotated[str, Field(pattern=r"^/[^\x00-\x1f]*[^/\x00-\x1f]$")]
 
 
-def _words(command: str) -> str:
-    """`command`, which a shell must be able to take apart."""
+def _require_program(command: str) -> str:
+    """`command`, which names a program for a shell."""
     if not shlex.split(command):
         raise ValueError("names no program")
     return command
 
 
-Command = Annotated[str, AfterValidator(_words)]
+Command = Annotated[str, AfterValidator(_require_program)]
 
 
 class Adb(Transport):
     """The phone `serial` of the adb server at `host`:`port`, or its only phone.
 
-    What runs models there is either the command `python`, a Python that the phone's shell may run and that has
-    onnxruntime, or the program `perf_test`, the path on the phone of onnxruntime's `onnxruntime_perf_test`. `folder` is
-    where files are copied to, each time into a new folder of it. The cores are those of the runtime, or the fastest.
+    What runs models there is either the command `python`, a Python that the phone's shell may run and that has what the
+    runtime needs, or the program `perf_test`, the path on the phone of onnxruntime's `onnxruntime_perf_test`. `folder`
+    is where files are copied to, each time into a new folder of it. The cores are those of the runtime, or the fastest.
     """
 
     serial: Annotated[str, Field(pattern=r"^\S+$")] | None = None
@@ -50,9 +51,20 @@ class Adb(Transport):
 
     def channel(self, runtime: Runtime) -> Channel:
         """A channel to the phone. Raises `InputError` for a runtime that no phone has, and where adbutils is absent."""
-        if not isinstance(runtime, OnnxRuntime) or runtime.provider != "cpu":
-            raise InputError("a phone behind adb runs the runtime onnxruntime with the provider cpu, and no other")
+        if runtime.on_gpu() or not runtime.phones:
+            raise InputError(
+                f"a phone behind adb runs no {type(runtime).__name__}: only runtimes on the CPU that are marked "
+                "`phones = True`, such as onnxruntime with the provider cpu",
+                code="device.no-phone-runtime",
+                runtime=type(runtime).__name__,
+            )
         phone = Phone(self.serial, self.host, self.port, self.timeout)
         if self.python is not None:
             return PythonChannel(phone, self.folder, runtime, self.python)
+        if self.perf_test is None or not isinstance(runtime, OnnxRuntime):
+            raise InputError(
+                f"onnxruntime_perf_test runs onnxruntime alone: {type(runtime).__name__} needs python on the phone",
+                code="device.no-phone-runtime",
+                runtime=type(runtime).__name__,
+            )
         return PerfTestChannel(phone, self.folder, runtime, self.perf_test)

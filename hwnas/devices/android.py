@@ -1,11 +1,11 @@
-"""What an Android phone tells of itself: what it is, which cores are fast, how warm it is. All of it is checked."""
+"""Ask an Android phone what it is, which cores are fast, and how warm it is; what cannot be true is left out."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from ..errors import DeviceError
-from .answers import plain
+from .answers import printable
 from .phone import Phone
 
 CPU = "/sys/devices/system/cpu"
@@ -24,22 +24,27 @@ def fast_cores(phone: Phone, threads: int) -> tuple[int, ...]:
     """
     clocks = _clocks(phone, "cpuinfo_max_freq")
     if len(clocks) < threads:
-        raise DeviceError(f"tells the clocks of {len(clocks)} cores: set cores to the numbers of {threads} of them")
+        raise DeviceError(
+            f"tells the clocks of {len(clocks)} cores: set cores to the numbers of {threads} of them",
+            code="device.hidden-clocks",
+            cores=len(clocks),
+            threads=threads,
+        )
     return tuple(sorted(sorted(clocks, key=lambda core: (clocks[core], core))[-threads:]))
 
 
 def describe(phone: Phone, cores: Collection[int]) -> dict[str, Any]:
     """The fields of `DeviceInfo` that a phone knows better than a program on it."""
     found = re.findall(r"^\[([\w.]+)\]: \[([^\]\n]{1,100})\]", phone.shell("getprop")[1], re.MULTILINE)
-    told = {name: plain(value) for name, value in found}
+    properties = {name: printable(value) for name, value in found}
     machine = re.fullmatch(r"(\w{1,20})\s*", phone.shell("uname -m")[1])
-    names = [told.get("ro.product.manufacturer", ""), told.get("ro.product.model", "")]
+    names = [properties.get("ro.product.manufacturer", ""), properties.get("ro.product.model", "")]
     clocks = _clocks(phone, "cpuinfo_max_freq")
     governors = _cpufreq(phone, "scaling_governor")
     return {
         "model": " ".join(filter(None, names)) or "unknown phone",
-        "chip": told.get("ro.soc.model") or told.get("ro.board.platform", ""),
-        "os": f"Android {told.get('ro.build.version.release', '?')} {machine[1] if machine else '?'}",
+        "chip": properties.get("ro.soc.model") or properties.get("ro.board.platform", ""),
+        "os": f"Android {properties.get('ro.build.version.release', '?')} {machine[1] if machine else '?'}",
         "governor": " ".join(sorted({governors[core] for core in cores if core in governors})),
         "max_mhz": max((clocks[core] / 1000 for core in cores if core in clocks), default=None),
     }
@@ -67,23 +72,23 @@ def _temperatures(thermal: str) -> list[float]:
 
 def _zones(phone: Phone) -> list[float]:
     """Degrees of the kernel's own sensors, where the shell may read them."""
-    said = phone.shell("cat /sys/class/thermal/thermal_zone*/temp 2>/dev/null")[1]
-    return _plausible(int(value) / 1000 for value in re.findall(r"^\d{1,7}$", said, re.MULTILINE))
+    output = phone.shell("cat /sys/class/thermal/thermal_zone*/temp 2>/dev/null")[1]
+    return _plausible(int(value) / 1000 for value in re.findall(r"^\d{1,7}$", output, re.MULTILINE))
 
 
-def _plausible(values: Any) -> list[float]:
+def _plausible(values: Iterable[float]) -> list[float]:
     return [value for value in values if CELSIUS.start <= value < CELSIUS.stop]
 
 
 def _clocks(phone: Phone, name: str) -> dict[int, int]:
     """A clock in kHz by core."""
-    told = {core: int(value) for core, value in _cpufreq(phone, name).items() if re.fullmatch(r"\d{1,8}", value)}
-    return {core: khz for core, khz in told.items() if khz in KHZ}
+    clocks = {core: int(value) for core, value in _cpufreq(phone, name).items() if re.fullmatch(r"\d{1,8}", value)}
+    return {core: khz for core, khz in clocks.items() if khz in KHZ}
 
 
 def _cpufreq(phone: Phone, name: str) -> dict[int, str]:
     """One file of every core's frequency control. A core that is switched off has none."""
     # grep names the file of each line where there is more than one; /dev/null makes it so.
-    said = phone.shell(f"grep . {CPU}/cpu[0-9]*/cpufreq/{name} /dev/null 2>/dev/null")[1]
-    found = re.findall(rf"/cpu(\d{{1,3}})/cpufreq/{name}:([\w-]{{1,30}})$", said, re.MULTILINE)
+    output = phone.shell(f"grep . {CPU}/cpu[0-9]*/cpufreq/{name} /dev/null 2>/dev/null")[1]
+    found = re.findall(rf"/cpu(\d{{1,3}})/cpufreq/{name}:([\w-]{{1,30}})$", output, re.MULTILINE)
     return {int(core): value for core, value in found}

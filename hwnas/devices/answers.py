@@ -1,4 +1,4 @@
-"""What a runner may answer. Nothing of it is believed: what cannot be true raises a `DeviceError` that names `who`."""
+"""Validate every answer of a runner: raise `DeviceError`, naming `who` answered, for what cannot be true."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -18,57 +18,64 @@ WORDS = 400
 LARGEST = 2.0**63
 """What no number that a device tells of itself comes near."""
 
-T = TypeVar("T")
+T = TypeVar("T", DeviceInfo, DeviceState, Breakdown)
 
-INFO, STATE, BREAKDOWN = TypeAdapter(DeviceInfo), TypeAdapter(DeviceState), TypeAdapter(Breakdown)
+INFO: TypeAdapter[DeviceInfo] = TypeAdapter(DeviceInfo)
+STATE: TypeAdapter[DeviceState] = TypeAdapter(DeviceState)
+BREAKDOWN: TypeAdapter[Breakdown] = TypeAdapter(Breakdown)
 
 
-def told(line: str) -> dict[str, Any]:
-    """The one JSON object of a line."""
+def parse_object(line: str) -> dict[str, Any]:
+    """The one JSON object of a line. Raises `DeviceError` for anything else."""
     try:
         reply = json.loads(line)
     except (ValueError, RecursionError):
         reply = None
     if not isinstance(reply, dict):
-        raise DeviceError(f"answered something other than a JSON object: {plain(line)[:80]}")
+        raise _wrong(f"answered something other than a JSON object: {printable(line)[:80]}", "no-json")
     return reply
 
 
-def plain(words: object) -> str:
+def printable(words: object) -> str:
     """A device's words as one printable line that is not too long."""
     text = " ".join(str(words).split())
     return "".join(letter if letter.isprintable() else "?" for letter in text[:WORDS])
 
 
-def facts(adapter: TypeAdapter[T], said: Any, who: object) -> T:
-    """`said` as the dataclass of `adapter`: every number from 0 to `LARGEST`, every text a printable line."""
+def validate(adapter: TypeAdapter[T], answer: Any, who: object) -> T:
+    """`answer` as the dataclass of `adapter`: every number from 0 to `LARGEST`, every text a printable line."""
     try:
-        found = parse(adapter, said, who)
+        found = parse(adapter, answer, who)
     except InputError as error:
-        raise DeviceError(plain(error)) from None  # it repeats the names of fields, which may be anything
+        raise _wrong(printable(error), "fields") from None  # it repeats the names of fields, which may be anything
     for value in _leaves(asdict(found)):
         if isinstance(value, str) and not (len(value) <= WORDS and value.isprintable()):
-            raise DeviceError(f"{who} answered a text that is no plain line: {plain(value)[:80]!r}")
+            raise _wrong(f"{who} answered a text that is no plain line: {printable(value)[:80]!r}", "text")
         if isinstance(value, (int, float)) and not 0 <= value < LARGEST:  # nan is not either
-            raise DeviceError(f"{who} answered {plain(value)[:80]}, which is no number that it can be")
+            raise _wrong(f"{who} answered {printable(value)[:80]}, which is no number that it can be", "number")
     return found
 
 
-def seconds(said: Any, visits: Sequence[Visit], who: object) -> list[np.ndarray]:
-    """The times of `visits`: for each one as many as asked for, all positive."""
-    if not isinstance(said, list) or len(said) != len(visits):
-        raise DeviceError(f"{who} did not answer {len(visits)} visits with as many lists of times")
-    return [_times(times, key, repeats, who) for (key, repeats), times in zip(visits, said, strict=True)]
+def validate_times(answer: Any, visits: Sequence[Visit], who: object) -> list[np.ndarray]:
+    """The seconds of `visits`: for each one as many as asked for, all positive."""
+    if not isinstance(answer, list) or len(answer) != len(visits):
+        raise _wrong(f"{who} did not answer {len(visits)} visits with as many lists of times", "visits")
+    return [_one_visit(times, key, repeats, who) for (key, repeats), times in zip(visits, answer, strict=True)]
 
 
-def _times(said: Any, key: str, repeats: int, who: object) -> np.ndarray:
-    if not isinstance(said, list) or not all(type(time) in (int, float) for time in said):
-        raise DeviceError(f"{who} answered {key} with something other than times")
-    if len(said) != repeats:
-        raise DeviceError(f"{who} was asked for {repeats} times of {key}, answered {len(said)}")
-    if not all(0 < time < LARGEST for time in said):
-        raise DeviceError(f"{who} answered {key} with a time that is no positive number")
-    return np.array(said, dtype=np.float64)
+def _one_visit(times: Any, key: str, repeats: int, who: object) -> np.ndarray:
+    if not isinstance(times, list) or not all(type(time) in (int, float) for time in times):
+        raise _wrong(f"{who} answered {key} with something other than times", "times")
+    if len(times) != repeats:
+        raise _wrong(f"{who} was asked for {repeats} times of {key}, answered {len(times)}", "count")
+    if not all(0 < time < LARGEST for time in times):
+        raise _wrong(f"{who} answered {key} with a time that is no positive number", "times")
+    return np.array(times, dtype=np.float64)
+
+
+def _wrong(message: str, what: str) -> DeviceError:
+    """The error for an answer in which `what` cannot be true."""
+    return DeviceError(message, code="device.answer", what=what)
 
 
 def _leaves(value: Any) -> Iterator[Any]:

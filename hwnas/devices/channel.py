@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..errors import DeviceError
-from .answers import plain
+from .answers import printable
 
 LINE = 16 * 2**20
 """The most bytes that a line may have: a runner that never ends one must not fill the memory here."""
@@ -17,11 +17,13 @@ class ChannelClosed(Exception):  # noqa: N818  not an error where the channel ca
 class Unreachable(DeviceError):  # noqa: N818  as above
     """A device that does not answer now, but may a little later."""
 
+    code = "device.unreachable"
+
 
 class Channel(Protocol):
     """A conversation with one runner. Nothing here interprets a line: that is `RunnerDevice`'s.
 
-    What goes wrong is told without the name of the device, which `RunnerDevice` puts before it.
+    Errors do not name the device: `RunnerDevice` puts its name before them.
     """
 
     resumable: bool
@@ -61,7 +63,7 @@ class Lines:
         """More of the stream. Raises `DeviceError` where a line has more than `LINE` bytes."""
         self._bytes += data
         if len(self._bytes) > LINE and self._bytes.find(b"\n", 0, LINE) < 0:
-            raise DeviceError(f"answered with a line of more than {LINE} bytes")
+            raise DeviceError(f"answered with a line of more than {LINE} bytes", code="device.answer", what="length")
 
     def next(self) -> str | None:
         """The next whole line with its end, or None until more is added."""
@@ -74,6 +76,6 @@ class Lines:
         return line.decode(errors="replace")
 
 
-def last_words(text: str) -> str:
-    """The last line of what a runner complained, which is where Python names the error; empty where it did not."""
-    return next((plain(line) for line in reversed(text.splitlines()) if line.strip()), "")
+def last_line(text: str) -> str:
+    """The last line that a program printed, which is where Python names the error; empty where it printed none."""
+    return next((printable(line) for line in reversed(text.splitlines()) if line.strip()), "")

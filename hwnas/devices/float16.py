@@ -1,4 +1,4 @@
-"""An ONNX model that computes in float16: for runtimes that take the types of a network from its file."""
+"""Convert an ONNX model to float16, for runtimes that take the types of a network from its file."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ..errors import InputError
 
 
-def float16(source: Path, out: Path) -> Path:
+def to_float16(source: Path, out: Path) -> Path:
     """Write the model of `source`, with float16 in place of float32 everywhere inside, to `out`; returns `out`.
 
     Inputs and outputs stay float32, so that both models are used alike. Weights beyond the range of float16 become its
@@ -54,7 +54,11 @@ def _convert(tensor: onnx.TensorProto) -> None:
 def _convert_attributes(node: onnx.NodeProto) -> None:
     for attribute in node.attribute:
         if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
-            raise InputError(f"its operator {node.op_type} has a graph inside, which is not converted to float16")
+            raise InputError(
+                f"its operator {node.op_type} has a graph inside, which is not converted to float16",
+                code="model.no-float16",
+                operator=node.op_type,
+            )
         if attribute.type == onnx.AttributeProto.TENSOR:
             _convert(attribute.t)
         if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:

@@ -1,4 +1,4 @@
-"""A phone with no Python: answers a runner's requests by running `onnxruntime_perf_test` there, one process a visit."""
+"""Answer a runner's requests by `onnxruntime_perf_test` on a phone that has no Python: one process for each visit."""
 
 import json
 import posixpath
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DeviceError
-from .channel import last_words
+from .channel import last_line
 from .onnxruntime import OnnxRuntime
 from .phone import Phone
 from .phone_channel import PhoneChannel
@@ -18,7 +18,7 @@ WARM_UP = 10
 """Runs that are left out of each visit: its process is new, so that its first ones fill caches and raise the clock."""
 
 
-class PerfTestFailed(Exception):  # noqa: N818  told to the other side as an answer
+class PerfTestFailed(Exception):  # noqa: N818  it becomes an answer
     """The program ended with an error or without the times asked for; the message says which in one line."""
 
 
@@ -57,16 +57,18 @@ class PerfTestChannel(PhoneChannel):
 
     def _begin(self) -> None:
         if self.phone.shell(shlex.join(["test", "-x", self._program]))[0]:
-            raise DeviceError(f"no program {self._program} on the phone: copy it there by adb push, then chmod 755 it")
+            message = f"no program {self._program} on the phone: copy it there by adb push, then chmod 755 it"
+            raise DeviceError(message, code="device.no-program", program=self._program)
         # The program does not tell its version, and a table must not mix two builds of it.
         digest = re.match(r"([0-9a-f]{64})\s", self._run(["sha256sum", self._program]))
         if not digest:
-            raise DeviceError(f"sha256sum does not tell what {self._program} is")
+            message = f"sha256sum does not tell what {self._program} is"
+            raise DeviceError(message, code="device.answer", what="sha256sum")
         self._greeting = {
-            **self.told,
+            **self.fields,
             "runtime": "onnxruntime",
             "version": f"perf_test {digest[1][:12]}",
-            "threads": self.runtime.threads,
+            "threads": self.threads,
             "cores": sorted(set(self.cores)),
         }
 
@@ -100,7 +102,7 @@ class PerfTestChannel(PhoneChannel):
         """
         self._runs += 1
         result = f"{self.folder}/{self._runs}.csv"
-        options = ["-I", "-e", "cpu", "-m", "times", "-S", "1", "-y", "1", "-x", str(self.runtime.threads)]
+        options = ["-I", "-e", "cpu", "-m", "times", "-S", "1", "-y", "1", "-x", str(self.threads)]
         command = [self._program, *options, "-r", str(runs), model, result]
         libraries = shlex.quote(posixpath.dirname(self._program))  # where a build against a shared library has it
         status, printed = self.phone.shell(
@@ -108,7 +110,7 @@ class PerfTestChannel(PhoneChannel):
             max(deadline - time.monotonic(), 0.001),
         )
         if status:
-            raise PerfTestFailed(last_words(printed) or f"onnxruntime_perf_test ended with status {status}")
+            raise PerfTestFailed(last_line(printed) or f"onnxruntime_perf_test ended with status {status}")
         return _column(self._run(["cat", result]), runs)
 
 

@@ -1,4 +1,4 @@
-"""A phone behind an adb server: commands, a stream to a program, files. Believes nothing the phone says."""
+"""A phone behind an adb server: commands, a stream to a program, files."""
 
 import re
 import stat
@@ -10,7 +10,7 @@ from socket import create_connection
 from typing import Any
 
 from ..errors import DeviceError, InputError
-from .answers import plain
+from .answers import printable
 from .channel import LINE, ChannelClosed, Lines, Unreachable
 
 CHUNK = 2**16
@@ -18,7 +18,7 @@ CHUNK = 2**16
 
 
 class Stream:
-    """The two directions of a program on the phone. Its output and its complaints come as one."""
+    """Input and output of a program on the phone; its errors come with its output."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection  # kept whole, since closing it is what ends the program
@@ -45,12 +45,13 @@ class Stream:
     def rest(self, timeout: float) -> str:
         """Everything until the program ends. Raises as `line` does."""
         deadline = time.monotonic() + timeout
-        said = bytearray()
+        output = bytearray()
         while data := self._more(deadline):
-            said += data
-            if len(said) > LINE:
-                raise DeviceError(f"answered a command with more than {LINE} bytes")
-        return said.decode(errors="replace")
+            output += data
+            if len(output) > LINE:
+                message = f"answered a command with more than {LINE} bytes"
+                raise DeviceError(message, code="device.answer", what="length")
+        return output.decode(errors="replace")
 
     def close(self) -> None:
         """Close its input, upon which a runner ends. Another program goes on until it is done, or prints something."""
@@ -62,7 +63,8 @@ class Stream:
             raise TimeoutError
         try:
             self._connection.conn.settimeout(left)
-            return self._connection.conn.recv(CHUNK)
+            data: bytes = self._connection.conn.recv(CHUNK)
+            return data
         except TimeoutError:
             raise
         except OSError as error:
@@ -76,7 +78,9 @@ class Phone:
         try:
             self._adb = import_module("adbutils")
         except ImportError:
-            raise InputError("a phone needs adbutils: pip install 'hwnas[adb]'") from None
+            raise InputError(
+                "a phone needs adbutils: pip install 'hwnas[adb]'", code="device.package-absent", package="adbutils"
+            ) from None
         self.serial, self.timeout = serial, timeout
         self._server = host, port
         self._client = self._adb.AdbClient(host, port, socket_timeout=timeout)
@@ -87,21 +91,28 @@ class Phone:
         try:
             states = {phone.serial: phone.state for phone in self._client.list()}
         except (self._adb.AdbError, OSError, ValueError) as error:
-            raise Unreachable(f"the adb server gives no list of its phones: {plain(error)}") from None
+            message = f"the adb server gives no list of its phones: {printable(error)}"
+            raise Unreachable(message, code="device.no-adb-server") from None
         if self.serial is None:
             usable = [serial for serial, state in states.items() if state == "device"] or list(states)
             if len(usable) > 1:
-                raise DeviceError(f"more than one phone: set serial to one of {plain(', '.join(usable))}")
+                message = f"more than one phone: set serial to one of {printable(', '.join(usable))}"
+                raise DeviceError(message, code="device.several-phones", serials=usable)
             if not usable:
-                raise Unreachable("no phone: plug it in, and allow USB debugging in its developer options")
+                raise Unreachable(
+                    "no phone: plug it in, and allow USB debugging in its developer options", code="device.no-phone"
+                )
             self.serial = usable[0]
         state = states.get(self.serial)
         if state is None:
-            raise Unreachable(f"no phone {self.serial}: adb devices lists {plain(', '.join(states)) or 'none'}")
+            message = f"no phone {self.serial}: adb devices lists {printable(', '.join(states)) or 'none'}"
+            raise Unreachable(message, code="device.no-phone", serial=self.serial)
         if state == "unauthorized":
-            raise DeviceError(f"phone {self.serial} is unauthorized: allow this computer in the dialog on its screen")
+            message = f"phone {self.serial} is unauthorized: allow this computer in the dialog on its screen"
+            raise DeviceError(message, code="device.phone-unauthorized", serial=self.serial)
         if state != "device":
-            raise Unreachable(f"phone {self.serial} is {plain(state)}, not ready: see adb devices")
+            message = f"phone {self.serial} is {printable(state)}, not ready: see adb devices"
+            raise Unreachable(message, code="device.phone-not-ready", serial=self.serial)
 
     def start(self, command: str) -> Stream:
         """A program of the phone's shell. Raises `ChannelClosed`.
@@ -129,7 +140,8 @@ class Phone:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+            message = f"cannot read {path}: {error.strerror or error}"
+            raise InputError(message, code="model.unreadable", path=path) from None
         target = f"{to},{stat.S_IFREG | 0o644}".encode()
         connection = self._service("sync:")
         try:
@@ -142,9 +154,9 @@ class Phone:
             answer, size = struct.unpack("<4sI", connection.read_exact(8))
             if answer != b"OKAY":
                 reason = connection.read_string(min(size, 200))
-                raise DeviceError(f"refused the file {to}: {plain(reason)}")
+                raise DeviceError(f"refused the file {to}: {printable(reason)}", code="device.cannot-write", path=to)
         except (self._adb.AdbError, OSError, EOFError) as error:
-            raise ChannelClosed(f"the connection to the phone broke: {plain(error)}") from None
+            raise ChannelClosed(f"the connection to the phone broke: {printable(error)}") from None
         finally:
             connection.close()
 
@@ -160,7 +172,7 @@ class Phone:
         except (self._adb.AdbError, OSError, ValueError, Unreachable) as error:
             if connection is not None:
                 connection.close()
-            raise ChannelClosed(f"the connection to the phone broke: {plain(error)}") from None
+            raise ChannelClosed(f"the connection to the phone broke: {printable(error)}") from None
         return connection
 
     def _require_server(self) -> None:
@@ -169,4 +181,5 @@ class Phone:
         try:
             create_connection(self._server, self.timeout).close()
         except OSError:
-            raise Unreachable(f"no adb server at {host}:{port}: start it with: adb start-server") from None
+            message = f"no adb server at {host}:{port}: start it with: adb start-server"
+            raise Unreachable(message, code="device.no-adb-server", host=host, port=port) from None

@@ -1,4 +1,4 @@
-"""A conversation with a runner on a phone: a folder of its own there, fast cores, and what the phone says of itself."""
+"""The conversation with a runner on a phone: a folder of its own there, fast cores, and what the phone says it is."""
 
 import json
 import secrets
@@ -10,9 +10,9 @@ from typing import Any
 
 from ..errors import DeviceError
 from . import android, answers
-from .channel import ChannelClosed, Unreachable, last_words
-from .onnxruntime import OnnxRuntime
+from .channel import ChannelClosed, Unreachable, last_line
 from .phone import Phone, Stream
+from .runtime import Runtime
 
 
 class PhoneChannel:
@@ -20,23 +20,24 @@ class PhoneChannel:
 
     resumable = True
 
-    def __init__(self, phone: Phone, folder: str, runtime: OnnxRuntime) -> None:
+    def __init__(self, phone: Phone, folder: str, runtime: Runtime) -> None:
         self.phone, self.runtime = phone, runtime
         self.parent = folder
         self.folder = f"{folder}/{secrets.token_hex(4)}"  # two conversations with one phone must not meet
+        self.threads: int = getattr(runtime, "threads", 1)
         self.cores: tuple[int, ...] = ()
-        self.told: dict[str, Any] = {}
-        self._made = False
+        self.fields: dict[str, Any] = {}
+        self._has_folder = False
 
     def open(self) -> None:
         """Find the phone and start the runner. Raises `DeviceError`, `Unreachable` where another try may succeed."""
-        self._hang_up()
+        self._end_program()
         try:
             self.phone.find()
             self._run(["mkdir", "-p", self.folder])
-            self._made = True
-            self.cores = self.runtime.cores or android.fast_cores(self.phone, self.runtime.threads)
-            self.told = android.describe(self.phone, self.cores)
+            self._has_folder = True
+            self.cores = getattr(self.runtime, "cores", ()) or android.fast_cores(self.phone, self.threads)
+            self.fields = android.describe(self.phone, self.cores)
             self._begin()
         except ChannelClosed as closed:
             raise Unreachable(str(closed)) from None
@@ -51,9 +52,9 @@ class PhoneChannel:
 
     def close(self) -> None:
         """End the runner and remove the folder, if the phone is still there."""
-        self._hang_up()
-        if self._made:
-            self._made = False
+        self._end_program()
+        if self._has_folder:
+            self._has_folder = False
             with suppress(ChannelClosed, TimeoutError, DeviceError):
                 self.phone.shell(f"rm -rf {shlex.quote(self.folder)}; rmdir {shlex.quote(self.parent)} 2>&1")
 
@@ -70,23 +71,24 @@ class PhoneChannel:
         """What a command prints. Raises `DeviceError` where it fails."""
         status, printed = self.phone.shell(f"{shlex.join(command)} 2>&1")
         if status:
-            raise DeviceError(f"{command[0]} fails on the phone: {last_words(printed) or f'status {status}'}")
+            message = f"{command[0]} fails on the phone: {last_line(printed) or f'status {status}'}"
+            raise DeviceError(message, code="device.command-failed", command=command[0], status=status)
         return printed
 
     def _begin(self) -> None:
         raise NotImplementedError
 
-    def _hang_up(self) -> None:
+    def _end_program(self) -> None:
         """End what `_begin` started, if anything."""
 
 
 class PythonChannel(PhoneChannel):
-    """The one-file runner under a Python on the phone, which `python` starts: a command of the phone's shell."""
+    """The runner under a Python on the phone, which `python` starts: a command of the phone's shell."""
 
-    def __init__(self, phone: Phone, folder: str, runtime: OnnxRuntime, python: str) -> None:
+    def __init__(self, phone: Phone, folder: str, runtime: Runtime, python: str) -> None:
         super().__init__(phone, folder, runtime)
         self._python = shlex.split(python)
-        self._complaints = f"{self.folder}/complaints"
+        self._errors = f"{self.folder}/errors"
         self._stream: Stream | None = None
         self._greeted = self._asked_state = False
 
@@ -98,40 +100,49 @@ class PythonChannel(PhoneChannel):
         """Send one line. The state is asked of the phone, whose shell may read more sensors than a program on it."""
         self._asked_state = json.loads(line)["do"] == "state"
         if not self._asked_state:
-            self._stream.send(line, self.phone.timeout)
+            self._program().send(line, self.phone.timeout)
 
     def receive(self, timeout: float) -> str:
         """The next line. Raises `ChannelClosed`, `TimeoutError` or `DeviceError`."""
         if self._asked_state:
             return self.state()
         try:
-            line = self._stream.line(timeout)
+            line = self._program().line(timeout)
         except ChannelClosed as closed:
-            raise ChannelClosed(self._last_words() or str(closed)) from None
+            raise ChannelClosed(self._last_error() or str(closed)) from None
         if not self._greeted:
             self._greeted = True
-            return self._introduced(line)
+            return self._add_fields(line)
         return line
 
     def _begin(self) -> None:
-        runner = self.copy(Path(__file__).with_name(self.runtime.runner), self.runtime.runner)
-        command = self.pinned([*self._python, runner, *self.runtime.arguments()])
+        # Named by number, as Python would take a file of the runner's folder for a module of the same name.
+        words = [
+            word if isinstance(word, str) else self.copy(word, f"file{number}{word.suffix}")
+            for number, word in enumerate(self.runtime.command())
+        ]
+        command = self.pinned([*self._python, *words])
         self._greeted = self._asked_state = False
-        self._stream = self.phone.start(f"exec {command} 2>{shlex.quote(self._complaints)}")
+        self._stream = self.phone.start(f"exec {command} 2>{shlex.quote(self._errors)}")
 
-    def _hang_up(self) -> None:
+    def _end_program(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
 
-    def _introduced(self, line: str) -> str:
-        """The runner's first line with what the phone tells of itself, which a program on it cannot see."""
-        known = {name: value for name, value in self.told.items() if value}
-        return json.dumps({**answers.told(line), **known}) + "\n"
+    def _program(self) -> Stream:
+        assert self._stream is not None, "the channel is open"
+        return self._stream
 
-    def _last_words(self) -> str:
-        """What the runner complained of last, if the phone is still there to tell."""
+    def _add_fields(self, line: str) -> str:
+        """The runner's first line with what the phone tells of itself, which a program on it cannot see."""
+        greeting = answers.parse_object(line)
+        own = {} if "error" in greeting else {name: value for name, value in self.fields.items() if value}
+        return json.dumps({**greeting, **own}) + "\n"
+
+    def _last_error(self) -> str:
+        """The last line of the runner's errors, if the phone is still there to tell."""
         try:
-            return last_words(self.phone.shell(f"tail -n 5 {shlex.quote(self._complaints)} 2>/dev/null")[1])
+            return last_line(self.phone.shell(f"tail -n 5 {shlex.quote(self._errors)} 2>/dev/null")[1])
         except (ChannelClosed, TimeoutError, DeviceError):
             return ""

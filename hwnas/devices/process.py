@@ -1,11 +1,8 @@
-"""A device behind a one-file runner, spoken to in JSON lines over any channel. Believes nothing that it says."""
+"""A device behind a runner, spoken to in JSON lines over any channel; every answer is validated."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Self, TypeVar
@@ -14,12 +11,12 @@ import numpy as np
 
 from ..errors import DeviceError, InputError
 from . import answers
-from .artifact import whole
 from .base import Breakdown, DeviceInfo, DeviceState, Visit
 from .channel import Channel, ChannelClosed, Unreachable
-from .spec import Runtime
+from .runtime import Runtime
+from .sent_model import SentModel
 
-ANSWER = 60.0
+ANSWER_SECONDS = 60.0
 """Seconds that an answer may take which needs no model to run."""
 
 SLOWER = 10.0
@@ -34,18 +31,8 @@ TRIES = 3
 T = TypeVar("T")
 
 
-@dataclass
-class _Model:
-    """A model of the file `source`: the file to send, a folder for it, and the longest that a run of it took, in s."""
-
-    source: Path
-    path: Path
-    folder: tempfile.TemporaryDirectory
-    run: float = 0.0
-
-
 class RunnerDevice:
-    """A `Device` whose runner is reached by `channel`. It computes at batch 1 until told otherwise.
+    """A `Device` whose runner is reached by `channel`. Batches are of 1 image.
 
     Where the channel is resumable, a broken connection is made again and the request repeated; the device must be the
     same as before. Every request has a time limit: a runner that does not answer is ended.
@@ -53,7 +40,7 @@ class RunnerDevice:
 
     def __init__(self, name: str, channel: Channel, runtime: Runtime | None = None) -> None:
         self.name, self.channel, self.runtime = name, channel, runtime or Runtime()
-        self._models: dict[str, _Model] = {}
+        self._models: dict[str, SentModel] = {}
         self._info: DeviceInfo | None = None
 
     def __str__(self) -> str:
@@ -63,104 +50,103 @@ class RunnerDevice:
     def info(self) -> DeviceInfo:
         """What this device is. Raises `DeviceError` before it is up."""
         if self._info is None:
-            raise DeviceError(f"{self} is not running")
+            raise self._error("is not running", "not-running")
         return self._info
 
     def __enter__(self) -> Self:
         try:
-            self._info = self._greet()
+            self._info = self._connect()
         except BaseException as error:
             self.__exit__()
             if isinstance(error, Unreachable):
-                raise DeviceError(f"{self}: {error}") from None
+                raise DeviceError(f"{self}: {error}", code=error.code, **error.fields) from None
             if isinstance(error, ChannelClosed):
-                raise DeviceError(f"{self} cannot start its runner: {answers.plain(error)}") from None
+                raise self._cannot_start(str(error)) from None
             raise
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._end()
         for model in self._models.values():
-            model.folder.cleanup()
+            model.remove()
         self._models.clear()
 
     def load(self, key: str, path: Path) -> None:
         """Get the ONNX model of `path` ready. Raises `InputError` where the runtime cannot run it."""
-        self._require_up()
+        self._require_running()
         model = self._prepare(Path(path))
         try:
-            self._lasting(lambda: self._load(key, model))
+            self._retry(lambda: self._load(key, model))
         except BaseException:
-            model.folder.cleanup()
+            model.remove()
             raise
-        self._forget(key)
+        self._drop(key)
         self._models[key] = model
 
     def unload(self, key: str) -> None:
         """Forget the model `key`."""
-        self._require(self._lasting(lambda: self._ask(ANSWER, do="unload", key=key)))
-        self._forget(key)
+        self._require_success(self._retry(lambda: self._request(ANSWER_SECONDS, do="unload", key=key)))
+        self._drop(key)
 
     def time(self, visits: Sequence[Visit]) -> list[np.ndarray]:
         """Raw seconds of every run. Raises `DeviceError` for an answer that is not that many positive times."""
-        known = [(self._models[key], repeats) for key, repeats in visits if key in self._models]
-        limit = ANSWER + SLOWER * sum(model.run * repeats for model, repeats in known)
-        reply = self._require(self._lasting(lambda: self._ask(limit, do="time", visits=list(visits))))
-        found = answers.seconds(reply.get("seconds"), visits, self)
+        loaded = [(self._models[key], repeats) for key, repeats in visits if key in self._models]
+        limit = ANSWER_SECONDS + SLOWER * sum(model.longest * repeats for model, repeats in loaded)
+        reply = self._require_success(self._retry(lambda: self._request(limit, do="time", visits=list(visits))))
+        found = answers.validate_times(reply.get("seconds"), visits, self)
         for (key, _), times in zip(visits, found, strict=True):
             if key in self._models:
-                self._models[key].run = max([self._models[key].run, *times])
+                self._models[key].longest = max([self._models[key].longest, *times])
         return found
 
     def state(self) -> DeviceState:
         """How the device is now. Raises `DeviceError`."""
-        return answers.facts(answers.STATE, self._require(self._lasting(lambda: self._ask(ANSWER, do="state"))), self)
+        reply = self._require_success(self._retry(lambda: self._request(ANSWER_SECONDS, do="state")))
+        return answers.validate(answers.STATE, reply, self)
 
     def breakdown(self, path: Path, repeats: int = 10) -> Breakdown:
         """Where the time of the model of `path` goes over `repeats` runs. `InputError` where the device cannot tell."""
-        self._require_up()
+        self._require_running()
         model = self._prepare(Path(path))
-        limit = self.runtime.patience() * (1 + repeats)
+        limit = self.runtime.load_timeout() * (1 + repeats)
 
         def ask() -> dict[str, Any]:
-            return self._ask(limit, do="breakdown", path=self._put(model), repeats=repeats)
+            return self._request(limit, do="breakdown", path=self._put(model), repeats=repeats)
 
         try:
-            reply = self._lasting(ask)
+            reply = self._retry(ask)
         finally:
-            model.folder.cleanup()
+            model.remove()
         if "error" in reply:
-            raise InputError(f"{self} cannot tell where the time of {path} goes: {answers.plain(reply['error'])}")
-        return answers.facts(answers.BREAKDOWN, reply, self)
+            reason = answers.printable(reply["error"])
+            raise InputError(
+                f"{self} cannot tell where the time of {path} goes: {reason}",
+                code="device.no-breakdown",
+                device=self.name,
+                path=str(path),
+            )
+        return answers.validate(answers.BREAKDOWN, reply, self)
 
-    def _prepare(self, source: Path) -> _Model:
-        """The model of `source` as it will be sent."""
-        folder = tempfile.TemporaryDirectory()
-        inside = Path(folder.name)
+    def _prepare(self, source: Path) -> SentModel:
+        """The model of `source` with its artifact."""
         try:
-            made = self.runtime.prepare(whole(source, inside), inside)
-            if self.channel.resumable and made.parent != inside:
-                made = Path(shutil.copy(made, inside))  # to be sent again later, when `source` may be gone
-        except BaseException as error:
-            folder.cleanup()
-            if isinstance(error, InputError):
-                raise InputError(f"{source} does not run on {self}: {error}") from None
-            raise
-        return _Model(source, made, folder)
+            return SentModel.prepare(source, self.runtime, self.channel.resumable)
+        except InputError as error:
+            raise self._does_not_run(source, str(error), error.code) from None
 
-    def _load(self, key: str, model: _Model) -> None:
+    def _load(self, key: str, model: SentModel) -> None:
         where, started = self._put(model), monotonic()
-        reply = self._ask(self.runtime.patience(), do="load", key=key, path=where)
+        reply = self._request(self.runtime.load_timeout(), do="load", key=key, path=where)
         if "error" in reply:
-            raise InputError(f"{model.source} does not run on {self}: {answers.plain(reply['error'])}")
-        model.run = max(model.run, monotonic() - started)  # in which it ran at least once
+            raise self._does_not_run(model.source, answers.printable(reply["error"]), "runtime")
+        model.longest = max(model.longest, monotonic() - started)  # in which it ran at least once
 
-    def _forget(self, key: str) -> None:
+    def _drop(self, key: str) -> None:
         if key in self._models:
-            self._models.pop(key).folder.cleanup()
+            self._models.pop(key).remove()
 
-    def _lasting(self, action: Callable[[], T]) -> T:
-        """What `action` gives, done again where the connection broke in it and could be made again."""
+    def _retry(self, action: Callable[[], T]) -> T:
+        """The result of `action`, done again where the connection broke in it and could be made again."""
         tries = TRIES if self.channel.resumable else 1
         while True:
             try:
@@ -168,77 +154,97 @@ class RunnerDevice:
             except ChannelClosed as closed:
                 tries -= 1
                 if not tries:
-                    raise DeviceError(f"{self} ended unexpectedly: {answers.plain(closed)}") from None
-            self._resume()
+                    raise self._error(f"ended unexpectedly: {answers.printable(closed)}", "ended") from None
+            self._reconnect()
 
-    def _resume(self) -> None:
+    def _reconnect(self) -> None:
         """Reach the device again and load everything that was loaded. Raises `DeviceError`."""
         before, why = self.info, ""
         for wait in WAITS:
             sleep(wait)
             try:
-                differences = before.differences(self._greet())
+                differences = before.differences(self._connect())
                 if differences:
-                    raise DeviceError(f"{self} is not as it was before its connection broke: {differences[0]}")
+                    raise self._error(f"is not as it was before its connection broke: {differences[0]}", "changed")
                 for key, model in self._models.items():
                     self._load(key, model)
                 return
             except (ChannelClosed, Unreachable) as error:
-                why = answers.plain(error)
+                why = answers.printable(error)
             except InputError:
                 self._end()
                 raise
-        raise self._down(f"could not be reached again: {why}")
+        raise self._end_with(f"could not be reached again: {why}", "unreachable")
 
-    def _greet(self) -> DeviceInfo:
-        """Begin the conversation: what the runner says it is. `Unreachable` does not name the device yet."""
-        with self._named():
+    def _connect(self) -> DeviceInfo:
+        """Begin the conversation: what the runner says it is. An `Unreachable` does not name the device yet."""
+        with self._with_name():
             self.channel.open()
-        said = self._require(self._hear(ANSWER))
-        own = {"precision": self.runtime.precision, "batch": 1, **said, "device": self.name}
-        return answers.facts(answers.INFO, own, self)
+        greeting = self._receive(ANSWER_SECONDS)
+        if "error" in greeting:
+            raise self._cannot_start(greeting["error"])
+        own = {"precision": self.runtime.precision, "batch": 1, **greeting, "device": self.name}
+        return answers.validate(answers.INFO, own, self)
 
-    def _put(self, model: _Model) -> str:
-        with self._named():
-            return self.channel.put(model.path)
+    def _put(self, model: SentModel) -> str:
+        with self._with_name():
+            return self.channel.put(model.artifact)
 
-    def _ask(self, limit: float, **request: Any) -> dict[str, Any]:
-        self._require_up()
+    def _request(self, limit: float, **request: Any) -> dict[str, Any]:
+        self._require_running()
         self.channel.send(json.dumps(request) + "\n")
-        return self._hear(limit)
+        return self._receive(limit)
 
-    def _hear(self, limit: float) -> dict[str, Any]:
+    def _receive(self, limit: float) -> dict[str, Any]:
         """The next answer. Anything but one ends the conversation: later ones would be taken for another's."""
         try:
-            return answers.told(self.channel.receive(limit))
+            return answers.parse_object(self.channel.receive(limit))
         except TimeoutError:
-            raise self._down(f"did not answer within {limit:.0f} s") from None
+            raise self._end_with(f"did not answer within {limit:.0f} s", "no-answer", seconds=limit) from None
         except DeviceError as error:
-            raise self._down(str(error)) from None
+            self._end()
+            raise DeviceError(f"{self} {error}", code=error.code, **error.fields) from None
 
-    def _require(self, reply: dict[str, Any]) -> dict[str, Any]:
+    def _require_success(self, reply: dict[str, Any]) -> dict[str, Any]:
         if "error" in reply:
-            raise DeviceError(f"{self}: {answers.plain(reply['error'])}")
+            reason = answers.printable(reply["error"])
+            raise DeviceError(f"{self}: {reason}", code="device.failed", device=self.name)
         return reply
 
-    def _require_up(self) -> None:
+    def _require_running(self) -> None:
         _ = self.info
 
-    def _down(self, what: str) -> DeviceError:
-        """The error for a conversation that cannot go on; ends it."""
+    def _error(self, what: str, code: str, **fields: Any) -> DeviceError:
+        return DeviceError(f"{self} {what}", code=f"device.{code}", device=self.name, **fields)
+
+    def _cannot_start(self, reason: str) -> DeviceError:
+        return self._error(f"cannot start its runner: {answers.printable(reason)}", "cannot-start")
+
+    def _does_not_run(self, source: Path, message: str, reason: str) -> InputError:
+        """The error for a model: `reason` is the code of what is wrong with it, or "runtime" where that refuses it."""
+        return InputError(
+            f"{source} does not run on {self}: {message}",
+            code="model.does-not-run",
+            path=str(source),
+            device=self.name,
+            reason=reason,
+        )
+
+    def _end_with(self, what: str, code: str, **fields: Any) -> DeviceError:
+        """End a conversation that cannot go on; the error that tells it."""
         self._end()
-        return DeviceError(f"{self} {what}")
+        return self._error(what, code, **fields)
 
     def _end(self) -> None:
         self._info = None
         self.channel.close()
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
+    def _with_name(self) -> Iterator[None]:
         """Put the name of the device before what a channel says, unless another try may still succeed."""
         try:
             yield
         except Unreachable:
             raise
         except DeviceError as error:
-            raise DeviceError(f"{self}: {error}") from None
+            raise DeviceError(f"{self}: {error}", code=error.code, **error.fields) from None

@@ -5,38 +5,47 @@
     transport: {kind: ssh, host: pi.local, user: pi, known_hosts: pi.known_hosts, timeout: 30 s}
     runtime: {kind: onnxruntime, threads: 4, precision: int8}
 
-Each kind is a pydantic model in a file of its own; a new one is that file and a line in `RUNTIMES` or `TRANSPORTS`.
+Each kind is a pydantic model in a file of its own. A runtime may be anyone's: its kind is then a reference, such as
+`my_runtime.py:MyRuntime`, which is resolved only if it is repeated on this call, as a file is data (`references.py`).
 """
 
 import re
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import BeforeValidator, Field, ValidationError
 
 from ..errors import InputError
-from ..files import parse, versioned
+from ..files import versioned
+from ..references import resolve
 from .channel import Channel
+from .runtime import Runtime, Spec
 
 SCHEMA = 1
 """Version of the YAML form. A reader refuses any other."""
 
 RUNTIMES = {
-    "onnxruntime": "onnxruntime:OnnxRuntime",
-    "tensorrt": "tensorrt:TensorRT",
-    "torch-cuda": "torch_cuda:TorchCuda",
+    "onnxruntime": "hwnas.devices.onnxruntime:OnnxRuntime",
+    "tensorrt": "hwnas.devices.tensorrt:TensorRT",
+    "torch-cuda": "hwnas.devices.torch_cuda:TorchCuda",
 }
-TRANSPORTS = {"local": "local:Local", "ssh": "ssh:Ssh", "adb": "adb:Adb"}
-"""Every kind by name, as module:class of this package."""
+TRANSPORTS = {
+    "local": "hwnas.devices.local:Local",
+    "ssh": "hwnas.devices.ssh:Ssh",
+    "adb": "hwnas.devices.adb:Adb",
+}
+"""Every kind that is built in, by name."""
 
 UNITS = {"ms": 1e-3, "s": 1.0, "min": 60.0}
 LONGEST = 3600.0
 """Seconds that a device file may have one wait."""
 
+S = TypeVar("S", bound=Spec)
 
-def _seconds(value: Any) -> Any:
+
+def _parse_seconds(value: Any) -> Any:
     """Seconds of a number with its unit: a bare number does not say what it counts."""
     found = re.fullmatch(r"\s*([0-9.]+)\s*([a-z]*)\s*", str(value))
     if not found or found[2] not in UNITS:
@@ -44,36 +53,8 @@ def _seconds(value: Any) -> Any:
     return float(found[1]) * UNITS[found[2]]
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=LONGEST)]
+Seconds = Annotated[float, BeforeValidator(_parse_seconds), Field(gt=0, le=LONGEST)]
 """A field for how long to wait, written with its unit: 500 ms, 30 s, 2 min."""
-
-
-class Spec(BaseModel):
-    """Part of a device file: a field that is not known is an error, never ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Runtime(Spec):
-    """What runs models: a one-file runner, and what it is told."""
-
-    runner: ClassVar[str]
-    """File name of the runner in this package."""
-
-    precision: str = "float32"
-    """What the times are of, where the runner does not say it."""
-
-    def arguments(self) -> list[str | Path]:
-        """The runner's command-line arguments. A path is of a file here, which is brought to where the runner is."""
-        raise NotImplementedError
-
-    def prepare(self, model: Path, folder: Path) -> Path:
-        """What the runner is given for the ONNX file `model`: itself, or a conversion of it written into `folder`."""
-        return model
-
-    def patience(self) -> float:
-        """Seconds that loading a model may take, and running it once."""
-        return 60.0
 
 
 class Transport(Spec):
@@ -90,19 +71,35 @@ class DeviceFile(Spec):
     name: str
     transport: Transport
     runtime: Runtime
+    kinds: tuple[str, str] = ("local", "onnxruntime")
+    """The kinds of transport and runtime, as the file names them."""
 
     @classmethod
     def parse(cls, value: Any, where: object) -> Self:
         """Check what a file says. Raises `InputError` naming `where` and the first field that does not fit."""
-        value = versioned(value, SCHEMA, where, "device file")
+        try:
+            value = versioned(value, SCHEMA, where, "device file")
+        except InputError as error:
+            raise InputError(str(error), code="device.file-schema", where=str(where), known=SCHEMA) from None
         for name in value.keys() - {"name", "transport", "runtime"}:
-            raise InputError(f"{where}: {name}: no such field")
+            raise field_error(where, str(name), "no such field")
         name = value.get("name")
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
-            raise InputError(f"{where}: name: a device needs a name of letters, digits, '-', '_' and '.'")
-        transport = _kind(value.get("transport", {"kind": "local"}), TRANSPORTS, f"{where}: transport")
-        runtime = _kind(value.get("runtime", {"kind": "onnxruntime"}), RUNTIMES, f"{where}: runtime")
-        return cls(name=name, transport=transport, runtime=runtime)
+            raise field_error(where, "name", "a device needs a name of letters, digits, '-', '_' and '.'")
+        transport, runtime = value.get("transport", {"kind": "local"}), value.get("runtime", {"kind": "onnxruntime"})
+        kinds = _kind(transport, where, "transport"), _kind(runtime, where, "runtime")
+        if kinds[0] not in TRANSPORTS:
+            raise field_error(where, "transport.kind", f"must be one of {', '.join(TRANSPORTS)}")
+        try:
+            own = runtime_class(kinds[1])
+        except InputError as error:
+            raise InputError(f"{where}: runtime: kind: {error}", code=error.code, **error.fields) from None
+        return cls(
+            name=name,
+            transport=_parse_part(transport, transport_class(kinds[0]), where, "transport"),
+            runtime=_parse_part(runtime, own, where, "runtime"),
+            kinds=kinds,
+        )
 
 
 def read(path: Path) -> DeviceFile:
@@ -110,15 +107,51 @@ def read(path: Path) -> DeviceFile:
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"cannot read device file {path}: {error.strerror or error}") from None
+        raise InputError(
+            f"cannot read device file {path}: {error.strerror or error}", code="device.file-unreadable", path=str(path)
+        ) from None
     except (ValueError, RecursionError, yaml.YAMLError) as error:  # such as a date that is none
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} is not YAML: {reason}", code="device.file-not-yaml", path=str(path)) from None
     return DeviceFile.parse(value, path)
 
 
-def _kind(value: Any, kinds: dict[str, str], where: str) -> Any:
-    if not isinstance(value, dict) or value.get("kind") not in list(kinds):  # a list, as a kind may not be hashable
-        raise InputError(f"{where}: kind: must be one of {', '.join(kinds)}")
-    module, name = kinds[value["kind"]].split(":")
-    kind = getattr(import_module(f".{module}", __package__), name)
-    return parse(TypeAdapter(kind), {key: part for key, part in value.items() if key != "kind"}, where)
+def field_error(where: object, field: str, what: str) -> InputError:
+    """The error for a field of the device file `where`, such as "runtime.threads"."""
+    message = f"{where}: {field.replace('.', ': ')}: {what}"
+    return InputError(message, code="device.file-field", where=str(where), field=field)
+
+
+def runtime_class(kind: str) -> type[Runtime]:
+    """The runtime of this name or reference, which a device file names. Raises `InputError`, "reference.*"."""
+    builtin: dict[str, str | type[Runtime]] = dict(RUNTIMES)
+    return resolve("runtimes", kind, builtin, trusted=False, accepts=_is_runtime).value
+
+
+def transport_class(kind: str) -> type[Transport]:
+    """The transport of this name."""
+    module, name = TRANSPORTS[kind].split(":")
+    found: type[Transport] = getattr(import_module(module), name)
+    return found
+
+
+def _is_runtime(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, Runtime)
+
+
+def _kind(value: Any, where: object, field: str) -> str:
+    """The kind that the field `transport` or `runtime` of a device file names."""
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(kind, str):
+        built_in = TRANSPORTS if field == "transport" else RUNTIMES
+        raise field_error(where, f"{field}.kind", f"must be one of {', '.join(built_in)}")
+    return kind
+
+
+def _parse_part(value: dict[str, Any], kind: type[S], where: object, field: str) -> S:
+    """The fields of a transport or a runtime but for its kind, validated."""
+    try:
+        return kind.model_validate({key: part for key, part in value.items() if key != "kind"})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise field_error(where, ".".join(map(str, (field, *first["loc"]))), first["msg"]) from None

@@ -7,13 +7,14 @@ from pydantic import AfterValidator, Field
 
 from ..errors import InputError
 from .channel import Channel
-from .spec import Runtime, Seconds, Transport
+from .runtime import Runtime
+from .spec import Seconds, Transport
 
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_.:%-]*"
 """A host, an address or a user: these are repeated in the commands that an error suggests."""
 
 
-def _expanded(path: Path) -> Path:
+def _expand_home(path: Path) -> Path:
     """`path` with `~` as the user's home."""
     try:
         return path.expanduser()
@@ -21,13 +22,13 @@ def _expanded(path: Path) -> Path:
         raise ValueError(f"{path} is of a user who has no home here") from None
 
 
-def _from_home(path: str) -> str:
+def _relative_to_home(path: str) -> str:
     """`path` without `~/`, which is where ssh begins, and which no shell there would expand once it is quoted."""
     return path.removeprefix("~/")
 
 
-PathHere = Annotated[Path, AfterValidator(_expanded)]
-PathThere = Annotated[str, Field(min_length=1), AfterValidator(_from_home)]
+PathHere = Annotated[Path, AfterValidator(_expand_home)]
+PathThere = Annotated[str, Field(min_length=1), AfterValidator(_relative_to_home)]
 
 
 class Ssh(Transport):
@@ -52,7 +53,6 @@ class Ssh(Transport):
         try:
             from .ssh_channel import SshChannel  # here, so that device files can be read without asyncssh
         except ModuleNotFoundError as error:
-            raise InputError(
-                f"ssh needs a package that is not installed ({error.name}): pip install 'hwnas[ssh]'"
-            ) from None
+            message = f"ssh needs a package that is not installed ({error.name}): pip install 'hwnas[ssh]'"
+            raise InputError(message, code="device.package-absent", package=error.name) from None
         return SshChannel(self, runtime)

@@ -14,19 +14,19 @@ from typing import Any, TypeVar
 import asyncssh
 
 from ..errors import DeviceError
-from .channel import ChannelClosed, Lines, Unreachable, last_words
-from .spec import Runtime
+from .channel import ChannelClosed, Lines, Unreachable, last_line
+from .runtime import Runtime
 from .ssh import Ssh
 from .ssh_connection import connect, place, reason
 
-PATIENCE = 5.0
+EXIT_SECONDS = 5.0
 """Seconds that a runner is given to end by itself once its input is closed, and its folder to be removed."""
 
-OPENING = 3.0
+OPEN_TIMEOUTS = 3.0
 """Times the `timeout` of a host within which it must have let us in and started the runner."""
 
-COMPLAINTS = 4096
-"""Bytes of what a runner last complained that are kept."""
+ERRORS = 4096
+"""Bytes of the runner's last errors that are kept."""
 
 NOT_FOUND = 127
 """What a shell exits with where there is no such program."""
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class SshChannel:
-    """A runner that is copied to a host and runs there.
+    """The runner of `runtime`, copied to a host and running there.
 
     Files there are named by what they hold, in a folder that stays the same when a broken connection is made again:
     none is sent twice.
@@ -60,7 +60,7 @@ class SshChannel:
             self._loop = asyncio.new_event_loop()
             self._thread = Thread(target=_serve, args=(self._loop,), name="ssh", daemon=True)
             self._thread.start()
-        limit = OPENING * self._to.timeout
+        limit = OPEN_TIMEOUTS * self._to.timeout
         try:
             self._wait(self._open(), limit)
         except TimeoutError:
@@ -89,20 +89,21 @@ class SshChannel:
         if self._loop is None:
             return
         with suppress(TimeoutError, ChannelClosed, DeviceError):
-            self._wait(self._close(), 3 * PATIENCE)
+            self._wait(self._close(), 3 * EXIT_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop = None
 
     def _wait(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
-        """What `work` gives, done in the other thread. Raises `TimeoutError`."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        """The result of `work`, done in the other thread. Raises `TimeoutError`."""
+        future = asyncio.run_coroutine_threadsafe(work, _opened(self._loop))
         try:
             return future.result(timeout)
         except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection) as error:
             raise ChannelClosed(reason(error)) from None
         except asyncssh.SFTPError as error:
-            raise DeviceError(f"cannot write to {self._folder} on {place(self._to)}: {reason(error)}") from None
+            message = f"cannot write to {self._folder} on {place(self._to)}: {reason(error)}"
+            raise DeviceError(message, code="device.cannot-write", path=self._folder) from None
         except (asyncssh.Error, OSError) as error:
             if isinstance(error, TimeoutError) and not future.done():  # or it is the network that gave up
                 raise
@@ -114,50 +115,53 @@ class SshChannel:
         if self._connection is not None:
             self._connection.abort()
         self._connection = self._files = self._process = None
-        self._lines, self._complaints = Lines(), b""
+        self._lines, self._errors = Lines(), b""
         self._connection = await connect(self._to)
         try:
             self._files = await self._connection.start_sftp_client()
         except (asyncssh.ChannelOpenError, asyncssh.SFTPError) as error:
-            raise Unreachable(f"{place(self._to)} takes no files: it needs an SFTP server ({reason(error)})") from None
+            message = f"{place(self._to)} takes no files: it needs an SFTP server ({reason(error)})"
+            raise Unreachable(message, code="device.no-sftp", host=self._to.host) from None
         await self._files.makedirs(self._folder, asyncssh.SFTPAttrs(permissions=0o700), exist_ok=True)
-        runner = Path(__file__).with_name(self._runtime.runner)
-        command = [self._to.python, *[await self._there(part) for part in (runner, *self._runtime.arguments())]]
+        command = [self._to.python, *[await self._there(word) for word in self._runtime.command()]]
         self._process = await self._connection.create_process(self._script(START, *command), encoding=None)
         self._listening = asyncio.create_task(self._listen(self._process.stderr))
 
     async def _listen(self, stderr: asyncssh.SSHReader[bytes]) -> None:
-        """Keep the last complaints, so that a runner is never stopped by nobody's reading them."""
+        """Keep the last errors: a runner whose errors nobody reads would stop."""
         with suppress(asyncssh.Error, OSError):
-            while data := await stderr.read(COMPLAINTS):
-                self._complaints = (self._complaints + data)[-COMPLAINTS:]
+            while data := await stderr.read(ERRORS):
+                self._errors = (self._errors + data)[-ERRORS:]
 
     async def _write(self, data: bytes) -> None:
-        self._process.stdin.write(data)
-        await self._process.stdin.drain()
+        stdin = _opened(self._process).stdin
+        stdin.write(data)
+        await stdin.drain()
 
     async def _read(self) -> bytes:
-        data = await self._process.stdout.read(2**16)
+        process = _opened(self._process)
+        data = await process.stdout.read(2**16)
         if data:
             return data
         with suppress(asyncssh.Error, TimeoutError):
-            await asyncio.wait_for(asyncio.gather(self._process.wait_closed(), self._listening), PATIENCE)
-        words, status = last_words(self._complaints.decode(errors="replace")), self._process.exit_status
+            await asyncio.wait_for(asyncio.gather(process.wait_closed(), self._listening), EXIT_SECONDS)
+        words, status = last_line(self._errors.decode(errors="replace")), process.exit_status
         if status == NOT_FOUND:
             words = f"{place(self._to)} has no {self._to.python}: name its Python in the device file ({words})"
         raise ChannelClosed(words or ("connection lost" if status is None else f"exit status {status}"))
 
-    async def _there(self, part: str | Path) -> str:
+    async def _there(self, word: str | Path) -> str:
         """A word as it is; of a file the path there, after it was sent, if it was not before."""
-        if isinstance(part, str):
-            return part
-        name = f"{sha256(part.read_bytes()).hexdigest()}{part.suffix}"
-        there = f"{await self._files.realpath(self._folder)}/{name}"
+        if isinstance(word, str):
+            return word
+        name = f"{sha256(word.read_bytes()).hexdigest()}{word.suffix}"
+        files = _opened(self._files)
+        there = f"{await files.realpath(self._folder)}/{name}"
         with suppress(asyncssh.SFTPNoSuchFile):
-            if (await self._files.stat(there)).size == part.stat().st_size:
+            if (await files.stat(there)).size == word.stat().st_size:
                 return there
-        await self._files.put(part, f"{there}.part")  # not `there`: a file of the right size may still have holes
-        await self._files.posix_rename(f"{there}.part", there)
+        await files.put(word, f"{there}.part")  # not `there`: a file of the right size may still have holes
+        await files.posix_rename(f"{there}.part", there)
         return there
 
     async def _close(self) -> None:
@@ -167,21 +171,29 @@ class SshChannel:
             if self._process is not None:
                 await self._end()
             if self._files is not None:
-                await asyncio.wait_for(self._files.rmtree(self._folder, ignore_errors=True), PATIENCE)
+                await asyncio.wait_for(self._files.rmtree(self._folder, ignore_errors=True), EXIT_SECONDS)
         finally:
             self._connection.abort()
 
     async def _end(self) -> None:
         """Let the runner end, or kill it: by a command, as sshd passes no signals on to what root runs."""
-        self._process.stdin.write_eof()
+        process, connection = _opened(self._process), _opened(self._connection)
+        process.stdin.write_eof()
         try:
-            await asyncio.wait_for(self._process.wait_closed(), PATIENCE)
+            await asyncio.wait_for(process.wait_closed(), EXIT_SECONDS)
         except TimeoutError:
-            await asyncio.wait_for(self._connection.run(self._script(KILL)), PATIENCE)
+            await asyncio.wait_for(connection.run(self._script(KILL)), EXIT_SECONDS)
 
     def _script(self, script: str, *arguments: str) -> str:
         """A command that runs a script there, in place of the user's own shell, which may be of any kind."""
         return f"exec {shlex.join(['sh', '-c', script, f'{self._folder}/pid', *arguments])}"
+
+
+def _opened(thing: T | None) -> T:
+    """What `open` made. Raises `ChannelClosed` where it did not."""
+    if thing is None:
+        raise ChannelClosed("the connection is not open")
+    return thing
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

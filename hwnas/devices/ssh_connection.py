@@ -1,4 +1,4 @@
-"""Connects by ssh to a host whose key is known, or says in one line why not."""
+"""Connect by ssh to a host whose key is known, or say in one line why not."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import asyncssh
 from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
 from ..errors import DeviceError
-from .answers import plain
+from .answers import printable
 from .channel import Unreachable
 from .ssh import Ssh
 
@@ -33,10 +33,11 @@ async def connect(to: Ssh) -> asyncssh.SSHClientConnection:
             **_identity(to),
         )
     except asyncssh.HostKeyNotVerifiable:
-        raise DeviceError(_refusal(to, known)) from None
+        raise _refusal(to, known) from None
     except asyncssh.PermissionDenied:
         key = to.key or "any key of this user or of their agent"
-        raise DeviceError(f"{place(to)} does not accept {key}: add its public key to authorized_keys there") from None
+        message = f"{place(to)} does not accept {key}: add its public key to authorized_keys there"
+        raise DeviceError(message, code="device.key-refused", host=to.host) from None
     except TimeoutError:
         raise Unreachable(f"{place(to)} did not answer within {to.timeout:g} s") from None
     except (asyncssh.Error, OSError) as error:
@@ -50,7 +51,7 @@ def place(to: Ssh) -> str:
 
 def reason(error: Exception) -> str:
     """Why, in one line; some of it may be the host's own words."""
-    return plain(getattr(error, "reason", None) or getattr(error, "strerror", None) or error)
+    return printable(getattr(error, "reason", None) or getattr(error, "strerror", None) or error)
 
 
 def _known_hosts(to: Ssh) -> asyncssh.SSHKnownHosts:
@@ -59,7 +60,8 @@ def _known_hosts(to: Ssh) -> asyncssh.SSHKnownHosts:
     except FileNotFoundError:
         return asyncssh.import_known_hosts("")
     except (OSError, ValueError) as error:
-        raise DeviceError(f"cannot read known hosts {to.known_hosts}: {reason(error)}") from None
+        message = f"cannot read known hosts {to.known_hosts}: {reason(error)}"
+        raise DeviceError(message, code="device.known-hosts-unreadable", path=str(to.known_hosts)) from None
 
 
 def _identity(to: Ssh) -> dict[str, Any]:
@@ -70,7 +72,8 @@ def _identity(to: Ssh) -> dict[str, Any]:
     try:
         return {**options, "client_keys": [asyncssh.read_private_key(to.key)], "agent_path": None}
     except (OSError, ValueError) as error:
-        raise DeviceError(f"cannot use the private key {to.key}: {reason(error)}") from None
+        message = f"cannot use the private key {to.key}: {reason(error)}"
+        raise DeviceError(message, code="device.key-unreadable", path=str(to.key)) from None
 
 
 def _trusted(to: Ssh, known: asyncssh.SSHKnownHosts) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -87,13 +90,15 @@ def _algorithms(to: Ssh, known: asyncssh.SSHKnownHosts) -> list[str]:
     return [name.decode() for name in dict.fromkeys([*wanted, *get_default_public_key_algs()])]
 
 
-def _refusal(to: Ssh, known: asyncssh.SSHKnownHosts) -> str:
-    """Why the key of a host is not trusted: it is not known, or it is known by another."""
+def _refusal(to: Ssh, known: asyncssh.SSHKnownHosts) -> DeviceError:
+    """The error for a host whose key is not trusted: the host is not known, or it is known by another key."""
     if not any(_trusted(to, known)):
         scan = f"ssh-keyscan -p {to.port} {to.host} >> {to.known_hosts}"
-        return f"{place(to)} is not in {to.known_hosts}: if you trust this network, add it with '{scan}'"
+        message = f"{place(to)} is not in {to.known_hosts}: if you trust this network, add it with '{scan}'"
+        return DeviceError(message, code="device.host-unknown", host=to.host, port=to.port)
     entry = to.host if to.port == 22 else f"'[{to.host}]:{to.port}'"
-    return (
+    message = (
         f"{place(to)} shows another host key than the one in {to.known_hosts}: this may be an attack; "
         f'if the host was set up anew, forget its old key with "ssh-keygen -f {to.known_hosts} -R {entry}"'
     )
+    return DeviceError(message, code="device.host-key-changed", host=to.host, port=to.port)

@@ -6,10 +6,10 @@ from typing import ClassVar, Literal
 
 from .. import files
 from ..errors import InputError
-from . import tensorrt_runner
-from .artifact import whole
-from .float16 import float16
-from .spec import Runtime
+from . import tensorrt_backend
+from .float16 import to_float16
+from .runtime import HERE, Runtime
+from .single_file import single_file
 
 Package = Literal["tensorrt", "tensorrt-rtx"]
 Precision = Literal["float32", "float16"]
@@ -22,22 +22,26 @@ class TensorRT(Runtime):
     where the GPU can, as is TensorRT's default.
     """
 
-    runner: ClassVar[str] = "gpu_runner.py"
+    backend: ClassVar[Path] = HERE / "tensorrt_backend.py"
 
     package: Package = "tensorrt"
     precision: Precision = "float32"
 
     def arguments(self) -> list[str | Path]:
-        """The part of the runner for TensorRT, and the package as Python names it."""
-        return [Path(tensorrt_runner.__file__), _module(self.package)]
+        """The package as Python names it."""
+        return [_module(self.package)]
 
-    def prepare(self, model: Path, folder: Path) -> Path:
+    def artifact(self, model: Path, folder: Path) -> Path:
         """`model`, or its float16 form. Raises `InputError` where it has none."""
         return _of_precision(model, folder, self.precision)
 
-    def patience(self) -> float:
+    def load_timeout(self) -> float:
         """TensorRT tries out many kernels while it builds an engine."""
         return 900.0
+
+    def on_gpu(self) -> bool:
+        """Always."""
+        return True
 
 
 def build_engine(
@@ -58,12 +62,15 @@ def build_engine(
         capability = _capability(package, capability)
     with tempfile.TemporaryDirectory() as folder:
         try:
-            model = _of_precision(whole(onnx, Path(folder)), Path(folder), precision)
-            engine = tensorrt_runner.build(model, _module(package), capability)
+            model = _of_precision(single_file(onnx, Path(folder)), Path(folder), precision)
+            engine = tensorrt_backend.build(model, _module(package), capability)
         except ImportError:
             raise _absent(package) from None
         except (InputError, RuntimeError, TypeError, ValueError) as error:
-            raise InputError(f"{package} builds no engine of {onnx}: {' '.join(str(error).split())}") from None
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"{package} builds no engine of {onnx}: {reason}", code="engine.not-built", package=package, path=onnx
+            ) from None
     with files.replacing(out) as temporary:
         temporary.write_bytes(engine)
     return out
@@ -74,22 +81,35 @@ def _module(package: Package) -> str:
 
 
 def _of_precision(model: Path, folder: Path, precision: Precision) -> Path:
-    return model if precision == "float32" else float16(model, folder / f"{model.stem}.float16.onnx")
+    return model if precision == "float32" else to_float16(model, folder / f"{model.stem}.float16.onnx")
 
 
 def _absent(package: Package) -> InputError:
-    return InputError(f"{package} is not installed: pip install 'hwnas[{package}]'")
+    return InputError(
+        f"{package} is not installed: pip install 'hwnas[{package}]'", code="engine.package-absent", package=package
+    )
 
 
 def _capability(package: Package, name: str) -> str:
     """The member of `ComputeCapability` for a name such as sm_89. Raises `InputError` naming those that there are."""
     if package != "tensorrt-rtx":
-        raise InputError(f"{package} builds for the GPU of this machine alone: only tensorrt-rtx builds for {name}")
+        raise InputError(
+            f"{package} builds for the GPU of this machine alone: only tensorrt-rtx builds for {name}",
+            code="engine.this-gpu-only",
+            package=package,
+            capability=name,
+        )
     try:
-        trt, _ = tensorrt_runner.tensorrt(_module(package))
+        trt, _ = tensorrt_backend.tensorrt(_module(package))
     except ImportError:
         raise _absent(package) from None
-    members = {member.replace("SM", "sm_"): member for member in trt.ComputeCapability.__members__ if "SM" in member}
-    if name not in members:
-        raise InputError(f"{package} knows no compute capability {name!r}: there are {', '.join(members)}")
-    return members[name]
+    members: list[str] = [member for member in trt.ComputeCapability.__members__ if "SM" in member]
+    by_name = {member.replace("SM", "sm_"): member for member in members}
+    if name not in by_name:
+        raise InputError(
+            f"{package} knows no compute capability {name!r}: there are {', '.join(by_name)}",
+            code="engine.unknown-capability",
+            capability=name,
+            known=list(by_name),
+        )
+    return by_name[name]

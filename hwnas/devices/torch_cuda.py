@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from .spec import Runtime
+from .runtime import HERE, Runtime
 
 
 class TorchCuda(Runtime):
@@ -12,10 +12,14 @@ class TorchCuda(Runtime):
     With float32, convolutions round to TF32 where the GPU can, as is torch's default.
     """
 
-    runner: ClassVar[str] = "gpu_runner.py"
+    backend: ClassVar[Path] = HERE / "torch_backend.py"
 
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
 
     def arguments(self) -> list[str | Path]:
-        """The part of the runner for torch, and the precision, which the model's file does not tell."""
-        return [Path(__file__).with_name("torch_runner.py"), self.precision]
+        """The precision, which the model's file does not tell."""
+        return [self.precision]
+
+    def on_gpu(self) -> bool:
+        """Always."""
+        return True

@@ -26,7 +26,7 @@ def test_the_runner_ends_with_its_parent():
 
 def test_a_runner_that_hangs_is_ended_with_what_it_started(monkeypatch):
     """Such as the process of its own in which a model is broken down."""
-    monkeypatch.setattr(local, "PATIENCE", 0.1)
+    monkeypatch.setattr(local, "EXIT_SECONDS", 0.1)
     inner = "import time; time.sleep(600)"
     code = f"import subprocess, sys; inner = subprocess.Popen([sys.executable, '-c', {inner!r}]); "
     channel = LocalChannel([sys.executable, "-c", code + "print(inner.pid, flush=True); inner.wait()"])
@@ -47,7 +47,7 @@ def test_ctrl_c_is_not_for_the_runner():
 
 
 def test_a_runner_that_closes_its_output(monkeypatch):
-    monkeypatch.setattr(local, "PATIENCE", 0.1)
+    monkeypatch.setattr(local, "EXIT_SECONDS", 0.1)
     channel = LocalChannel([sys.executable, "-c", "import os, time; os.close(1); time.sleep(600)"])
     channel.open()
     with pytest.raises(ChannelClosed, match="closed its output"):

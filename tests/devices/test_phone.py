@@ -6,7 +6,7 @@ import pytest
 
 from hwnas.devices.channel import ChannelClosed, Unreachable
 from hwnas.devices.phone import Phone
-from hwnas.errors import DeviceError
+from hwnas.testing import refused
 
 pytest.importorskip("adbutils", reason="phones need adbutils")
 
@@ -23,20 +23,20 @@ def test_a_push_that_breaks_and_one_that_does_not(adb, tmp_path):
 
 
 def test_a_push_that_is_refused(adb, model, tmp_path):
-    with pytest.raises(DeviceError, match=r"refused the file .*: couldn't create file: No such file"):
+    with refused("device.cannot-write", path=str(tmp_path / "absent" / "copy")):
         Phone("PHONE1", "127.0.0.1", adb.port, 20).push(model, str(tmp_path / "absent" / "copy"))
 
 
 def test_no_adb_server():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    with pytest.raises(Unreachable, match=f"no adb server at 127.0.0.1:{port}: start it with: adb start-server"):
+    with refused("device.no-adb-server", Unreachable, host="127.0.0.1", port=port):
         Phone(None, "127.0.0.1", port, 20).find()
 
 
 def test_something_else_at_the_port():
     """A server that takes connections and hangs: the timeout ends it, whatever the server is."""
-    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(Unreachable, match="gives no list"):
+    with socket.create_server(("127.0.0.1", 0)) as server, refused("device.no-adb-server", Unreachable):
         Phone(None, "127.0.0.1", server.getsockname()[1], 0.2).find()
 
 
@@ -52,5 +52,5 @@ def test_commands_that_do_not_end(adb):
     target = Phone("PHONE1", "127.0.0.1", adb.port, 20)
     with pytest.raises(TimeoutError):
         target.shell("sleep 60", 0.2)
-    with pytest.raises(DeviceError, match="more than"):
+    with refused("device.answer", what="length"):
         target.shell("yes")

@@ -15,13 +15,13 @@ from onnx import numpy_helper
 from pydantic import ValidationError
 
 from hwnas import devices
-from hwnas.devices import tensorrt_runner
+from hwnas.devices import tensorrt_backend
 from hwnas.devices.spec import DeviceFile
 from hwnas.devices.tensorrt import TensorRT, build_engine
-from hwnas.errors import InputError
 from hwnas.latency.graph import empty, save
 from hwnas.space import registry, zoo
 from hwnas.space.net import Block
+from hwnas.testing import refused
 
 rtx = pytest.mark.skipif(
     find_spec("tensorrt_rtx") is None and not os.environ.get("HWNAS_REQUIRE_TENSORRT"),
@@ -64,7 +64,7 @@ def weight_bytes(path):
 
 def malformed(engine):
     """Whether TensorRT-RTX, which cannot load it with no GPU, at least does not know the bytes for an engine."""
-    trt, log = tensorrt_runner.tensorrt("tensorrt_rtx")
+    trt, log = tensorrt_backend.tensorrt("tensorrt_rtx")
     _, reasons = trt.Runtime(log).get_engine_validity(engine)
     return bool(reasons & int(trt.EngineInvalidityDiagnostics.MALFORMED_ENGINE))
 
@@ -111,12 +111,12 @@ def test_the_smallest_graph_becomes_an_engine(tmp_path):
 
 @rtx
 def test_a_capability_that_is_not_there(tmp_path):
-    with pytest.raises(InputError, match=r"knows no compute capability 'sm_12345': there are sm_75, .*sm_89"):
+    with refused("engine.unknown-capability", capability="sm_12345"):
         build_engine(save(BLOCK, tmp_path / "model.onnx"), tmp_path / "engine", capability="sm_12345")
 
 
 def test_tensorrt_builds_for_no_other_gpu(tmp_path):
-    with pytest.raises(InputError, match="tensorrt builds for the GPU of this machine alone"):
+    with refused("engine.this-gpu-only", package="tensorrt", capability="sm_89"):
         build_engine(tmp_path / "model.onnx", tmp_path / "engine", package="tensorrt", capability="sm_89")
 
 
@@ -125,16 +125,16 @@ def test_an_operator_that_is_not_there_is_named_and_nothing_written(tmp_path):
     model = onnx.load(save(BLOCK, tmp_path / "model.onnx"))
     model.graph.node[0].op_type = "Conundrum"
     onnx.save(model, tmp_path / "model.onnx")
-    with pytest.raises(InputError, match=r"model.onnx: operator Conundrum \(conv_0\) is not accepted") as raised:
+    with refused("engine.not-built", path=tmp_path / "model.onnx") as refusal:
         build_engine(tmp_path / "model.onnx", tmp_path / "engine")
-    assert "\n" not in str(raised.value)
+    assert "operator Conundrum (conv_0)" in refusal.message
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 
 @rtx
 def test_a_file_that_is_no_model(tmp_path):
     (tmp_path / "model.onnx").write_text("no")
-    with pytest.raises(InputError, match="not an ONNX model"):
+    with refused("engine.not-built", path=tmp_path / "model.onnx"):
         build_engine(tmp_path / "model.onnx", tmp_path / "engine")
 
 
@@ -143,15 +143,15 @@ def test_an_input_of_free_size_is_refused(tmp_path):
     model = onnx.load(save(BLOCKS[0], tmp_path / "model.onnx"))
     model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
     onnx.save(model, tmp_path / "model.onnx")
-    with pytest.raises(InputError, match=r"input images .* has no fixed size"):
+    with refused("engine.not-built", path=tmp_path / "model.onnx"):
         build_engine(tmp_path / "model.onnx", tmp_path / "engine")
 
 
 def test_a_package_that_is_absent_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
-    tensorrt_runner.tensorrt.cache_clear()
+    tensorrt_backend.tensorrt.cache_clear()
     for capability in (None, "sm_89"):
-        with pytest.raises(InputError, match=r"pip install 'hwnas\[tensorrt-rtx\]'"):
+        with refused("engine.package-absent", package="tensorrt-rtx"):
             build_engine(save(BLOCK, tmp_path / "model.onnx"), tmp_path / "engine", capability=capability)
 
 
@@ -164,9 +164,10 @@ def test_importing_the_runtime_loads_no_tensorrt():
 
 def test_what_the_runner_is_given(tmp_path):
     model = save(BLOCK, tmp_path / "model.onnx")
-    assert TensorRT(package="tensorrt-rtx").arguments() == [Path(tensorrt_runner.__file__), "tensorrt_rtx"]
-    assert TensorRT().prepare(model, tmp_path) == model
-    half = TensorRT(precision="float16").prepare(model, tmp_path)
+    _, gpu, _, backend, package = TensorRT(package="tensorrt-rtx").command()
+    assert (gpu, backend, package) == ("--gpu", Path(tensorrt_backend.__file__), "tensorrt_rtx")
+    assert TensorRT().artifact(model, tmp_path) == model
+    half = TensorRT(precision="float16").artifact(model, tmp_path)
     assert half.parent == tmp_path
     assert half.stat().st_size < model.stat().st_size
     with pytest.raises(ValidationError, match="precision"):
@@ -177,16 +178,16 @@ def test_what_the_runner_is_given(tmp_path):
 def cuda(monkeypatch):
     """A fake GPU, with a fake TensorRT to load engines on it."""
     cuda = FakeCuda()
-    monkeypatch.setattr(tensorrt_runner, "cudart", cuda)
-    monkeypatch.setattr(tensorrt_runner, "tensorrt", lambda package: (FakeTensorRT(cuda), None))
+    monkeypatch.setattr(tensorrt_backend, "cudart", cuda)
+    monkeypatch.setattr(tensorrt_backend, "tensorrt", lambda package: (FakeTensorRT(cuda), None))
     return cuda
 
 
 def test_a_graph_is_captured_once_warm_and_timed_in_seconds(cuda):
-    model = tensorrt_runner.Model(b"engine", "tensorrt")
+    model = tensorrt_backend.Model(b"engine", "tensorrt")
     captured = cuda.done.index("StreamBeginCapture")
     assert cuda.done[captured - 1] == "StreamSynchronize"
-    assert cuda.done[:captured].count("run") == tensorrt_runner.WARM_UP
+    assert cuda.done[:captured].count("run") == tensorrt_backend.WARM_UP
     assert cuda.done[captured + 1 : captured + 3] == ["run", "StreamEndCapture"]
     before = len(cuda.done)
     assert model.time(3) == [1e-3] * 3
@@ -199,13 +200,13 @@ def test_a_graph_is_captured_once_warm_and_timed_in_seconds(cuda):
 def test_a_model_that_fails_gives_its_memory_back(cuda):
     cuda.fails = "cudaGraphInstantiate"
     with pytest.raises(RuntimeError, match="cudaErrorUnknown"):
-        tensorrt_runner.Model(b"engine", "tensorrt")
+        tensorrt_backend.Model(b"engine", "tensorrt")
     assert cuda.done.count("Malloc") == 2
     assert cuda.held == set()
 
 
 def test_layers_are_told_by_their_mean(cuda):
-    model = tensorrt_runner.Model(b"engine", "tensorrt")
+    model = tensorrt_backend.Model(b"engine", "tensorrt")
     assert model.layers(4) == {"conv + relu": 2e-3, "gemm": 1e-3}
 
 
@@ -217,7 +218,7 @@ def test_a_network_is_timed_on_the_gpu(package, precision, tmp_path):
     runtime = {"kind": "tensorrt", "package": package, "precision": precision}
     file = DeviceFile.parse({"schema": 1, "name": "gpu", "runtime": runtime}, "file")
     model = save(zoo.mobilenet_v2(), tmp_path / "model.onnx")
-    with devices.of(file) as gpu:
+    with devices.build(file) as gpu:
         assert (gpu.info.runtime, gpu.info.precision) == (package, precision)
         gpu.load("net", model)
         (seconds,) = gpu.time([("net", 5)])

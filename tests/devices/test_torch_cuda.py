@@ -9,8 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hwnas import devices
 from hwnas.devices.spec import DeviceFile
+from hwnas.devices.torch_backend import Network
 from hwnas.devices.torch_cuda import TorchCuda
-from hwnas.devices.torch_runner import Network
 from hwnas.latency.graph import empty, save
 from hwnas.space import registry, zoo
 from hwnas.space.net import Block
@@ -106,7 +106,7 @@ def test_what_it_cannot_run_is_named(tmp_path):
 
 
 def test_what_the_runner_is_given():
-    file, precision = TorchCuda(precision="bfloat16").arguments()
+    *_, file, precision = TorchCuda(precision="bfloat16").command()
     assert file.is_file()
     assert precision == "bfloat16"
 
@@ -117,7 +117,7 @@ def test_a_network_is_timed_on_the_gpu(precision, tmp_path):
     runtime = {"kind": "torch-cuda", "precision": precision}
     file = DeviceFile.parse({"schema": 1, "name": "gpu", "runtime": runtime}, "file")
     model = save(PARTS["fbnet"], tmp_path / "model.onnx")
-    with devices.of(file) as gpu:
+    with devices.build(file) as gpu:
         assert (gpu.info.runtime, gpu.info.precision) == ("torch-cuda", precision)
         gpu.load("net", model)
         (seconds,) = gpu.time([("net", 5)])

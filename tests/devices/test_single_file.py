@@ -6,8 +6,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from hwnas import devices
-from hwnas.devices.artifact import whole
-from hwnas.errors import InputError
+from hwnas.devices.single_file import single_file
+from hwnas.testing import refused
 
 
 @pytest.fixture
@@ -38,12 +38,12 @@ def moved(path, place, key="location"):
 
 def test_a_file_that_holds_everything_is_itself(folder, tmp_path):
     path = gemm(folder)
-    assert whole(path, tmp_path) == path
+    assert single_file(path, tmp_path) == path
 
 
 def test_external_data_is_taken_in(folder, tmp_path):
     path = gemm(folder, "weights.bin")
-    copy = whole(path, tmp_path)
+    copy = single_file(path, tmp_path)
     assert copy.parent == tmp_path
     (weight,) = onnx.load(copy, load_external_data=False).graph.initializer
     assert (numpy_helper.to_array(weight) == np.eye(16)).all()
@@ -53,28 +53,28 @@ def test_external_data_is_taken_in(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("place", "complaint"),
+    ("place", "what"),
     [
-        ("../secret.bin", "secret.bin lies outside its folder"),
-        ("/etc/hostname", "/etc/hostname lies outside its folder"),
-        ("link.bin", "link.bin lies outside its folder"),
-        ("absent.bin", "absent.bin is absent"),
-        ("inner/../../secret.bin", "lies outside its folder"),
-        ("a\nb\x1b[2J", r"a b\?\[2J is absent"),
-        ("x" * 5000, "cannot be the name of a file"),
-        ("a\0b", "cannot be the name of a file"),
+        ("../secret.bin", "outside"),
+        ("/etc/hostname", "outside"),
+        ("link.bin", "outside"),
+        ("absent.bin", "absent"),
+        ("inner/../../secret.bin", "outside"),
+        ("a\nb\x1b[2J", "absent"),
+        ("x" * 5000, "no-name"),
+        ("a\0b", "no-name"),
     ],
 )
-def test_external_data_elsewhere_is_refused(folder, tmp_path, place, complaint):
+def test_external_data_elsewhere_is_refused(folder, tmp_path, place, what):
     (tmp_path / "secret.bin").write_bytes(bytes(1024))
     (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
     path = moved(gemm(folder, "weights.bin"), place)
-    with pytest.raises(InputError, match=complaint):
-        whole(path, tmp_path)
+    with refused("model.external-data", what=what) as refusal:
+        single_file(path, tmp_path)
+    assert "\x1b" not in refusal.message
     with devices.get("cpu") as cpu:
-        with pytest.raises(InputError, match=r"model.onnx does not run on device cpu: .*" + complaint) as caught:
+        with refused("model.does-not-run", path=str(path), device="cpu", reason="model.external-data"):
             cpu.load("model", path)
-        assert "\n" not in str(caught.value)
         cpu.state()  # nothing was asked of the runner, which goes on
 
 
@@ -94,8 +94,8 @@ def test_external_data_of_a_function_is_found(folder, tmp_path, elsewhere):
     made = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
     graph = helper.make_graph([helper.make_node("f", [], ["y"], domain="own")], "g", [], [made])
     (folder / "model.onnx").write_bytes(helper.make_model(graph, functions=[function]).SerializeToString())
-    with pytest.raises(InputError, match="outside its folder"):
-        whole(folder / "model.onnx", tmp_path)
+    with refused("model.external-data", what="outside"):
+        single_file(folder / "model.onnx", tmp_path)
 
 
 def test_external_data_of_a_constant_inside_a_branch_is_found(folder, tmp_path, elsewhere):
@@ -105,28 +105,28 @@ def test_external_data_of_a_constant_inside_a_branch_is_found(folder, tmp_path, 
     node = helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)
     graph = helper.make_graph([node], "g", [condition], [made])
     (folder / "model.onnx").write_bytes(helper.make_model(graph).SerializeToString())
-    with pytest.raises(InputError, match="outside its folder"):
-        whole(folder / "model.onnx", tmp_path)
+    with refused("model.external-data", what="outside"):
+        single_file(folder / "model.onnx", tmp_path)
 
 
 def test_data_that_is_too_short_is_refused(folder, tmp_path):
     path = gemm(folder, "weights.bin")
     (folder / "weights.bin").write_bytes(b"short")
-    with pytest.raises(InputError, match="external data cannot be read"):
-        whole(path, tmp_path)
+    with refused("model.external-data", what="unreadable"):
+        single_file(path, tmp_path)
 
 
 @pytest.mark.parametrize("offset", ["-1", "far"])
 def test_an_offset_that_cannot_be_is_refused(folder, tmp_path, offset):
     path = moved(gemm(folder, "weights.bin"), offset, "offset")
-    with pytest.raises(InputError, match="external data cannot be read"):
-        whole(path, tmp_path)
+    with refused("model.external-data", what="unreadable"):
+        single_file(path, tmp_path)
 
 
 def test_what_is_no_model_is_refused(tmp_path):
     for name in ("text.onnx", "text.json"):
         (tmp_path / name).write_text("not a model")
-        with pytest.raises(InputError, match="not an ONNX model"):
-            whole(tmp_path / name, tmp_path)
-    with pytest.raises(InputError, match="cannot be read: No such file"):
-        whole(tmp_path / "absent.onnx", tmp_path)
+        with refused("model.not-onnx", path=tmp_path / name):
+            single_file(tmp_path / name, tmp_path)
+    with refused("model.unreadable", path=tmp_path / "absent.onnx"):
+        single_file(tmp_path / "absent.onnx", tmp_path)

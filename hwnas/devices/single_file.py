@@ -1,20 +1,20 @@
-"""An ONNX file as it is sent to a device: one file that holds everything, checked before anything is sent."""
+"""Bring an ONNX model into one file that holds everything, checked before anything is sent to a device."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]  # it has no types
 from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_model, uses_external_data
 
 from ..errors import InputError
-from .answers import plain
+from .answers import printable
 
 LARGEST = 2**31 - 2**20
 """Bytes of weights that fit into one ONNX file, as protobuf can hold 2 GiB at most."""
 
 
-def whole(path: Path, folder: Path) -> Path:
+def single_file(path: Path, folder: Path) -> Path:
     """The model of `path` as one file: itself, or where it has data in other files, a copy in `folder` that holds them.
 
     Raises `InputError`, with the reason alone: for a file that is no ONNX model, for data outside the folder of `path`
@@ -23,20 +23,20 @@ def whole(path: Path, folder: Path) -> Path:
     try:
         model = onnx.load(path, format="protobuf", load_external_data=False)
     except OSError as error:
-        raise InputError(f"it cannot be read: {error.strerror or error}") from None
+        raise InputError(f"it cannot be read: {error.strerror or error}", code="model.unreadable", path=path) from None
     except DecodeError:
-        raise InputError("it is not an ONNX model") from None
+        raise InputError("it is not an ONNX model", code="model.not-onnx", path=path) from None
     places = _places(model)
     if not places:
         return path
     if sum(_size(path, place) for place in places) > LARGEST:
-        raise InputError("its weights are over 2 GB, more than one file can hold")
+        raise InputError("its weights are over 2 GB, more than one file can hold", code="model.too-large", path=path)
     try:
         load_external_data_for_model(model, str(path.parent))
     except (ValueError, OSError, onnx.checker.ValidationError) as error:
-        raise InputError(f"its external data cannot be read: {plain(error)}") from None
+        raise _external(f"its external data cannot be read: {printable(error)}", "unreadable") from None
     if _places(model):
-        raise InputError("it has external data in a place where onnx reads none")
+        raise _external("it has external data in a place where onnx reads none", "misplaced")
     copy = folder / path.name
     onnx.save(model, copy, format="protobuf")
     return copy
@@ -47,7 +47,11 @@ def _places(model: onnx.ModelProto) -> set[str]:
     try:
         return {ExternalDataInfo(tensor).location for tensor in _tensors(model) if uses_external_data(tensor)}
     except ValueError as error:
-        raise InputError(f"its external data cannot be read: {plain(error)}") from None
+        raise _external(f"its external data cannot be read: {printable(error)}", "unreadable") from None
+
+
+def _external(message: str, what: str) -> InputError:
+    return InputError(message, code="model.external-data", what=what)
 
 
 def _size(model: Path, place: str) -> int:
@@ -57,11 +61,11 @@ def _size(model: Path, place: str) -> int:
         data = (folder / place).resolve()
         inside, size = data.is_relative_to(folder), data.stat().st_size if data.is_file() else None
     except (ValueError, OSError):
-        raise InputError(f"its external data {plain(place)} cannot be the name of a file") from None
+        raise _external(f"its external data {printable(place)} cannot be the name of a file", "no-name") from None
     if not inside:
-        raise InputError(f"its external data {plain(place)} lies outside its folder")
+        raise _external(f"its external data {printable(place)} lies outside its folder", "outside")
     if size is None:
-        raise InputError(f"its external data {plain(place)} is absent")
+        raise _external(f"its external data {printable(place)} is absent", "absent")
     return size
 
 

@@ -1,22 +1,37 @@
 """Runs ONNX graphs as torch functions, and times them on an NVIDIA GPU: for a machine that has no TensorRT.
 
-The part of `gpu_runner.py` for torch. It needs Python, numpy, onnx and torch. A graph runs node by node, as torch's
-own module would, in channels-last order; float32 convolutions round to TF32 where the GPU can, as is torch's default.
-What is timed is one launch of a CUDA graph of the whole model, between two CUDA events.
+The backend of `runner.py` for torch. It needs Python (3.8 or later), numpy, onnx and torch. A graph runs node by node,
+as torch's own module would, in channels-last order; float32 convolutions round to TF32 where the GPU can, as is torch's
+default. What is timed is one launch of a CUDA graph of the whole model, between two CUDA events.
 """
 
-import functools
+from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
 import onnx
 import torch
 import torch.nn.functional as F
 from onnx import helper, numpy_helper
+from torch import Tensor
 
 WARM_UP = 5
 """Runs before a model is captured, in which cuDNN tries out its kernels."""
 
 
-def conv(x, weight, bias=None, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), group=1, **other):
+def conv(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    strides: Sequence[int] = (1, 1),
+    pads: Sequence[int] = (0, 0, 0, 0),
+    dilations: Sequence[int] = (1, 1),
+    group: int = 1,
+    **other: Any,
+) -> Tensor:
     """Conv, two-dimensional. `other` may be the kernel's shape, which the weight has too."""
     if other.get("auto_pad", b"NOTSET") != b"NOTSET" or len(strides) != 2:
         raise ValueError("operator Conv is read only with pads written out, in two dimensions")
@@ -26,7 +41,15 @@ def conv(x, weight, bias=None, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 
     return F.conv2d(x, weight, bias, strides, (top, left), dilations, group)
 
 
-def gemm(a, b, c=None, alpha=1.0, beta=1.0, transA=0, transB=0):
+def gemm(
+    a: Tensor,
+    b: Tensor,
+    c: Tensor | None = None,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    transA: int = 0,
+    transB: int = 0,
+) -> Tensor:
     """Gemm."""
     a, b = (a.T if transA else a), (b.T if transB else b)
     if (alpha, beta) != (1.0, 1.0) or c is None:
@@ -34,19 +57,21 @@ def gemm(a, b, c=None, alpha=1.0, beta=1.0, transA=0, transB=0):
     return torch.addmm(c, a, b)
 
 
-def reduce_mean(x, axes=None, keepdims=1, noop_with_empty_axes=0):
+def reduce_mean(
+    x: Tensor, axes: Sequence[int] | None = None, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> Tensor:
     """ReduceMean, whose axes are an input since opset 18 and were an attribute before."""
     if not axes and noop_with_empty_axes:
         return x
-    return x.mean(dim=axes or tuple(range(x.dim())), keepdim=bool(keepdims))
+    return x.mean(dim=list(axes or range(x.dim())), keepdim=bool(keepdims))
 
 
-def reshape(x, shape, allowzero=0):
+def reshape(x: Tensor, shape: Sequence[int], allowzero: int = 0) -> Tensor:
     """Reshape, where a 0 is the size that is there."""
     return x.reshape([x.shape[i] if size == 0 and not allowzero else size for i, size in enumerate(shape)])
 
 
-OPERATORS = {
+OPERATORS: dict[str, Callable[..., Tensor]] = {
     "Add": torch.add,
     "Clip": lambda x, min=None, max=None: torch.clamp(x, min, max),
     "Conv": conv,
@@ -64,7 +89,7 @@ OPERATORS = {
 class Network:
     """The graph of an ONNX file on a torch device, called with its input. `ValueError` for what it cannot run."""
 
-    def __init__(self, path, device, dtype):
+    def __init__(self, path: str, device: str, dtype: torch.dtype) -> None:
         graph = onnx.load(path).graph
         self.device, self.dtype = device, dtype
         self.values = {tensor.name: self.constant(numpy_helper.to_array(tensor)) for tensor in graph.initializer}
@@ -82,22 +107,22 @@ class Network:
             if node.op_type not in OPERATORS or node.domain not in ("", "ai.onnx"):
                 raise ValueError(f"operator {node.op_type} ({node.name}) is not one of {', '.join(OPERATORS)}")
 
-    def constant(self, array):
+    def constant(self, array: np.ndarray) -> Any:
         """A weight as a tensor; a number or sizes as such, so that no operator has to ask the GPU for them."""
         if array.ndim == 0 or array.dtype.kind in "iu":
             return array.tolist()
         return self.placed(torch.from_numpy(array.copy()))
 
-    def placed(self, tensor):
+    def placed(self, tensor: Tensor) -> Tensor:
         """A tensor where and in the type that the network computes, channels last if it has four dimensions."""
         order = torch.channels_last if tensor.dim() == 4 else torch.contiguous_format
         return tensor.to(self.device, self.dtype, memory_format=order)
 
-    def random_input(self):
+    def random_input(self) -> Tensor:
         """An input of random numbers, the same each time."""
         return self.placed(torch.randn(self.shape, generator=torch.Generator().manual_seed(0)))
 
-    def steps(self, x):
+    def steps(self, x: Tensor) -> Iterator[tuple[onnx.NodeProto, Callable[[], Tensor], Tensor]]:
         """Every node in order, with a function that runs it again, and what it gave."""
         values = {**self.values, self.input: x}
         for index, node in enumerate(self.nodes):
@@ -109,7 +134,7 @@ class Network:
                 if self.last_use[name] == index:
                     values.pop(name, None)  # so that its memory serves again, as in a module
 
-    def __call__(self, x):
+    def __call__(self, x: Tensor) -> Tensor:
         """The output for the input `x`."""
         return next(y for node, _, y in self.steps(x) if self.output in node.output)
 
@@ -117,9 +142,10 @@ class Network:
 class Model:
     """A function on the GPU, captured in a CUDA graph."""
 
-    def __init__(self, run):
-        self.run = run  # it holds the weights and the input, which the graph knows by address alone
-        aside = torch.cuda.Stream()
+    def __init__(self, run: Callable[[], Tensor]) -> None:
+        # It holds the weights and the input, which the graph knows by address alone.
+        self.run: Callable[[], Tensor] | None = run
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
             for _ in range(WARM_UP):
@@ -129,9 +155,10 @@ class Model:
         with torch.cuda.graph(self.graph):
             run()
 
-    def time(self, repeats):
+    def time(self, repeats: int) -> list[float]:
         """Seconds of each of `repeats` runs, one after another."""
-        runs = [[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(repeats)]
+        event: Any = torch.cuda.Event  # which has no types
+        runs = [[event(enable_timing=True) for _ in range(2)] for _ in range(repeats)]
         for start, end in runs:
             start.record()
             self.graph.replay()
@@ -139,16 +166,16 @@ class Model:
         torch.cuda.synchronize()
         return [start.elapsed_time(end) / 1e3 for start, end in runs]
 
-    def close(self):
+    def close(self) -> None:
         """Give the memory back."""
         self.graph.reset()
         self.run = None
 
 
-class Machine:
+class Backend:
     """The GPU, and what it is asked to load."""
 
-    def __init__(self, precision):
+    def __init__(self, threads: int, precision: str) -> None:
         if not torch.cuda.is_available():
             raise RuntimeError("no CUDA GPU here")
         torch.backends.cudnn.benchmark = True
@@ -157,12 +184,12 @@ class Machine:
         self.gpu = f"GPU-{torch.cuda.get_device_properties(0).uuid}"
         self.runtime, self.version = "torch-cuda", torch.__version__
 
-    def load(self, path):
+    def load(self, path: str) -> Model:
         """The model of `path`, to be timed."""
         network = Network(path, "cuda", self.dtype)
         return Model(functools.partial(network, network.random_input()))
 
-    def breakdown(self, path, repeats):
+    def breakdown(self, path: str, repeats: int) -> dict[str, Any]:
         """The nodes, each captured in a graph of its own, and the memory of weights, input and what a run adds."""
         before = torch.cuda.memory_allocated()
         network = Network(path, "cuda", self.dtype)

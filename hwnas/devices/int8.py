@@ -1,4 +1,4 @@
-"""An ONNX model in int8, for its latency only: the ranges of its values are those that random inputs give."""
+"""Quantise an ONNX model to int8 for its latency only: the ranges of its values are those that random inputs give."""
 
 import logging
 import tempfile
@@ -16,7 +16,7 @@ BATCHES = 4
 """Random inputs that the ranges are taken from. More change no operator, and so no time."""
 
 
-class _Random(CalibrationDataReader):
+class _RandomInputs(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
     """The same random inputs every time, at batch 1."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -39,7 +39,7 @@ class _Random(CalibrationDataReader):
             yield {name: rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
 
 
-def quantized(path: Path, out: Path) -> Path:
+def quantize(path: Path, out: Path) -> Path:
     """Write the model of `path` in int8 to `out`; returns `out`.
 
     Static, with quantise and dequantise nodes (QDQ) around the operators, which onnxruntime fuses into int8 kernels;
@@ -55,14 +55,15 @@ def quantized(path: Path, out: Path) -> Path:
             quantize_static(
                 ready,
                 out,
-                _Random(onnx.load(ready)),
+                _RandomInputs(onnx.load(ready)),
                 quant_format=QuantFormat.QDQ,
                 per_channel=True,
                 activation_type=QuantType.QUInt8,  # with signed ones, onnxruntime leaves some convolutions in float32
                 weight_type=QuantType.QInt8,
             )
     except Exception as error:  # onnxruntime raises nearly anything here, and all of it is about the model
-        raise InputError(f"onnxruntime cannot quantise it: {' '.join(str(error).split())}") from None
+        reason = " ".join(str(error).split())
+        raise InputError(f"onnxruntime cannot quantise it: {reason}", code="model.no-int8", path=path) from None
     finally:
         log.setLevel(level)
     return out

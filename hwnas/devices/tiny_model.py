@@ -1,4 +1,4 @@
-"""Tries a device out: is it there, what is it, and does it run a model?"""
+"""Try a device out with a tiny model: is it there, what is it, and does it run a model?"""
 
 import tempfile
 from dataclasses import asdict
@@ -13,25 +13,27 @@ from .base import Device
 RUNS = 20
 
 
-def trial(device: Device) -> dict[str, Any]:
-    """`info` and `state` of `device` as plain dicts, and `seconds`, the median of a tiny model's runs on it.
+def run_tiny_model(device: Device) -> dict[str, Any]:
+    """Bring `device` up and run a tiny model on it.
+
+    Gives `info` and `state` of the device as plain dicts, and `seconds`, the median of the model's runs.
 
     Raises `InputError` for a device that fails in any of it.
     """
     with tempfile.TemporaryDirectory() as folder, device:
-        device.load("tiny", _tiny(Path(folder) / "tiny.onnx"))
+        device.load("tiny", write_tiny_model(Path(folder) / "tiny.onnx"))
         (seconds,) = device.time([("tiny", RUNS)])
         return {"info": asdict(device.info), "state": asdict(device.state()), "seconds": float(np.median(seconds))}
 
 
-def _tiny(path: Path) -> Path:
-    """Write a model of one convolution to `path`."""
-    given, made = (
+def write_tiny_model(path: Path) -> Path:
+    """Write a model of one convolution to `path`; returns `path`."""
+    images, features = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 8, 16, 16]) for name in ("images", "features")
     )
     weight = numpy_helper.from_array(np.full((8, 8, 3, 3), 0.01, np.float32), "weight")
     node = helper.make_node("Conv", ["images", "weight"], ["features"], name="conv", pads=[1, 1, 1, 1])
-    graph = helper.make_graph([node], "tiny", [given], [made], [weight])
+    graph = helper.make_graph([node], "tiny", [images], [features], [weight])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path.write_bytes(model.SerializeToString())
     return path

@@ -1,0 +1,42 @@
+"""A model as it is sent to a device: a runtime's artifact, in a folder that lasts as long as it may be sent again."""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from .runtime import Runtime
+from .single_file import single_file
+
+
+@dataclass
+class SentModel:
+    """A model of the file `source`: the artifact to send, a folder for it, and the seconds of its longest run."""
+
+    source: Path
+    artifact: Path
+    folder: tempfile.TemporaryDirectory[str]
+    longest: float = 0.0
+
+    @classmethod
+    def prepare(cls, source: Path, runtime: Runtime, keep: bool) -> Self:
+        """Bring `source` into one file and have `runtime` make its artifact.
+
+        `keep`: whether the artifact must last, as it may be sent again when `source` is gone. Raises `InputError`, with
+        the reason alone.
+        """
+        folder = tempfile.TemporaryDirectory()
+        inside = Path(folder.name)
+        try:
+            artifact = runtime.artifact(single_file(source, inside), inside)
+            if keep and artifact.parent != inside:
+                artifact = Path(shutil.copy(artifact, inside))
+        except BaseException:
+            folder.cleanup()
+            raise
+        return cls(source, artifact, folder)
+
+    def remove(self) -> None:
+        """Remove its folder."""
+        self.folder.cleanup()
