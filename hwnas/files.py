@@ -85,7 +85,9 @@ def parse(adapter: TypeAdapter[T], value: Any, where: object) -> T:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "top level"
-        raise InputError(f"{where}: {place}: {first['msg']}", code="file.field", where=where, field=place) from None
+        cause = first.get("ctx", {}).get("error")  # what a check of ours raised
+        code, fields = (cause.code, cause.fields) if isinstance(cause, InputError) else ("file.field", {"field": place})
+        raise InputError(f"{where}: {place}: {first['msg']}", code=code, **{"where": where, **fields}) from None
 
 
 def sha256(data: bytes) -> str:

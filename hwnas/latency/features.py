@@ -24,7 +24,7 @@ no label would tell of them what their sizes do not."""
 JOINTS = frozenset(get_args(Joint))
 """Kinds of layers that part and join paths."""
 
-DRAWN = 1000
+SAMPLED = 1000
 """Random networks that show how much a feature varies where the positions share choices."""
 
 
@@ -46,19 +46,19 @@ def features(space: SearchSpace, columns: Mapping[str, np.ndarray]) -> Features:
     `columns` are costs of the candidates known from elsewhere, each (candidates,): from a table of blocks, or on
     another device. Each gives its sum over the network, and its sum over each stage, in a group of its own.
     """
-    places = Candidates.of(space)
-    blocks = places.blocks
+    candidates = Candidates.of(space)
+    blocks = candidates.blocks
     named = len(set(blocks)) <= BLOCKS
-    told_of = cache(lambda block, stage: tuple(_of_block(block, stage, named)))  # many candidates are alike
-    stages = [_stage(position) for position in places.positions]
+    features_of = cache(lambda block, stage: tuple(_of_block(block, stage, named)))  # many candidates are alike
+    stages = [_stage(position) for position in candidates.positions]
     groups: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
-    for index, (owner, block, options) in enumerate(zip(places.owner, blocks, _options(places), strict=True)):
-        told = [*told_of(block, stages[owner]), *(("slot", option, 1.0) for option in options)]
+    for index, (owner, block, options) in enumerate(zip(candidates.owner, blocks, _options(candidates), strict=True)):
+        of_candidate = [*features_of(block, stages[owner]), *(("slot", option, 1.0) for option in options)]
         for name, column in columns.items():
-            told += [(name, "sum", column[index]), (f"{name} by stage", stages[owner], column[index])]
-        for group, feature, value in told:
+            of_candidate += [(name, "sum", column[index]), (f"{name} by stage", stages[owner], column[index])]
+        for group, feature, value in of_candidate:
             groups[group].setdefault(feature, np.zeros(len(blocks)))[index] += value
-    found = {name: _normal(np.stack(list(group.values()), axis=1), places) for name, group in groups.items()}
+    found = {name: _normal(np.stack(list(group.values()), axis=1), candidates) for name, group in groups.items()}
     found = {name: values for name, values in found.items() if values.shape[1]}
     widths = [values.shape[1] for values in found.values()]
     return Features(
@@ -66,17 +66,17 @@ def features(space: SearchSpace, columns: Mapping[str, np.ndarray]) -> Features:
     )
 
 
-def _options(places: Candidates) -> Iterator[list[str]]:
+def _options(candidates: Candidates) -> Iterator[list[str]]:
     """For each candidate the options that it tells of, so that each may cost what no other feature says.
 
     An option is told of once, by the first position that its slot decides on. A layer that is absent for the sake of
     another choice has no kernel, say, and tells of none.
     """
     seen: set[int] = set()
-    for position in places.positions:
+    for position in candidates.positions:
         first = [axis for axis, slot in enumerate(position.slots) if slot not in seen]
         seen |= set(position.slots)
-        for block, options in zip(position.candidates, np.ndindex(places.shape(position)), strict=True):
+        for block, options in zip(position.candidates, np.ndindex(candidates.shape(position)), strict=True):
             absent = block.op == "skip" and len(position.slots) > 1
             yield [] if absent else [f"{position.slots[axis]} {options[axis]}" for axis in first]
 
@@ -128,20 +128,25 @@ def _stage(position: Position) -> str:
     return f"{first.cout} at {first.out[0]}"
 
 
-def _normal(values: np.ndarray, places: Candidates) -> np.ndarray:
+def _normal(values: np.ndarray, candidates: Candidates) -> np.ndarray:
     """`values` less the mean at each position, in units of the deviation over random networks; constants left out."""
-    counts = np.bincount(places.owner)
-    means = np.stack([np.bincount(places.owner, column) / counts for column in values.T], axis=1)
-    centred = values - means[places.owner]
-    deviation = _deviation(centred, places)
+    counts = np.bincount(candidates.owner)
+    means = np.stack([np.bincount(candidates.owner, column) / counts for column in values.T], axis=1)
+    centred = values - means[candidates.owner]
+    deviation = _deviation(centred, candidates)
     varies = deviation > 1e-9 * np.abs(values).max(axis=0)
-    return centred[:, varies] / deviation[varies]
+    normal: np.ndarray = centred[:, varies] / deviation[varies]
+    return normal
 
 
-def _deviation(centred: np.ndarray, places: Candidates) -> np.ndarray:
+def _deviation(centred: np.ndarray, candidates: Candidates) -> np.ndarray:
     """The deviation over random networks of the sum of each column of `centred`, whose means are 0."""
-    if places.space.independent:  # variances add up
-        return np.sqrt((centred**2 / np.bincount(places.owner)[places.owner][:, None]).sum(axis=0))
-    choices = places.space.choices
-    drawn = np.random.default_rng(0).integers(0, choices, (DRAWN, len(choices)))
-    return np.sqrt((places.sums(centred, drawn) ** 2).mean(axis=0))
+    if candidates.space.independent:  # variances add up
+        counts = np.bincount(candidates.owner)[candidates.owner]
+        variances: np.ndarray = (centred**2 / counts[:, None]).sum(axis=0)
+    else:
+        choices = candidates.space.choices
+        archs = np.random.default_rng(0).integers(0, choices, (SAMPLED, len(choices)))
+        variances = (candidates.sums(centred, archs) ** 2).mean(axis=0)
+    deviation: np.ndarray = np.sqrt(variances)
+    return deviation

@@ -62,7 +62,10 @@ class _Graph:
             case "relu":
                 return self.node("Relu", x)
             case "relu6":
-                low, high = self.constant("zero", np.array(0, np.float32)), self.constant("six", np.array(6, np.float32))
+                low, high = (
+                    self.constant("zero", np.array(0, np.float32)),
+                    self.constant("six", np.array(6, np.float32)),
+                )
                 return self.node("Clip", x, low, high)
             case "hswish":
                 return self.node("HardSwish", x)

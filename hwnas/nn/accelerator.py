@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from ..errors import InputError
+from ..errors import RankError
 from .choice_block import ChoiceBlock, SharedBlock
 from .supernet import Supernet
 
@@ -12,14 +12,15 @@ from .supernet import Supernet
 def pick() -> torch.device:
     """The device of this rank: the GPU of its place among the ranks of this machine, or the CPU where there is none.
 
-    Raises `InputError` for more ranks than GPUs.
+    Raises `RankError` for more ranks than GPUs.
     """
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    place, count = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
-    if place >= count:
-        raise InputError(f"rank {place} of this machine has no GPU, there are {count}: use --nproc-per-node {count}")
-    device = torch.device("cuda", place)
+    rank, count = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
+    if rank >= count:
+        message = f"rank {rank} of this machine has no GPU, there are {count}: use --nproc-per-node {count}"
+        raise RankError(message, code="ranks.no-gpu", rank=rank, gpus=count)
+    device = torch.device("cuda", rank)
     torch.cuda.set_device(device)
     return device
 
@@ -42,8 +43,8 @@ def compile_blocks(supernet: Supernet, backend: str = "inductor") -> None:
     function and refuses the next: here the limit is all candidates, each with and without gradients. That limit is
     torch's for the whole process; it is only ever raised.
     """
-    places = [module for module in supernet.modules() if isinstance(module, ChoiceBlock)]
-    config, graphs = torch._dynamo.config, 2 * sum(len(place.candidates) for place in places)
+    choice_blocks = [module for module in supernet.modules() if isinstance(module, ChoiceBlock)]
+    config, graphs = torch._dynamo.config, 2 * sum(len(choice_block.candidates) for choice_block in choice_blocks)
     config.recompile_limit = max(config.recompile_limit, graphs)
     config.accumulated_recompile_limit = max(config.accumulated_recompile_limit, graphs)
     for block in supernet.modules():

@@ -17,7 +17,7 @@ class Network(nn.Sequential):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Run every block on what its sources gave."""
-        blocks = list(self.children())
+        blocks = list(self)  # and not `children`, which leaves out a module that comes a second time
 
         def run(index: int, inputs: list[torch.Tensor]) -> torch.Tensor:
             output: torch.Tensor = blocks[index](*inputs)

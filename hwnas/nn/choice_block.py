@@ -126,8 +126,14 @@ class ChoiceBlock(nn.ModuleDict):
 
     def run(self, index: int, x: torch.Tensor) -> torch.Tensor:
         """Run candidate `index`. A skip gives `x` itself."""
-        return self[self.group[index]](x, self.candidates[index]) if index in self.group else x
+        if index not in self.group:
+            return x
+        output: torch.Tensor = self[self.group[index]](x, self.candidates[index])
+        return output
 
     def named(self, index: int) -> Named:
         """The weights of candidate `index` by their names in a `BlockModule`, as views or parameters."""
-        return self[self.group[index]].named(self.candidates[index]) if index in self.group else iter(())
+        if index in self.group:
+            shared = self[self.group[index]]
+            assert isinstance(shared, SharedBlock)
+            yield from shared.named(self.candidates[index])

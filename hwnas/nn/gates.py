@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch.utils.checkpoint import checkpoint
 
+from ..errors import InputError
 from ..space.net import Block
-from ..space.space import Arch, Position, SearchSpace
+from ..space.space import Arch, Choice, Position, SearchSpace
 
 Run = Callable[[torch.Tensor], torch.Tensor]
 """A candidate: features to features."""
@@ -36,7 +37,8 @@ class Gate:
         shape = (1,) if self.weights is None else tuple(self.weights.shape)
         if shape != (len(self.indices),):
             given = "no weights" if self.weights is None else f"weights of shape {shape}"
-            raise ValueError(f"a gate of {len(self.indices)} indices has {given}")
+            message = f"a gate of {len(self.indices)} indices has {given}"
+            raise InputError(message, code="gates.weights", indices=self.indices, shape=shape)
 
 
 def one_hot(arch: Arch) -> tuple[Gate, ...]:
@@ -48,29 +50,33 @@ def gate_at(position: Position, gates: Sequence[Gate], space: SearchSpace) -> Ga
     """The gate over the candidates of `position` that `gates`, one for each slot of `space`, make together.
 
     Where several slots decide, the paths are all combinations of their indices, weighted by the products of their
-    weights; combinations that make the same block are one path, weighted by their sum. Raises `ValueError` for an
+    weights; combinations that make the same block are one path, weighted by their sum. Raises `InputError` for an
     index that a slot does not have, gates of different modes, and options of different shapes.
     """
-    chosen = [(space.choices[slot], gates[slot]) for slot in position.slots]
+    deciding = [(space.choices[slot], gates[slot]) for slot in position.slots]
     picks = [0]
-    for count, gate in chosen:
+    for count, gate in deciding:
         if not all(0 <= index < count for index in gate.indices):
-            raise ValueError(f"a gate has indices {gate.indices}, and its slot {count} options")
+            message = f"a gate has indices {gate.indices}, and its slot {count} options"
+            raise InputError(message, code="gates.index", indices=gate.indices, options=count)
         picks = [pick * count + index for pick in picks for index in gate.indices]
-    weighted = [gate for _, gate in chosen if gate.weights is not None]
+    weighted = [(gate.weights, (gate.mode, gate.recompute)) for _, gate in deciding if gate.weights is not None]
     if not weighted:
         return Gate(tuple(picks))
-    form, *others = {(gate.mode, gate.recompute) for gate in weighted}
+    form, *others = {form for _, form in weighted}
     if others:
-        raise ValueError("gates that decide on one position together have one mode, and recompute or do not")
-    weights = weighted[0].weights
-    for gate in weighted[1:]:
-        weights = (weights[:, None] * gate.weights).flatten()
+        message = "gates that decide on one position together have one mode, and recompute or do not"
+        raise InputError(message, code="gates.modes")
+    weights = weighted[0][0]
+    for factors, _ in weighted[1:]:
+        weights = (weights[:, None] * factors).flatten()
     rows: dict[Block, list[int]] = {}
     for row, pick in enumerate(picks):
         rows.setdefault(position.candidates[pick], []).append(row)
     if len(set(map(_shape, rows))) > 1:
-        raise ValueError(_misfit(position, gates, space))
+        names = _shape_changing(position, gates, space)
+        message = f"choose one option of {' and of '.join(names)}: its options change the shape"
+        raise InputError(message, code="gates.shape", choices=names)
     if len(rows) < len(picks):
         weights = torch.stack([weights[same].sum() for same in rows.values()])
     return Gate(tuple(picks[same[0]] for same in rows.values()), weights, *form)
@@ -80,8 +86,8 @@ def _shape(block: Block) -> tuple[int, ...]:
     return block.cin, block.height, block.width, block.cout, *block.out
 
 
-def _misfit(position: Position, gates: Sequence[Gate], space: SearchSpace) -> str:
-    """Which decisions make the paths at `position` differ in shape, and what to do."""
+def _shape_changing(position: Position, gates: Sequence[Gate], space: SearchSpace) -> list[str]:
+    """The choices that make the paths at `position` differ in shape."""
     usual = {slot: gates[slot].indices[0] for slot in position.slots}
     names = []
     for slot in position.slots:
@@ -91,29 +97,39 @@ def _misfit(position: Position, gates: Sequence[Gate], space: SearchSpace) -> st
             for other, option in (usual | {slot: index}).items():
                 pick = pick * space.choices[other] + option
             shapes.add(_shape(position.candidates[pick]))
-        if len(shapes) > 1:
-            names.append(space.slots[slot].name)
-    return f"choose one option of {' and of '.join(names)}: its options change the shape"
+        decision = space.slots[slot]
+        if len(shapes) > 1 and isinstance(decision, Choice):
+            names.append(decision.name)
+    return names
 
 
 def mixed(runs: Sequence[Run], gate: Gate, x: torch.Tensor) -> torch.Tensor:
     """The output of a position whose candidates are `runs`, one for each weight of `gate`, the active one first."""
+    assert gate.weights is not None, "a single path is not mixed"
     if gate.mode == "weighted":
-        weights = gate.weights.unbind()
+        pairs = zip(runs, gate.weights.unbind(), strict=True)
         if gate.recompute:
-            return sum(_recomputed(run, weight, x) for run, weight in zip(runs, weights, strict=True))
-        return sum(weight * run(x) for run, weight in zip(runs, weights, strict=True))
+            return cast(torch.Tensor, sum(_recomputed(run, weight, x) for run, weight in pairs))
+        return cast(torch.Tensor, sum(weight * run(x) for run, weight in pairs))
     active, *others = runs
+    output: torch.Tensor
     if gate.recompute:
-        return _RecomputedGate.apply(gate.weights, active(x), x.detach(), others)
+        output = _RecomputedGate.apply(gate.weights, active(x), x.detach(), others)  # type: ignore[no-untyped-call]
+        return output
     with torch.no_grad():
         inactive = [run(x) for run in others]
-    return _BinaryGate.apply(gate.weights, active(x), *inactive)
+    output = _BinaryGate.apply(gate.weights, active(x), *inactive)  # type: ignore[no-untyped-call]
+    return output
 
 
 def _recomputed(run: Run, weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """The weighted output, of which nothing but `weight` and `x` is kept."""
-    return checkpoint(lambda x, weight: weight * run(x), x, weight, use_reentrant=False, preserve_rng_state=False)
+
+    def weigh(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return weight * run(x)
+
+    output: torch.Tensor = checkpoint(weigh, x, weight, use_reentrant=False, preserve_rng_state=False)
+    return output
 
 
 class _BinaryGate(torch.autograd.Function):
@@ -125,12 +141,12 @@ class _BinaryGate(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, weights: torch.Tensor, active: torch.Tensor, *inactive: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, weights: torch.Tensor, active: torch.Tensor, *inactive: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(active, *inactive)
         return active.view_as(active)
 
     @staticmethod
-    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         inner = torch.stack([(grad * output).sum() for output in ctx.saved_tensors])
         return inner, grad, *(None for _ in ctx.saved_tensors[1:])
 
@@ -139,7 +155,9 @@ class _RecomputedGate(torch.autograd.Function):
     """The same, where the inactive outputs are computed only in the backward pass, one at a time."""
 
     @staticmethod
-    def forward(ctx, weights: torch.Tensor, active: torch.Tensor, x: torch.Tensor, others: list[Run]) -> torch.Tensor:
+    def forward(
+        ctx: Any, weights: torch.Tensor, active: torch.Tensor, x: torch.Tensor, others: list[Run]
+    ) -> torch.Tensor:
         ctx.save_for_backward(active, x)
         ctx.others = others
         kind = x.device.type  # the backward pass is outside of any autocast that the forward pass is in
@@ -147,7 +165,7 @@ class _RecomputedGate(torch.autograd.Function):
         return active.view_as(active)
 
     @staticmethod
-    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         active, x = ctx.saved_tensors
         inner = [(grad * active).sum()]
         with torch.no_grad(), ctx.autocast:

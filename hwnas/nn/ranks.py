@@ -12,18 +12,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch.autograd.function import once_differentiable
 
-from ..errors import InputError
+from ..errors import HwnasError, RankError
 
 T = TypeVar("T")
 
 BUCKET = 32 * 2**20
 """Bytes of gradients that travel at once: few messages, and little memory beside the gradients themselves."""
+CPU = torch.device("cpu")
 PATIENCE = timedelta(minutes=30)
 """How long a rank waits for the others. They write checkpoints and judge finalists for minutes at most."""
 
@@ -38,7 +39,7 @@ class Ranks:
 
     rank: int = 0
     size: int = 1
-    device: str | torch.device = "cpu"
+    device: torch.device = CPU
     gradient_bytes: int = 0
 
     @property
@@ -63,16 +64,22 @@ class Ranks:
         for bucket in _buckets([p.grad for p in parameters if p.grad is not None]):
             flat = self.mean(torch.cat([gradient.reshape(-1) for gradient in bucket]))
             self.gradient_bytes += flat.nbytes
-            for gradient, mean in zip(bucket, flat.split([g.numel() for g in bucket]), strict=True):
+            for gradient, mean in zip(bucket, torch.split(flat, [g.numel() for g in bucket]), strict=True):
                 gradient.copy_(mean.view_as(gradient))
 
     def averaged(self, loss: torch.Tensor) -> torch.Tensor:
         """The mean of `loss` over all ranks, with the gradient of this rank's own."""
-        return loss if self.size == 1 else _Averaged.apply(loss, self)
+        if self.size == 1:
+            return loss
+        mean: torch.Tensor = _Averaged.apply(loss, self)  # type: ignore[no-untyped-call]
+        return mean
 
     def spread(self, tensor: torch.Tensor) -> torch.Tensor:
         """`tensor`, the same on all ranks, for each to use on its rows: its gradient is the mean over all ranks."""
-        return tensor if self.size == 1 else _Spread.apply(tensor, self)
+        if self.size == 1:
+            return tensor
+        same: torch.Tensor = _Spread.apply(tensor, self)  # type: ignore[no-untyped-call]
+        return same
 
     def mean(self, tensor: torch.Tensor) -> torch.Tensor:
         """`tensor`, contiguous, with its mean over all ranks in place of its own numbers."""
@@ -92,13 +99,15 @@ class Ranks:
         return bool(self._largest(flag)[0])
 
     def agree(self, what: str, value: object) -> None:
-        """End all ranks with one `InputError` unless `value` reads the same on all of them. A message of 16 bytes."""
+        """End all ranks with a `RankError` unless `value` reads the same on all of them. A message of 16 bytes."""
         mark = zlib.crc32(repr(value).encode())
         high, low = self._largest(mark, -mark)
         if high != -low:
             marks = self.gather(mark)
-            others = ", ".join(str(rank) for rank, other in enumerate(marks) if other != marks[0])
-            self._refuse(f"{what} of rank {others} is not that of rank 0: give all ranks the same call and versions")
+            others = [rank for rank, other in enumerate(marks) if other != marks[0]]
+            named = ", ".join(map(str, others))
+            message = f"{what} of rank {named} is not that of rank 0: give all ranks the same call and versions"
+            self._end(RankError(message, code="ranks.differ", what=what, ranks=others))
 
     def gather(self, value: T) -> list[T]:
         """The `value` of every rank, in order."""
@@ -118,24 +127,27 @@ class Ranks:
 
     @contextmanager
     def share_errors(self) -> Iterator[None]:
-        """An `InputError` that the body raises on any rank ends all of them, and is told once.
+        """An error of ours that the body raises on any rank ends all of them.
 
-        The main rank raises it, naming the rank where it is not its own; the others exit without a word.
+        The main rank raises it, naming the rank where it is not its own; the others raise a `RankError` of code
+        "ranks.ended", which a command line need not print again.
         """
-        complaint = None
+        mine: HwnasError | None = None
         try:
             yield
-        except InputError as error:
-            complaint = str(error)
-        complaints = self.gather(complaint)
-        told = [rank for rank, text in enumerate(complaints) if text is not None]
-        if told:
-            self._refuse(complaints[0] or f"rank {told[0]}: {complaints[told[0]]}")
+        except HwnasError as error:
+            mine = error
+        for rank, found in enumerate(self.gather(mine)):
+            if found is not None and rank == 0:
+                self._end(found)
+            if found is not None:
+                self._end(type(found)(f"rank {rank}: {found}", code=found.code, **{**found.fields, "rank": rank}))
 
-    def _refuse(self, message: str) -> None:
+    def _end(self, error: HwnasError) -> NoReturn:
+        """Raise `error` on the main rank, and on the others that it did."""
         if self.main:
-            raise InputError(message)
-        raise SystemExit(2)
+            raise error
+        raise RankError(str(error), code="ranks.ended", because=error.code)
 
     def _largest(self, *values: int) -> list[int]:
         """The largest of each of `values` over all ranks."""
@@ -151,11 +163,11 @@ class _Averaged(torch.autograd.Function):
     """Forward the mean over all ranks, backward the identity."""
 
     @staticmethod
-    def forward(ctx, loss: torch.Tensor, ranks: Ranks) -> torch.Tensor:
+    def forward(ctx: Any, loss: torch.Tensor, ranks: Ranks) -> torch.Tensor:
         return ranks.mean(loss.clone())
 
     @staticmethod
-    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
         return grad, None
 
 
@@ -163,13 +175,13 @@ class _Spread(torch.autograd.Function):
     """Forward the identity, backward the mean over all ranks."""
 
     @staticmethod
-    def forward(ctx, tensor: torch.Tensor, ranks: Ranks) -> torch.Tensor:
+    def forward(ctx: Any, tensor: torch.Tensor, ranks: Ranks) -> torch.Tensor:
         ctx.ranks = ranks
         return tensor.view_as(tensor)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
         ctx.ranks.gradient_bytes += grad.nbytes
         return ctx.ranks.mean(grad.clone(memory_format=torch.contiguous_format)), None
 
@@ -190,21 +202,20 @@ def _buckets(gradients: list[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
 
 @contextmanager
 def _name_lost_rank(rank: int) -> Iterator[None]:
-    """Around every message: that it could not be passed is told in one line."""
+    """Raise `RankError` where a message in the body could not be passed."""
     try:
         yield
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise InputError(
-            f"rank {rank} lost touch with the others ({reason}): the same call goes on from the last checkpoint"
-        ) from None
+        message = f"rank {rank} lost touch with the others ({reason}): the same call goes on from the last checkpoint"
+        raise RankError(message, code="ranks.lost", rank=rank) from None
 
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[Ranks]:
     """The ranks that torchrun started this process among, joined while the body runs; alone where it did not.
 
-    `device` is where this rank computes. Raises `InputError` where the other ranks cannot be joined.
+    `device` is where this rank computes. Raises `RankError` where the other ranks cannot be joined.
     """
     size = int(os.environ.get("WORLD_SIZE", 1))
     if size == 1:
@@ -214,7 +225,8 @@ def process_group(device: torch.device) -> Iterator[Ranks]:
     try:
         dist.init_process_group("nccl" if on_gpu else "gloo", timeout=PATIENCE, device_id=device if on_gpu else None)
     except (RuntimeError, ValueError) as error:
-        raise InputError(f"cannot join the {size} ranks ({error}): start them with torchrun") from None
+        message = f"cannot join the {size} ranks ({error}): start them with torchrun"
+        raise RankError(message, code="ranks.no-group", size=size) from None
     try:
         yield Ranks(dist.get_rank(), size, device)
     finally:

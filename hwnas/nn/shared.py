@@ -6,13 +6,13 @@ full size uses the parameters themselves.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, assert_never
+from typing import Literal, assert_never, cast
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..space.net import Layer
+from ..space.net import Act, Layer
 from .blocks import ACTIVATIONS
 
 Kernels = Literal["crop", "transform", "separate"]
@@ -20,7 +20,7 @@ Kernels = Literal["crop", "transform", "separate"]
 of the next larger one through a linear map, the same for all channels, which starts as the identity (1908.09791, §3.2).
 `separate`: each has weights of its own (2008.06120, §4.4)."""
 
-_ACT = {name: make() for name, make in ACTIVATIONS.items()} | {"": nn.Identity()}
+_ACT: dict[Act, nn.Module] = {name: make() for name, make in ACTIVATIONS.items()} | {"": nn.Identity()}
 Named = Iterator[tuple[str, torch.Tensor]]
 
 
@@ -29,6 +29,11 @@ def normalise(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: fl
     if training:
         return F.batch_norm(x, None, None, weight, bias, True, eps=eps)
     return F.batch_norm(x, torch.zeros_like(weight), torch.ones_like(weight), weight, bias, False, eps=eps)
+
+
+def _activated(x: torch.Tensor, act: Act) -> torch.Tensor:
+    y: torch.Tensor = _ACT[act](x)
+    return y
 
 
 def first(tensor: torch.Tensor, *sizes: int) -> torch.Tensor:
@@ -71,21 +76,22 @@ class SharedConv(nn.Module):
         """The weight of `layer`: (cout, cin / groups, kernel, kernel)."""
         name = str(layer.kernel)
         conv = self.kernels[name] if name in self.kernels else self.largest  # noqa: SIM401 - it has no `get`
-        weight = first(conv.weight, layer.cout, layer.cin // layer.groups)
+        weight = first(cast(torch.Tensor, conv.weight), layer.cout, layer.cin // layer.groups)
         if weight.shape[-1] == layer.kernel:
             return weight
         if not self.maps:
             return centre(weight, layer.kernel)
         for kernel in self.smaller[: self.smaller.index(layer.kernel) + 1]:
             weight = F.linear(centre(weight, kernel).flatten(2), self.maps[str(kernel)])
-            weight = weight.unflatten(2, (kernel, kernel))
+            weight = torch.unflatten(weight, 2, (kernel, kernel))
         return weight
 
     def forward(self, x: torch.Tensor, layer: Layer) -> torch.Tensor:
         """Run as `layer`: (N, cin, H, W) to (N, cout, H', W')."""
         x = F.conv2d(x, self.weight(layer), None, layer.stride, layer.kernel // 2, 1, layer.groups)
         gain, shift = first(self.norm.weight, layer.cout), first(self.norm.bias, layer.cout)
-        return _ACT[layer.act](self.normalise(x, gain, shift, self.norm.eps, self.training))
+        normed = self.normalise(x, gain, shift, self.norm.eps, self.training)
+        return _activated(normed, layer.act)
 
     def named(self, layer: Layer) -> Named:
         """The weights of `layer` by their names in a `BlockModule`."""
@@ -104,17 +110,17 @@ class SharedSqueezeExcite(nn.Module):
 
     def forward(self, x: torch.Tensor, layer: Layer) -> torch.Tensor:
         """Run as `layer`: features (N, C, H, W) to features of the same shape."""
-        weights = [weight for _, weight in self.named(layer)]
-        squeezed = _ACT[layer.act](F.conv2d(x.mean((2, 3), keepdim=True), *weights[:2]))
-        gate = F.hardsigmoid if layer.hard else torch.sigmoid
-        return x * gate(F.conv2d(squeezed, *weights[2:]))
+        reduce, reduce_bias, expand, expand_bias = (weight for _, weight in self.named(layer))
+        squeezed = _activated(F.conv2d(x.mean((2, 3), keepdim=True), reduce, reduce_bias), layer.act)
+        y = F.conv2d(squeezed, expand, expand_bias)
+        return x * (F.hardsigmoid(y) if layer.hard else torch.sigmoid(y))
 
     def named(self, layer: Layer) -> Named:
         """The weights of `layer` by their names in a `BlockModule`."""
         yield f"{layer.name}.reduce.weight", first(self.reduce.weight, layer.mid, layer.cin)
-        yield f"{layer.name}.reduce.bias", first(self.reduce.bias, layer.mid)
+        yield f"{layer.name}.reduce.bias", first(cast(torch.Tensor, self.reduce.bias), layer.mid)
         yield f"{layer.name}.expand.weight", first(self.expand.weight, layer.cin, layer.mid)
-        yield f"{layer.name}.expand.bias", first(self.expand.bias, layer.cin)
+        yield f"{layer.name}.expand.bias", first(cast(torch.Tensor, self.expand.bias), layer.cin)
 
 
 class SharedLinear(nn.Module):
@@ -126,7 +132,8 @@ class SharedLinear(nn.Module):
 
     def forward(self, x: torch.Tensor, layer: Layer) -> torch.Tensor:
         """Run as `layer`: (N, cin) to (N, cout)."""
-        return _ACT[layer.act](F.linear(x, *(weight for _, weight in self.named(layer))))
+        weight, bias = (weight for _, weight in self.named(layer))
+        return _activated(F.linear(x, weight, bias), layer.act)
 
     def named(self, layer: Layer) -> Named:
         """The weights of `layer` by their names in a `BlockModule`."""

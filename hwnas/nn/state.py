@@ -48,4 +48,5 @@ def load_state(path: Path) -> Any:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             return rebuilt(json.loads(file.metadata()["tree"]))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is not a whole checkpoint ({error}): remove it to start again") from None
+        message = f"{path} is not a whole checkpoint ({error}): remove it to start again"
+        raise InputError(message, code="state.damaged", path=path) from None

@@ -13,6 +13,7 @@ from torch import nn
 
 from ..errors import InputError
 from ..space.space import Arch, SearchSpace, Slot
+from .blocks import in_channels_last
 from .build import Network
 from .choice_block import ChoiceBlock, Sharing
 from .gates import Gate, gate_at, one_hot
@@ -47,7 +48,8 @@ class Supernet(nn.Module):
         super().__init__()
         for given, kinds in ((sharing, get_args(Sharing)), (kernels, get_args(Kernels))):
             if given not in kinds:
-                raise InputError(f"a supernet has no {given!r} weights: give one of {', '.join(kinds)}")
+                message = f"a supernet has no {given!r} weights: give one of {', '.join(kinds)}"
+                raise InputError(message, code="supernet.weights", given=given, kinds=kinds)
         self.space = space
         apart = [isinstance(slot, Slot) for slot in space.slots]
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
@@ -58,20 +60,26 @@ class Supernet(nn.Module):
                 for position in space.positions
             )
         self.resizes = len({block.height for block in space.positions[0].candidates}) > 1
-        self.to(memory_format=torch.channels_last)
+        in_channels_last(self)
+
+    @property
+    def choice_blocks(self) -> list[ChoiceBlock]:
+        """What stands at each position of the space."""
+        return [part for part in self.parts if isinstance(part, ChoiceBlock)]
 
     def forward(self, x: torch.Tensor, gates: Sequence[Gate]) -> torch.Tensor:
-        """Run what `gates` say, one for each slot. Raises `ValueError` for gates that this space does not have.
+        """Run what `gates` say, one for each slot. Raises `InputError` for gates that this space does not have.
 
         Where several slots decide on a position, all combinations of their indices run there (`gate_at`).
         """
         if len(gates) != len(self.space.slots):
-            raise ValueError(f"{len(gates)} gates for {len(self.space.slots)} slots")
-        for number, (position, place) in enumerate(zip(self.space.positions, self.parts, strict=True)):
+            message = f"{len(gates)} gates for {len(self.space.slots)} slots"
+            raise InputError(message, code="gates.count", gates=len(gates), slots=len(self.space.slots))
+        for number, (position, choice_block) in enumerate(zip(self.space.positions, self.choice_blocks, strict=True)):
             gate = gate_at(position, gates, self.space)
             if self.resizes and number == 0:
                 x = resized(x, position.candidates[gate.indices[0]].height)
-            x = place(x, gate)
+            x = choice_block(x, gate)
         return x
 
     def extract(self, arch: Arch) -> Network:
@@ -79,13 +87,13 @@ class Supernet(nn.Module):
         like = next(self.parameters())
         with torch.device("meta"):  # its initial weights would only be overwritten: draw none
             child = Network(self.space.derive(arch)).to(like.dtype)
-        child = child.to_empty(device=like.device).to(memory_format=torch.channels_last)
+        child = in_channels_last(child.to_empty(device=like.device))
         picks = self.space.picks([arch])[0].tolist()
-        present = [(place, pick) for place, pick in zip(self.parts, picks, strict=True) if pick in place.group]
-        for block, (place, pick) in zip(child, present, strict=True):
+        present = [(part, pick) for part, pick in zip(self.choice_blocks, picks, strict=True) if pick in part.group]
+        for block, (choice_block, pick) in zip(child, present, strict=True):
             for norm in block.modules():
                 if isinstance(norm, nn.BatchNorm2d):
                     norm.reset_running_stats()
-            weights = {name: weight.detach() for name, weight in place.named(pick)}
+            weights = {name: weight.detach() for name, weight in choice_block.named(pick)}
             block.load_state_dict({**dict(block.named_buffers()), **weights})
         return child

@@ -25,7 +25,10 @@ def _normalise(
     ranks: Ranks, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float, training: bool
 ) -> torch.Tensor:
     """As `shared.normalise`. `x` is (N, C, H, W), equally many rows on each of `ranks`."""
-    return _SynchronisedNorm.apply(x, weight, bias, eps, ranks) if training else normalise(x, weight, bias, eps, False)
+    if not training:
+        return normalise(x, weight, bias, eps, False)
+    normed: torch.Tensor = _SynchronisedNorm.apply(x, weight, bias, eps, ranks)  # type: ignore[no-untyped-call]
+    return normed
 
 
 class _SynchronisedNorm(torch.autograd.Function):

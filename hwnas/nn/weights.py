@@ -22,15 +22,19 @@ def read(path: str | Path) -> dict[str, torch.Tensor]:
         value = torch.load(path, map_location="cpu", weights_only=True)
         whole = _whole(path)
     except OSError as error:
-        raise InputError(f"cannot read weights {path}: {error.strerror or error}") from None
+        message = f"cannot read weights {path}: {error.strerror or error}"
+        raise InputError(message, code="weights.unreadable", path=path) from None
     except Exception:  # a damaged pickle raises anything; and torch advises to unpickle all, which may run any code
         reason = "it is damaged, or holds other things, which are not unpickled as they may run any code"
-        raise InputError(f"{path} is no file of weights alone, as torch saves them: {reason}") from None
+        message = f"{path} is no file of weights alone, as torch saves them: {reason}"
+        raise InputError(message, code="weights.pickle", path=path) from None
     if not whole:
-        raise InputError(f"{path} is damaged: its checksums are of other weights")
+        message = f"{path} is damaged: its checksums are of other weights"
+        raise InputError(message, code="weights.damaged", path=path)
     state = value.get("state_dict", value) if isinstance(value, dict) else None
     if not isinstance(state, dict) or not state or not all(map(_is_weight, state, state.values())):
-        raise InputError(f"{path} holds no state dict, that is names of weights and tensors")
+        message = f"{path} holds no state dict, that is names of weights and tensors"
+        raise InputError(message, code="weights.no-state-dict", path=path)
     return state
 
 
@@ -53,7 +57,7 @@ def load(net: Net, path: str | Path) -> Network:
     try:
         adopt(module, state)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise InputError(f"{path}: {error}", code=error.code, path=path, **error.fields) from None
     return module.eval()
 
 
@@ -66,14 +70,16 @@ def adopt(module: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
     """
     names = [name for name in state if not name.endswith("num_batches_tracked")]
     if names == sorted(names):
-        raise InputError("the weights are sorted by name: only in the order of the layers can they be told apart")
+        message = "the weights are sorted by name: only in the order of the layers can they be told apart"
+        raise InputError(message, code="weights.sorted")
     copies: list[tuple[torch.Tensor, torch.Tensor]] = []
     for ours, theirs in zip(_groups(module.state_dict()), _groups(state), strict=True):
         for ours_name, theirs_name in zip(ours, theirs, strict=False):
             copies += _pairs(ours[ours_name], theirs[theirs_name], ours_name, theirs_name)
         if len(ours) != len(theirs):
             longer, other = (ours, "them") if len(ours) > len(theirs) else (theirs, "this network")
-            raise InputError(f"{list(longer)[min(len(ours), len(theirs))]} has no like in {other}")
+            name = list(longer)[min(len(ours), len(theirs))]
+            raise InputError(f"{name} has no like in {other}", code="weights.unmatched", name=name)
     with torch.no_grad():
         for target, source in copies:
             target.copy_(source.reshape(target.shape))
@@ -98,10 +104,12 @@ def _pairs(ours: Group, theirs: Group, name: str, other: str) -> list[tuple[torc
     for weight in sorted(ours.keys() | theirs.keys()):
         shapes = [_shape(group[weight]) if weight in group else "missing" for group in (ours, theirs)]
         if shapes[0] != shapes[1]:
-            raise InputError(f"{other}.{weight} is {shapes[1]}, where {name}.{weight} is {shapes[0]}")
+            message = f"{other}.{weight} is {shapes[1]}, where {name}.{weight} is {shapes[0]}"
+            raise InputError(message, code="weights.shape", name=f"{other}.{weight}")
         tensor = theirs[weight]
         if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
-            raise InputError(f"{other}.{weight} is {tensor.dtype}, {tensor.layout}: give plain floating-point weights")
+            message = f"{other}.{weight} is {tensor.dtype}, {tensor.layout}: give plain floating-point weights"
+            raise InputError(message, code="weights.type", name=f"{other}.{weight}")
     return [(ours[weight], theirs[weight]) for weight in ours]
 
 

@@ -134,7 +134,7 @@ def arch_of(space: SearchSpace, net: Net, where: object = "network") -> Arch:
     Raises `InputError` naming `where` for a network that the space does not make.
     """
     named = _named(net.name, space)
-    found = named if named and space.derive(named).blocks == net.blocks else find_arch(space, net.blocks)
+    found = named if named and space.derive(named).blocks == net.chain else find_arch(space, net.chain)
     if found is None:
         raise InputError(
             f"{where} is not a network of {space.name} with {space.classes} classes",

@@ -34,15 +34,15 @@ class Stage:
         """Every layer that the stage can have, in order, after `before` channels of `size` × `size` pixels."""
         width = self.width[0]
 
-        def first(cin: int, w: int, *chosen: int) -> Block:
-            return self.layer(cin, self.widths[w], size, self.stride, *chosen)
+        def first(cin: int, w: int, *indices: int) -> Block:
+            return self.layer(cin, self.widths[w], size, self.stride, *indices)
 
         part = after(before, (width, *self.decisions), first)
         yield part
         out = part.candidates[0].out[0]
 
-        def later(w: int, *chosen: int) -> Block:
-            return self.layer(self.widths[w], self.widths[w], out, 1, *chosen)
+        def later(w: int, *indices: int) -> Block:
+            return self.layer(self.widths[w], self.widths[w], out, 1, *indices)
 
         for index in range(1, max(self.counts)):
             yield self._perhaps(index, later, out)
@@ -54,9 +54,9 @@ class Stage:
             return Elastic.of(choices, later)
         depth = Choice(f"{self.name} layers", tuple(map(str, self.counts)))
 
-        def block(d: int, w: int, *chosen: int) -> Block:
+        def block(d: int, w: int, *indices: int) -> Block:
             absent = Block("skip", self.widths[w], self.widths[w], size, size)
-            return later(w, *chosen) if index < self.counts[d] else absent
+            return later(w, *indices) if index < self.counts[d] else absent
 
         return Elastic.of((depth, *choices), block)
 
@@ -64,12 +64,17 @@ class Stage:
 def after(before: Width, choices: Sequence[Choice], block: Callable[..., Block]) -> Elastic:
     """A place whose input has `before` channels: `block` makes it of them and of an index for each of `choices`."""
     if isinstance(before, int):
-        return Elastic.of(choices, lambda *chosen: block(before, *chosen))
+        return Elastic.of(choices, lambda *indices: block(before, *indices))
     choice, widths = before
-    return Elastic.of((choice, *choices), lambda index, *chosen: block(widths[index], *chosen))
+    return Elastic.of((choice, *choices), lambda index, *indices: block(widths[index], *indices))
 
 
-CONV_OPS = {"conv": ("conv", 1), "dwconv": ("mbconv", 1), "mbconv3": ("mbconv", 3), "mbconv6": ("mbconv", 6)}
+CONV_OPS: dict[str, tuple[Op, int]] = {
+    "conv": ("conv", 1),
+    "dwconv": ("mbconv", 1),
+    "mbconv3": ("mbconv", 3),
+    "mbconv6": ("mbconv", 6),
+}
 """MnasNet's convolutions: kind of block, and expansion."""
 SKIP_OPS = ("none", "pooling", "identity")
 KERNELS = (3, 5)
@@ -104,8 +109,9 @@ def mnasnet(classes: int = 1000) -> SearchSpace:
         decisions = tuple(Choice(f"block {number} {what}", values) for what, values in options.items())
         counts, widths = (count - 1, count, count + 1), (width * 3 // 4, width, width * 5 // 4)
         stage = Stage(f"block {number}", counts, widths, stride, decisions, _mnasnet_layer)
-        parts += stage.parts(before, size)
-        before, size = stage.width, parts[-1].candidates[0].out[0]
+        layers = list(stage.parts(before, size))
+        parts += layers
+        before, size = stage.width, layers[-1].candidates[0].out[0]
     parts.append(after(before, (), lambda cin: Block("mbconv", cin, 320, size, size, 3, expansion=6, act="relu")))
     parts += [Block("conv", 320, 1280, size, size, act="relu"), Block("classifier", 1280, classes, size, size)]
     return SearchSpace("mnasnet", tuple(parts), "MnasNet, arXiv 1807.11626")
@@ -136,10 +142,11 @@ def efficientnet_b0(classes: int = 1000) -> SearchSpace:
     before: Width = 32
     size = 112
     for number, (widths, count, stride) in enumerate(B0, start=1):
-        ops = ("mbconv", "fused") if number <= 3 else ("mbconv",)
+        ops: tuple[Op, ...] = ("mbconv", "fused") if number <= 3 else ("mbconv",)
         stage = _efficientnet_stage(f"stage {number}", ops, (4, 6) if number > 1 else (1,), widths, count, stride)
-        parts += stage.parts(before, size)
-        before, size = stage.width, parts[-1].candidates[0].out[0]
+        layers = list(stage.parts(before, size))
+        parts += layers
+        before, size = stage.width, layers[-1].candidates[0].out[0]
     parts.append(after(before, (), lambda cin: Block("conv", cin, 1280, size, size, act="swish")))
     parts.append(Block("classifier", 1280, classes, size, size))
     return SearchSpace("efficientnet-b0", tuple(parts), "around EfficientNet-B0, arXiv 1905.11946")
@@ -149,12 +156,13 @@ def _efficientnet_stage(
     name: str, ops: tuple[Op, ...], expansions: tuple[int, ...], widths: tuple[int, ...], count: int, stride: int
 ) -> Stage:
     """What has one option alone is no decision."""
-    options = {"op": ops, "kernel": KERNELS, "expansion": expansions}
+    options: dict[str, Sequence[object]] = {"op": ops, "kernel": KERNELS, "expansion": expansions}
     decisions = {what: values for what, values in options.items() if len(values) > 1}
 
-    def layer(cin: int, cout: int, size: int, stride: int, *chosen: int) -> Block:
-        picked = dict(zip(decisions, chosen, strict=True))
-        op, kernel, expansion = (values[picked.get(what, 0)] for what, values in options.items())
+    def layer(cin: int, cout: int, size: int, stride: int, *indices: int) -> Block:
+        picked = dict(zip(decisions, indices, strict=True))
+        op, kernel = ops[picked.get("op", 0)], KERNELS[picked.get("kernel", 0)]
+        expansion = expansions[picked.get("expansion", 0)]
         residual = stride == 1 and cin == cout
         return Block(op, cin, cout, size, size, kernel, stride, expansion, se=cin // 4, act="swish", residual=residual)
 

@@ -56,7 +56,9 @@ class Net:
         for index, sources in enumerate(self.wiring):
             self._check_block(index, sources)
         for index in dead_ends(self.wiring):
-            message = f"the output of {self.blocks[index].key} (block {index}) reaches nothing: let a later block take it"
+            message = (
+                f"the output of {self.blocks[index].key} (block {index}) reaches nothing: let a later block take it"
+            )
             raise InputError(message, code="net.dead-end", block=index)
 
     def _check_block(self, index: int, sources: tuple[int, ...]) -> None:

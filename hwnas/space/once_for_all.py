@@ -78,17 +78,19 @@ def once_for_all(
     width = Choice("width", tuple(f"{value:g}" for value in widths))
     resolution = Choice("resolution", tuple(map(str, resolutions)))
     forms = [tuple(_parts(frame, classes, depths, *form)) for form in product(widths, resolutions)]
-    parts = tuple(_joined((width, resolution), same) for same in zip(*forms, strict=True))
+    parts = tuple(_with_choices((width, resolution), same) for same in zip(*forms, strict=True))
     of_stage = sum((len(KERNELS) * len(EXPANSIONS)) ** depth for depth in depths)
     distinct = len(forms) * of_stage ** len(frame.stages)
     return SearchSpace(name, parts, "Once-for-all, arXiv 1908.09791", distinct=distinct)
 
 
-def _joined(shared: tuple[Choice, ...], forms: Sequence[Part]) -> Elastic:
+def _with_choices(shared: tuple[Choice, ...], forms: Sequence[Part]) -> Elastic:
     """One place of the network, which is one of `forms` by the choices `shared`, and what it says by its own."""
     own = forms[0].choices if isinstance(forms[0], Elastic) else ()
-    blocks = (form.candidates if isinstance(form, Elastic) else (form,) for form in forms)
-    return Elastic((*shared, *own), tuple(block for candidates in blocks for block in candidates))
+    blocks: list[Block] = []
+    for form in forms:
+        blocks += [form] if isinstance(form, Block) else form.candidates
+    return Elastic((*shared, *own), tuple(blocks))
 
 
 def _parts(

@@ -33,9 +33,7 @@ class _Norm(BaseModel):
     eps: Annotated[float, Field(gt=0, lt=1)]
 
 
-class _Conv(BaseModel):
-    """A convolution, BatchNorm, and an activation."""
-
+class _AnyConv(BaseModel):
     name: Literal["ConvLayer"]
     in_channels: _Size
     out_channels: _Size
@@ -44,12 +42,17 @@ class _Conv(BaseModel):
     dilation: Literal[1] = 1
     groups: Literal[1] = 1
     bias: Literal[False] = False
-    use_bn: Literal[True] = True
-    act_func: _ActName | None = "relu"
     ops_order: Literal["weight_bn_act"] = "weight_bn_act"
 
 
-class _Hidden(_Conv):
+class _Conv(_AnyConv):
+    """A convolution, BatchNorm, and an activation."""
+
+    use_bn: Literal[True] = True
+    act_func: _ActName | None = "relu"
+
+
+class _Hidden(_AnyConv):
     """A convolution of one pixel without BatchNorm."""
 
     kernel_size: Annotated[Literal[1], BeforeValidator(_one)]
@@ -96,16 +99,19 @@ class _Linear(BaseModel):
     act_func: None = None
 
 
-class _Proxyless(BaseModel):
-    name: Literal["ProxylessNASNets"]
+class _Network(BaseModel):
     bn: _Norm
     first_conv: _Conv
     blocks: list[_Residual]
-    feature_mix_layer: _Conv | None
     classifier: _Linear
 
 
-class _MobileNetV3(_Proxyless):
+class _Proxyless(_Network):
+    name: Literal["ProxylessNASNets"]
+    feature_mix_layer: _Conv | None
+
+
+class _MobileNetV3(_Network):
     name: Literal["MobileNetV3"]
     final_expand_layer: _Conv
     feature_mix_layer: _Hidden
@@ -154,14 +160,16 @@ def _resolution(path: Path) -> int:
     value = read_json(path, "run.config")
     size = value.get("image_size") if isinstance(value, dict) else None
     if not isinstance(size, int) or size < 1:
-        raise InputError(f"{path} gives no image_size that is a number of pixels")
+        message = f"{path} gives no image_size that is a number of pixels"
+        raise InputError(message, code="config.image-size", path=path)
     return size
 
 
 def _require(given: int, wanted: int, where: str) -> None:
     """Raise `InputError` naming `where` if it is `given` other channels than it wants."""
     if given != wanted:
-        raise InputError(f"{where} is for {wanted} channels, and gets {given}")
+        message = f"{where} is for {wanted} channels, and gets {given}"
+        raise InputError(message, code="config.channels", where=where, wanted=wanted, given=given)
 
 
 @contextmanager
@@ -169,8 +177,8 @@ def _naming(where: str) -> Iterator[None]:
     """Raise `InputError` naming `where` if no block is like the one that is added there."""
     try:
         yield
-    except ValueError as error:
-        raise InputError(f"{where}: {error}") from None
+    except InputError as error:
+        raise InputError(f"{where}: {error}", code=error.code, **{**error.fields, "where": where}) from None
 
 
 def _add_conv(chain: Chain, layer: _Conv, where: str) -> None:
@@ -180,7 +188,7 @@ def _add_conv(chain: Chain, layer: _Conv, where: str) -> None:
         chain.add("conv", layer.out_channels, kernel=layer.kernel_size, stride=layer.stride, act=act)
 
 
-def _add_classifier(chain: Chain, config: _Proxyless, where: object) -> None:
+def _add_classifier(chain: Chain, config: _Proxyless | _MobileNetV3, where: object) -> None:
     features, fields = chain.channels, {}
     if isinstance(config, _MobileNetV3):
         hidden = config.feature_mix_layer
@@ -196,10 +204,13 @@ def _add_bottleneck(chain: Chain, layer: _Bottleneck, residual: bool, where: str
     with _naming(where):
         mid = layer.mid_channels or round(layer.in_channels * (layer.expand_ratio or 1))
         if mid < 1:
-            raise InputError(f"its expand_ratio of {layer.expand_ratio:g} leaves it no channels")
+            raise InputError(
+                f"its expand_ratio of {layer.expand_ratio:g} leaves it no channels", code="config.expansion"
+            )
         widens = layer.expand_ratio != 1
         if not widens and mid != layer.in_channels:
-            raise InputError("its expand_ratio is 1, and its mid_channels are others than its in_channels")
+            message = "its expand_ratio is 1, and its mid_channels are others than its in_channels"
+            raise InputError(message, code="config.expansion")
         chain.add(
             "fbconv" if widens and mid == layer.in_channels else "mbconv",  # an mbconv widens, or has no such layer
             layer.out_channels,

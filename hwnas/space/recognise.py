@@ -34,8 +34,7 @@ def find_arch(space: SearchSpace, blocks: Sequence[Block]) -> Arch | None:
             block = tables[index][options]
             absent = block.op == "skip"
             if absent or (used < len(blocks) and blocks[used] == block):
-                chosen = settled | dict(zip(slots, options, strict=True))
-                found = completed(index + 1, used + (not absent), chosen)
+                found = completed(index + 1, used + (not absent), settled | dict(zip(slots, options, strict=True)))
                 if found is not None:
                     return found
         failed.add(state)

@@ -51,9 +51,8 @@ def scale(net: Net, width: float = 1.0, depth: float = 1.0, resolution: int | No
     """
     resolution = net.resolution if resolution is None else resolution
     if not all(0 < factor < inf for factor in (width, depth, resolution)):
-        raise InputError(
-            f"no network is {width:g} and {depth:g} times another at {resolution} px: give numbers above 0"
-        )
+        message = f"no network is {width:g} and {depth:g} times another at {resolution} px: give numbers above 0"
+        raise InputError(message, code="scale.factors", width=width, depth=depth, resolution=resolution)
     stem, body, tail = sections(net)
     chain = Chain(resolution)
     for block in stem:
@@ -71,10 +70,11 @@ def scale(net: Net, width: float = 1.0, depth: float = 1.0, resolution: int | No
 
 def sections(net: Net) -> tuple[tuple[Block, ...], tuple[Block, ...], tuple[Block, ...]]:
     """The first block of `net`; those of its stages; and its end: the classifier, after a convolution if there is one.
-    Raises `InputError` where it has no classifier."""
-    stem, rest = net.blocks[:1], net.blocks[1:]
+    Raises `InputError` where it has no classifier, or is no chain."""
+    stem, rest = net.chain[:1], net.chain[1:]
     if not rest or rest[-1].op != "classifier":
-        raise InputError("this network has no classifier at its end, and cannot be told apart into stages")
+        message = "this network has no classifier at its end, and cannot be told apart into stages"
+        raise InputError(message, code="net.no-classifier")
     end = len(rest) - (2 if len(rest) > 1 and rest[-2].op == "conv" else 1)
     return stem, rest[:end], rest[end:]
 
@@ -108,7 +108,8 @@ def _add(chain: Chain, block: Block, width: float, stride: int | None = None) ->
     try:
         chain.add_like(block, **changes)
     except ValueError as error:
-        raise InputError(f"{block.key} cannot be {width:g} times as wide: {error}") from None
+        message = f"{block.key} cannot be {width:g} times as wide: {error}"
+        raise InputError(message, code="scale.block", block=block.key, width=width) from None
 
 
 def _wider(channels: int, width: float) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from math import prod
+from typing import assert_never
 
 import numpy as np
 
@@ -25,13 +26,13 @@ Arch = tuple[int, ...]
 class Slot:
     """A place in the network where one of several blocks goes, chosen for itself.
 
-    Raises `ValueError` where not all have the same shape."""
+    Raises `InputError` where not all have the same shape."""
 
     candidates: tuple[Block, ...]
 
     def __post_init__(self) -> None:
         if len({(c.cin, c.height, c.width, c.cout, *c.out) for c in self.candidates}) != 1:
-            raise ValueError("the candidates of a slot must agree in shape")
+            raise InputError("the candidates of a slot must agree in shape", code="space.slot-shapes")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Elastic:
 
     `candidates` has a block for each combination of options, the last choice changing fastest; a `skip` says that the
     combination has no layer here. Shapes may differ: `SearchSpace.derive` raises where neighbours do not fit. Raises
-    `ValueError` for any other number of candidates.
+    `InputError` for any other number of candidates.
     """
 
     choices: tuple[Choice, ...]
@@ -56,7 +57,8 @@ class Elastic:
 
     def __post_init__(self) -> None:
         if len(self.candidates) != prod(len(choice.options) for choice in self.choices):
-            raise ValueError("an elastic part needs one candidate for each combination of options")
+            message = "an elastic part needs one candidate for each combination of options"
+            raise InputError(message, code="space.combinations", candidates=len(self.candidates))
 
     @staticmethod
     def of(choices: Sequence[Choice], block: Callable[..., Block]) -> "Elastic":
@@ -85,7 +87,7 @@ class SearchSpace:
 
     `source` is where the space is published, `eps` the BatchNorm epsilon of its networks, and `distinct` the number of
     networks where the publication counts one that several architectures make once (0: it counts architectures).
-    Raises `ValueError` where two choices have one name.
+    Raises `InputError` where two choices have one name.
     """
 
     name: str
@@ -97,7 +99,13 @@ class SearchSpace:
     def __post_init__(self) -> None:
         names = [slot.name for slot in self.slots if isinstance(slot, Choice)]
         if len(set(names)) < len(names):
-            raise ValueError(f"two choices of {self.name} have the same name and different options")
+            message = f"two choices of {self.name} have the same name and different options"
+            raise InputError(message, code="space.choice-names", space=self.name)
+        for position in self.positions:
+            for block in position.candidates:
+                if block.fan_in > 1:
+                    message = f"{block.key} joins {block.fan_in} blocks, and the blocks of a space are a chain"
+                    raise InputError(message, code="space.join", space=self.name, block=block.key)
 
     @cached_property
     def slots(self) -> tuple[Slot | Choice, ...]:
@@ -124,6 +132,8 @@ class SearchSpace:
                     found.append(Position((next(own),), part.candidates))
                 case Elastic():
                     found.append(Position(tuple(index[choice] for choice in part.choices), part.candidates))
+                case _:
+                    assert_never(part)
         return tuple(found)
 
     @cached_property
@@ -169,27 +179,32 @@ class SearchSpace:
         Keys leave out what is at its default, so that a new field of `Block` changes the fingerprint of no old space.
         """
 
-        def told(part: Part) -> object:
+        def keys(part: Part) -> object:
             match part:
                 case Block():
                     return part.key
                 case Slot():
                     return [block.key for block in part.candidates]
-            return [[choice.name for choice in part.choices], [block.key for block in part.candidates]]
+                case Elastic():
+                    return [[choice.name for choice in part.choices], [block.key for block in part.candidates]]
+                case _:
+                    assert_never(part)
 
-        return sha256(json.dumps(list(map(told, self.parts))).encode())[:16]
+        return sha256(json.dumps(list(map(keys, self.parts))).encode())[:16]
 
     def check(self, arch: Arch) -> Arch:
         """`arch` itself. Raises `InputError` if it is not an architecture of this space."""
         if len(arch) != len(self.slots) or not all(0 <= i < n for i, n in zip(arch, self.choices, strict=True)):
-            raise InputError(f"{list(arch)} is not an architecture of {self.name}, whose slots have {self.choices}")
+            message = f"{list(arch)} is not an architecture of {self.name}, whose slots have {self.choices}"
+            raise InputError(message, code="space.not-an-architecture", space=self.name, arch=tuple(arch))
         return arch
 
     def picks(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
         """Index of the candidate at each position, (N, positions), for `archs` (N, slots). Raises `InputError`."""
         given = np.atleast_2d(np.asarray(archs, dtype=np.int64))
         if given.shape[1:] != (len(self.choices),) or not ((given >= 0) & (given < self.choices)).all():
-            raise InputError(f"not architectures of {self.name}, whose slots have {self.choices}")
+            message = f"not architectures of {self.name}, whose slots have {self.choices}"
+            raise InputError(message, code="space.not-an-architecture", space=self.name)
         found = np.zeros((len(given), len(self.positions)), np.int64)
         for index, position in enumerate(self.positions):
             for slot in position.slots:
@@ -208,7 +223,7 @@ class SearchSpace:
 
     def blocks(self) -> tuple[Block, ...]:
         """Every distinct block that a network of this space can hold, in order of first appearance."""
-        return tuple(dict.fromkeys(b for place in self.positions for b in place.candidates if b.op != "skip"))
+        return tuple(dict.fromkeys(b for position in self.positions for b in position.candidates if b.op != "skip"))
 
     def least(self, cost: Callable[[Block], float]) -> Arch:
         """The architecture with the least sum of `cost` over its blocks, skips included; exact."""

@@ -24,6 +24,9 @@ from .net import Net
 from .scaling import BOTTLENECKS, sections, stages
 from .unit import Unit
 
+Model = Literal["efficientnet", "mobilenetv3"]
+Bottleneck = Literal["mbconv", "fbconv"]
+
 SMALLEST = 32
 """How many times smaller than the image timm makes features at most: it has dilation in place of further strides."""
 
@@ -42,12 +45,12 @@ class Definition:
     """
 
     stages: tuple[str, ...]
-    model: Literal["efficientnet", "mobilenetv3"] = "efficientnet"
+    model: Model = "efficientnet"
     stem: int = 32
     head: int = 1280
     act: Act = "relu"
     eps: float = 1e-5
-    bottleneck: Literal["mbconv", "fbconv"] = "mbconv"
+    bottleneck: Bottleneck = "mbconv"
 
     def op(self, kind: str, widens: bool) -> Op:
         """The block that a string of `kind` stands for."""
@@ -67,13 +70,14 @@ def read(definition: Definition, classes: int = 1000, resolution: int = 224, nam
         for index, text in enumerate(line.split()):
             unit = Unit.read(text)
             if index and unit.stride > 1:
-                raise InputError(f"{text}: only the first string of a stage has a stride: give it a line of its own")
+                message = f"{text}: only the first string of a stage has a stride: give it a line of its own"
+                raise InputError(message, code="strings.stride", text=text)
             try:
                 _add(chain, unit, definition)
             except ValueError as error:
-                raise InputError(f"{text}: {error}") from None
+                raise InputError(f"{text}: {error}", code="strings.block", text=text) from None
     if prod(block.stride for block in chain.blocks) > SMALLEST:
-        raise InputError(_TOO_SMALL)
+        raise InputError(_TOO_SMALL, code="strings.too-small")
     if definition.model == "mobilenetv3":
         chain.add("classifier", classes, mid=definition.head, act=definition.act)
     else:
@@ -104,11 +108,13 @@ def write(net: Net) -> Definition:
     told."""
     (stem, *_), inside, (*convs, classifier) = sections(net)
     if stem != replace(stem, op="conv", kernel=3, stride=2, residual=False) or not stem.act:
-        raise InputError(f"timm's networks begin with a 3×3 convolution of stride 2 and an activation, not {stem.key}")
+        message = f"timm's networks begin with a 3×3 convolution of stride 2 and an activation, not {stem.key}"
+        raise InputError(message, code="strings.stem", block=stem.key)
     if prod(block.stride for block in net.blocks) > SMALLEST:
-        raise InputError(_TOO_SMALL)
+        raise InputError(_TOO_SMALL, code="strings.too-small")
     if classifier.act not in ("", stem.act):
-        raise InputError("timm's networks have one activation at the beginning and at the end")
+        message = "timm's networks have one activation at the beginning and at the end"
+        raise InputError(message, code="strings.act")
     head = classifier.mid
     for conv in convs:
         if not head and conv == replace(conv, kernel=1, stride=1, act=stem.act, residual=False):
@@ -117,9 +123,10 @@ def write(net: Net) -> Definition:
             inside = (*inside, conv)
     wide = {block.op for block in inside if block.expanded != block.cin}
     if {"mbconv", "fbconv"} <= wide:
-        raise InputError("timm has one word for mbconv and fbconv, and this network has both")
-    model = "mobilenetv3" if classifier.mid else "efficientnet"
-    bottleneck = "fbconv" if "fbconv" in wide else "mbconv"
+        message = "timm has one word for mbconv and fbconv, and this network has both"
+        raise InputError(message, code="strings.bottlenecks")
+    model: Model = "mobilenetv3" if classifier.mid else "efficientnet"
+    bottleneck: Bottleneck = "fbconv" if "fbconv" in wide else "mbconv"
     definition = Definition((), model, stem.cout, head, stem.act, net.eps, bottleneck)
     lines = (_line(_unit(block, definition) for block in stage) for stage in stages(inside))
     return replace(definition, stages=tuple(lines))
@@ -129,8 +136,8 @@ def _line(units: Iterable[Unit]) -> str:
     """The strings of a stage: those that differ in nothing but the stride of the first are one."""
     found: list[Unit] = []
     for unit in units:
-        joined = found[-1].repeated(unit) if found else None
-        found[-1:] = [joined] if joined else [*found[-1:], unit]
+        repeated = found[-1].repeated(unit) if found else None
+        found[-1:] = [repeated] if repeated else [*found[-1:], unit]
     return " ".join(unit.text for unit in found)
 
 
@@ -141,7 +148,7 @@ def _unit(block: Block, definition: Definition) -> Unit:
     hard = definition.model == "mobilenetv3"
     excited = block.se == 0 or (block.hard == hard and kind != "cn")
     if kind is None or block.groups > 1 or block.pooled or not block.act or not excited:
-        raise InputError(f"timm has no string for {block.key}")
+        raise InputError(f"timm has no string for {block.key}", code="strings.no-string", block=block.key)
     expansion = se = ""
     if kind in ("ir", "er"):
         expansion = _decimal(mid / cin, lambda value: round_channels(cin * value) == mid, block)
@@ -158,4 +165,5 @@ def _decimal(value: float, fits: Callable[[float], bool], block: Block) -> str:
     for text in ("0.25", *(f"{value:.{digits}f}" for digits in range(6))):
         if fits(float(text)):
             return text
-    raise InputError(f"timm has no string for {block.key}: it rounds channels to multiples of 8")
+    message = f"timm has no string for {block.key}: it rounds channels to multiples of 8"
+    raise InputError(message, code="strings.no-string", block=block.key)

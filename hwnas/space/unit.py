@@ -31,20 +31,21 @@ class Unit:
         """The options of `text`. Raises `InputError` naming the first that is not known, missing, or without effect."""
         kind, *words = text.split("_")
         if kind not in _KINDS:
-            raise InputError(f"{text}: {kind!r} is not a kind of block that is known: there are {', '.join(_KINDS)}")
+            message = f"{text}: {kind!r} is not a kind of block that is known: there are {', '.join(_KINDS)}"
+            raise InputError(message, code="strings.kind", text=text, kind=kind)
         found: dict[str, str] = {}
         for word in words:
             key, value = _option(word, text)
             if key in found:
-                raise InputError(f"{text}: there are two of {key}")
+                raise InputError(f"{text}: there are two of {key}", code="strings.twice", text=text, option=key)
             found[key] = value
         needed = {*"rksc"} | ({"e"} if kind in ("ir", "er") else set())
         for key in sorted(needed - found.keys()):
-            raise InputError(f"{text}: {key} is missing")
+            raise InputError(f"{text}: {key} is missing", code="strings.missing", text=text, option=key)
         if kind in ("cn", "ds") and float(found.pop("e", 1)) != 1:
-            raise InputError(f"{text}: a {kind} does not expand")
+            raise InputError(f"{text}: a {kind} does not expand", code="strings.no-effect", text=text, option="e")
         if kind == "cn" and "se" in found:
-            raise InputError(f"{text}: a cn does not squeeze")
+            raise InputError(f"{text}: a cn does not squeeze", code="strings.no-effect", text=text, option="se")
         repeats, kernel, stride, cout = (int(found[key]) for key in "rksc")
         act, skip = _ACTS.get(found.get("n", ""), ""), None if "skip" not in found else found["skip"] == "skip"
         return Unit(kind, repeats, kernel, stride, found.get("e", ""), cout, found.get("se", ""), act, skip)
@@ -76,5 +77,6 @@ def _option(word: str, text: str) -> tuple[str, str]:
         return "skip", word
     match = _NUMBER.fullmatch(word)
     if not match:
-        raise InputError(f"{text}: {word!r} is not an option that is known")
+        message = f"{text}: {word!r} is not an option that is known"
+        raise InputError(message, code="strings.option", text=text, option=word)
     return match["key"] or match["ratio"], match["whole"] or match["decimal"]

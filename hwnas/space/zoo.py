@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InputError
+from .block import Op
 from .chain import Chain, round_channels
 from .net import Net
 from .scaling import RELEASED, scale
@@ -52,7 +53,8 @@ def spos(classes: int = 1000, resolution: int = 224) -> Net:
     chain.add("conv", 16, kernel=3, stride=2, act="relu")
     for cout, kinds, fifths in zip((64, 160, 320, 640), units.split(), widths.split(), strict=True):
         for layer, (kind, fifth) in enumerate(zip(kinds, fifths, strict=True)):
-            op, kernel = ("xception", 3) if kind == "3" else ("shuffle", 3 + 2 * int(kind))
+            op: Op = "xception" if kind == "3" else "shuffle"
+            kernel = 3 if kind == "3" else 3 + 2 * int(kind)
             mid, stride = cout // 2 * int(fifth) // 5, 1 if layer else 2
             chain.add(op, cout, kernel=kernel, stride=stride, act="relu", mid=mid)
     chain.add("conv", 1024, act="relu")
@@ -233,9 +235,10 @@ def get(name: str, classes: int = 1000, resolution: int | None = None) -> Net:
     """The network `name` for so many classes, at its own resolution or another. Raises `InputError` for no such name,
     or a number that makes no network."""
     if name not in ZOO:
-        raise InputError(f"no network {name!r} in the zoo: there are {', '.join(ZOO)}")
+        raise InputError(f"no network {name!r} in the zoo: there are {', '.join(ZOO)}", code="zoo.unknown", name=name)
     entry = ZOO[name]
     resolution = entry.resolution if resolution is None else resolution
     if min(classes, resolution) < 1:
-        raise InputError(f"no network has {classes} classes at {resolution} pixels: give whole numbers above 0")
+        message = f"no network has {classes} classes at {resolution} pixels: give whole numbers above 0"
+        raise InputError(message, code="zoo.size", classes=classes, resolution=resolution)
     return replace(entry.make(classes, resolution), name=name)

@@ -145,7 +145,7 @@ class Inherited:
 def _keys(child: Network) -> Iterator[bytes]:
     """A digest, for each block in order, of it and of all before it, with their weights."""
     digest = hashlib.sha256(str(child.net.resolution).encode())
-    for block, module in zip(child.net.blocks, child, strict=True):
+    for block, module in zip(child.net.chain, child, strict=True):
         digest.update(repr(block).encode())
         for weight in module.parameters():
             digest.update(weight.detach().cpu().flatten().view(torch.uint8).numpy())

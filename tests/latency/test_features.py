@@ -49,7 +49,9 @@ def columns_of(found, group):
 
 
 def layers_of(net):
-    return [layer for block in net.blocks for layer in block.layers]
+    """Layers, without what parts and joins their paths."""
+    layers = [layer for block in net.blocks for layer in block.layers]
+    return [layer for layer in layers if layer.kind not in ("split", "add", "concat")]
 
 
 def traffic(net):
@@ -66,7 +68,9 @@ def traffic(net):
 def operators(net):
     """Layers, and what is run to part and to join paths: an addition, two slices, a concatenation."""
     blocks = net.blocks
-    return len(layers_of(net)) + sum(block.residual + 2 * block.split + block.joined for block in blocks)
+    dealt = [block for block in blocks if block.op in ("shuffle", "xception")]
+    halved = [block for block in dealt if block.stride == 1]
+    return len(layers_of(net)) + sum(block.residual for block in blocks) + 2 * len(halved) + len(dealt)
 
 
 SUMS = {
@@ -107,7 +111,8 @@ def by_kind(net):
     found = Counter()
     for layer in layers_of(net):
         depthwise = layer.groups == layer.cin > 1
-        found[layer.kind, layer.name, layer.kernel, depthwise, layer.act, layer.hard] += layer.macs
+        name = layer.name.removeprefix("shortcut.")
+        found[layer.kind, name, layer.kernel, depthwise, layer.act, layer.hard] += layer.macs
     return found
 
 

@@ -1,14 +1,16 @@
 """Blocks and networks as data: their keys, what is refused, and JSON."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import product
+from typing import get_args
 
 import pytest
 
-from hwnas.errors import InputError
-from hwnas.space.block import Block
+from hwnas.space.block import KEY_WORDS, Block, Op
+from hwnas.space.fold import dead_ends
 from hwnas.space.net import Net
+from hwnas.testing import refused
 
 VALUES = {
     "cin": (4, 8),
@@ -23,8 +25,9 @@ VALUES = {
     "mid": (0, 6, 10),
     "hard": (False, True),
     "pooled": (False, True),
+    "fan_in": (1, 2),
 }
-OPS = ("conv", "mbconv", "fbconv", "fused", "shuffle", "xception", "avgpool", "maxpool", "zero", "skip", "classifier")
+OPS = get_args(Op)
 
 
 @pytest.fixture(scope="module")
@@ -48,20 +51,15 @@ def test_keys_tell_all_blocks_apart(every_block):
 
 def test_every_block_survives_json(every_block):
     for block in every_block:
-        net = Net((block,), eps=1e-3)
+        net = Net((block,), eps=1e-3, sources=((-1,) * block.fan_in,))
         assert Net.from_json(json.loads(json.dumps(net.to_json()))) == net
 
 
-def test_whatever_can_be_told_changes_the_walk_or_the_joints(every_block):
+def test_every_field_changes_the_walk(every_block):
     """No field is taken and ignored."""
-
-    def made(block):
-        joints = (block.residual, block.joined, block.split)
-        return block.op == "skip", block.cin, block.cout, block.main, block.shortcut, joints
-
     alike = {}
     for block in every_block:
-        alike.setdefault(made(block), []).append(block)
+        alike.setdefault((block.cin, block.cout, block.layers), []).append(block)
     named = [[block.key for block in blocks] for blocks in alike.values() if len(blocks) > 1]
     assert all(len(keys) == 2 and keys[1].startswith("fbconv") for keys in named), named
 
@@ -94,24 +92,57 @@ def test_middle_channels_that_are_a_multiple_are_an_expansion():
     assert Block("shuffle", 8, 8, 6, 6, 3, mid=8, act="relu").mid == 8
 
 
-def test_paths_and_how_they_join():
-    strided = Block("shuffle", 8, 20, 6, 6, 5, 2, mid=10, act="relu")
-    assert [(layer.name, layer.cin, layer.cout) for layer in strided.main] == [
-        ("expand", 8, 10),
-        ("depthwise", 10, 10),
-        ("project", 10, 12),
+def walk(block):
+    return [(layer.kind, layer.name, layer.cin, layer.cout, *sources)
+            for layer, sources in zip(block.layers, block.wiring, strict=True)]  # fmt: skip
+
+
+def test_walks_of_two_paths():
+    assert walk(Block("shuffle", 8, 20, 6, 6, 5, 2, mid=10, act="relu")) == [
+        ("conv", "expand", 8, 10, -1),
+        ("conv", "depthwise", 10, 10, 0),
+        ("conv", "project", 10, 12, 1),
+        ("conv", "shortcut.depthwise", 8, 8, -1),
+        ("conv", "shortcut.project", 8, 8, 3),
+        ("concat", "concat", 20, 20, 4, 2),
     ]
-    assert [(layer.name, layer.cin, layer.cout) for layer in strided.shortcut] == [
-        ("depthwise", 8, 8),
-        ("project", 8, 8),
+    same = Block("shuffle", 20, 24, 3, 3, 3, mid=9, act="relu")
+    assert walk(same) == [
+        ("split", "even", 20, 10, -1),
+        ("split", "odd", 20, 10, -1),
+        ("conv", "expand", 10, 9, 1),
+        ("conv", "depthwise", 9, 9, 2),
+        ("conv", "project", 9, 14, 3),
+        ("concat", "concat", 24, 24, 0, 4),
     ]
-    assert strided.layers == strided.main + strided.shortcut
-    assert (strided.joined, strided.split, strided.passed) == (True, False, 8)
-    same = Block("xception", 20, 20, 3, 3, 3, mid=10, act="relu")
-    assert (same.joined, same.split, same.passed, same.shortcut) == (True, True, 10, ())
-    pooled = Block("conv", 8, 8, 6, 6, 3, residual=True, pooled=True)
-    assert [(layer.kind, layer.kernel, layer.stride) for layer in pooled.shortcut] == [("avgpool", 3, 1)]
-    assert (pooled.joined, pooled.split) == (False, False)
+    assert [layer.offset for layer in same.layers[:2]] == [0, 1]
+
+
+def test_walks_of_residual_blocks():
+    block = Block("conv", 8, 8, 6, 6, 3, act="relu", residual=True)
+    assert walk(block) == [("conv", "conv", 8, 8, -1), ("add", "add", 8, 8, -1, 0)]
+    assert walk(replace(block, pooled=True)) == [
+        ("conv", "conv", 8, 8, -1),
+        ("avgpool", "shortcut.avgpool", 8, 8, -1),
+        ("add", "add", 8, 8, 1, 0),
+    ]
+
+
+def test_walks_of_joins():
+    assert walk(Block("add", 8, 8, 6, 6, fan_in=3)) == [("add", "add", 8, 8, -1, -2, -3)]
+    assert walk(Block("concat", 8, 16, 6, 6, fan_in=2)) == [("concat", "concat", 16, 16, -1, -2)]
+    assert Block("add", 8, 8, 6, 6, fan_in=3).key == "add_8-8_6x6_n3"
+    assert Block("concat", 8, 16, 6, 6, fan_in=2).key == "concat_8-16_6x6_n2"
+
+
+def test_every_layer_is_used_and_has_a_name_of_its_own(every_block):
+    for block in every_block:
+        assert not list(dead_ends(block.wiring)), block.key
+        assert len({layer.name for layer in block.layers}) == len(block.layers), block.key
+
+
+def test_every_field_is_told_by_the_key():
+    assert {"op", "cin", "cout", "height", "width", *KEY_WORDS} == {field.name for field in fields(Block)}
 
 
 @pytest.mark.parametrize(
@@ -124,6 +155,10 @@ def test_paths_and_how_they_join():
         ({"op": "maxpool", "kernel": 2}, "an even kernel has no centre"),
         ({"op": "conv", "expansion": 2}, "conv has no expansion"),
         ({"op": "conv", "mid": 4}, "conv has no mid"),
+        ({"op": "conv", "fan_in": 2}, "conv has no fan_in"),
+        ({"op": "add"}, "add joins several blocks: give a fan_in of 2 or more"),
+        ({"op": "add", "cout": 16, "fan_in": 2}, "add of 2 times 8 channels does not give 16"),
+        ({"op": "concat", "fan_in": 2}, "concat of 2 times 8 channels does not give 8"),
         ({"op": "shuffle", "mid": 4, "act": "relu", "residual": True}, "shuffle has no residual"),
         ({"op": "xception", "mid": 4, "act": "relu", "se": 4}, "xception has no se"),
         ({"op": "zero", "kernel": 3}, "zero has no kernel"),
@@ -152,8 +187,9 @@ def test_paths_and_how_they_join():
 )
 def test_a_block_that_cannot_be_is_refused(told, message):
     sizes = {"cin": 8, "cout": 8, "height": 6, "width": 6}
-    with pytest.raises(ValueError, match=f"{message}.*: Block"):
+    with refused("block.impossible", op=told["op"]) as refusal:
         Block(**(sizes | told))
+    assert message in refusal.error.fields["fault"]
 
 
 def test_a_net_written_before_these_fields_reads_as_it_was():
@@ -169,5 +205,5 @@ def test_eps_is_part_of_a_net_and_of_no_key():
     assert Net.from_json(Net(blocks, eps=1e-3).to_json()).eps == 1e-3
     assert "eps" not in {field.name for field in fields(Block)}
     for eps in (0, -1e-5, 1, float("nan")):
-        with pytest.raises(InputError, match=r"eps is .*, not between 0 and 1"):
+        with refused("net.eps"):
             Net.from_json(Net(blocks).to_json() | {"eps": eps})

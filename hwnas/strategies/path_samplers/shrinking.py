@@ -1,6 +1,7 @@
 """Progressive shrinking (Once-for-all: Cai et al. 2019, arXiv 1908.09791, §3.3)."""
 
 from bisect import bisect_right
+from dataclasses import fields
 from itertools import accumulate
 
 import numpy as np
@@ -84,13 +85,23 @@ def _stages(changes: np.ndarray, first: int) -> np.ndarray:
     return np.where(changes > least, first + 1, np.where(changes > 0, first, LARGEST))
 
 
+NO_WIDTH = frozenset({"op", "kernel", "height", "width", "stride", "expansion", "mid"})
+"""Fields of `Block` that are told apart for themselves, follow the size of the images, or are told by `expanded`."""
+
+
 def _change(usual: Block, block: Block) -> tuple[int, int, int]:
     """How much smaller the kernel, whether another operation, and how else `block` differs."""
     if block.op != usual.op:
         return 0, 1, 0
-    others = zip(_channels(usual), _channels(block), strict=True)
-    return abs(usual.kernel - block.kernel), 0, sum(abs(a - b) for a, b in others) + (usual.act != block.act)
+    pairs = zip(_channels(usual), _channels(block), strict=True)
+    return abs(usual.kernel - block.kernel), 0, sum(_distance(*pair) for pair in pairs)
 
 
-def _channels(block: Block) -> tuple[int, ...]:
-    return block.cin, block.cout, block.expanded, block.groups, block.se, block.residual, block.pooled, block.hard
+def _channels(block: Block) -> list[int | str]:
+    """The channels inside `block`, and all else of it that is no kernel, operation or size of images."""
+    return [block.expanded, *(getattr(block, field.name) for field in fields(block) if field.name not in NO_WIDTH)]
+
+
+def _distance(one: int | str, other: int | str) -> int:
+    """How far two values of a field are apart; names, by 1."""
+    return abs(one - other) if isinstance(one, int) and isinstance(other, int) else int(one != other)
