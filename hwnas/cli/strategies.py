@@ -1,6 +1,5 @@
 """The search strategies: listed and shown."""
 
-from inspect import getdoc
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,6 +29,7 @@ def show_(
     as_json: AsJson = False,
 ) -> None:
     """What a strategy is, and every constant of its own that --set can change, with its value."""
+    from ..strategies.constants import describe_range
     from ..strategies.methods import get
 
     method = get(name)
@@ -38,9 +38,11 @@ def show_(
         **_row(method),
         "objective": method.objective,
         "sharing": method.sharing,
-        "constants": method.defaults,
+        "constants": method.configure().values(),
+        "ranges": {name: describe_range(field) for name, field in method.fields.items()},
+        "descriptions": {name: field.description for name, field in method.fields.items()},
         "schedule": dict(method.schedule),
-        "parts": [getdoc(part) for part in method.parts],
+        "parts": method.descriptions,
     }
     show(found, as_json, "\n".join(_lines(found)))
 
@@ -51,8 +53,14 @@ def _row(method: "Method") -> dict[str, str]:
 
 def _lines(found: dict[str, Any]) -> list[str]:
     """The description of a strategy as lines for a person."""
-    constants = found["constants"] | {f"weights.{name}": value for name, value in found["schedule"].items()}
-    values = [{"constant": name, "value": str(value)} for name, value in constants.items()]
+    values = [
+        {"constant": name, "value": str(value), "range": found["ranges"][name], "what": found["descriptions"][name]}
+        for name, value in found["constants"].items()
+    ]
+    values += [
+        {"constant": f"weights.{name}", "value": str(value), "range": "", "what": "as published, of the shared weights"}
+        for name, value in found["schedule"].items()
+    ]
     return [
         f"{found['name']}: {found['line']} ({found['paper']})",
         f"kind: {found['kind']}; needs {found['needs']}; objective: {found['objective']}; weights: {found['sharing']}",

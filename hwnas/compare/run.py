@@ -63,22 +63,23 @@ def run(task: Task, bench: Bench, report: Report) -> Run:
     return files.parse(_RUN, kept.get("run"), task.path)
 
 
-def made(task: Task, bench: Bench) -> Sampler:
+def build_sampler(task: Task, bench: Bench) -> Sampler:
     """The strategy of `task`, which has asked for nothing yet. Raises `InputError` for a constant out of range."""
-    kind = methods.get(task.strategy).parts[0]
-    return kind(bench.space, bench.limit, seed=task.seed, budget=task.budget, **task.constants)
+    method = methods.get(task.strategy)
+    sampler: Sampler = method.build(bench.space, bench.limit, method.configure(task.constants), task.seed, task.budget)
+    return sampler
 
 
 def _done(task: Task, bench: Bench, report: Report) -> Run:
-    strategy = made(task, bench)
+    strategy = build_sampler(task, bench)
     observed, asked, told, seconds = bench.observed(task.seed), [], [], 0.0
     for count in range(task.budget):
         started = perf_counter()
-        arch = strategy.ask()
-        score = float(observed[arch])
-        strategy.tell(arch, score)
+        (proposal,) = strategy.ask()
+        score = float(observed[proposal.arch])
+        strategy.tell(proposal.id, score)
         seconds += perf_counter() - started
-        asked.append(arch)
+        asked.append(proposal.arch)
         told.append(score)
         report(count + 1, "")
     if not bench.limit.allows(asked).all():

@@ -14,10 +14,12 @@ from .. import files
 from ..compare.bench import Bench
 from ..compare.figures import Result, Truth
 from ..compare.plot import page
-from ..compare.run import Run, Task, made, run
+from ..compare.run import Run, Task, build_sampler, run
 from ..errors import InputError
 from ..progress import Report, progress
 from ..strategies import methods
+from ..strategies.constants import unknown_constant
+from ..strategies.method import constants_model
 from ..workers import run_all
 from .tables import find
 
@@ -90,7 +92,7 @@ def compare(
     keys = [(name, seed) for name in own for seed in range(seeds)]
     tasks = [Task(*key, budget, own[key[0]], Path(out) / RUNS / f"{key[0]}-{key[1]}.json") for key in keys]
     for task in tasks[::seeds]:
-        made(task, bench)  # a constant out of range is refused before anything runs
+        build_sampler(task, bench)  # a constant out of range is refused before anything runs
     with progress("compare", budget * len(tasks)) as report:
         runs = dict(zip(keys, _all(tasks, bench, workers, report), strict=True))
     results = [Result.of(name, own[name], [runs[name, seed] for seed in range(seeds)], bench, truth) for name in own]
@@ -131,12 +133,11 @@ def _constants(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     method = methods.get(name)
     if method.kind == "gradient":
         raise InputError(f"{name} follows the gradient of shared weights, which a table of accuracies does not have")
-    kind = method.parts[0]
-    known = method.constants_of(kind, method.defaults)
-    for constant in given:
+    known = constants_model(method.strategy_class).model_fields
+    for constant, value in given.items():
         if constant not in known:
-            raise InputError(f"{name} has no constant {constant!r} here: there are {', '.join(known) or 'none'}")
-    return known | dict(given)
+            raise unknown_constant(constant, value, list(known), name)
+    return method.configure(given).strategy.model_dump()
 
 
 def _all(tasks: list[Task], bench: Bench, workers: int, report: Report) -> list[Run]:

@@ -11,7 +11,7 @@ from ..progress import Progress, show_progress
 from ..space.space import Arch
 from ..strategies.base import Learner, Sampler
 from ..strategies.limit import Limit
-from ..strategies.objective import Reward
+from ..strategies.objectives import Reward
 from ..strategies.sampler_loop import SamplerLoop
 from .evaluators import Evaluator
 from .folder import EVALUATED, HISTORY, STATE
@@ -34,6 +34,7 @@ class SearchLoop:
     ) -> None:
         self.problem, self.plan, self.folder, self.ranks, self.progress = problem, plan, folder, ranks, progress
         budget = begun.arch_steps(plan.config.weights.schedule) if plan.learns else begun.evaluations
+        plan.objective().require_target(problem.target_ms)
         self.strategy = plan.strategy(_allowed(problem, plan), budget)
         self.history = History(folder / HISTORY, problem.predictor.cost)
         self.shared = self._supernet() if plan.shares_weights else None
@@ -56,8 +57,9 @@ class SearchLoop:
             cast(Sampler, self.strategy),
             self.plan.evaluations,
             self.evaluator or self._supernet_of().score_quickly,
-            cast(Reward, self.plan.objective(self.problem.target_ms)),
+            cast(Reward, self.plan.objective()),
             self.problem.predictor.cost,
+            self.problem.target_ms,
             lambda step, arch, score: self.history.add("evaluations", step, arch, score),
             identity=json.dumps(identity),
             ranks=self.ranks,

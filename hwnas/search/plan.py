@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError
-from ..strategies import methods
+from ..strategies import methods, objectives
 from ..strategies.base import Learner, Sampler
 from ..strategies.limit import Limit
-from ..strategies.methods import Method
-from ..strategies.objective import LOSSES, REWARDS, Loss, Reward, loss, reward
+from ..strategies.methods import Configuration, Method
+from ..strategies.objectives import Loss, Reward
 from ..strategies.path_samplers.base import PathSampler
 from .config import Budget, Part, SearchConfig, StrategyPart, Weights
 from .evaluators import ChosenEvaluator
@@ -19,9 +19,6 @@ INHERITED = "inherited"
 
 EVALUATIONS = 200
 """Architectures that a sampler evaluates, unless told otherwise."""
-
-WITHOUT_LATENCY = ("accuracy", "hard")
-"""Rewards that do not weigh the latency: what is not allowed must then not be looked at."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +30,7 @@ class Plan:
 
     config: SearchConfig
     method: Method
+    constants: Configuration
     evaluator: ChosenEvaluator | None
 
     @staticmethod
@@ -46,16 +44,17 @@ class Plan:
         learns = method.kind == "gradient" or (method.kind == "policy" and scored_by is None)
         _require_fitting(config, learns, evaluator)
         objective = _objective(config, method)
-        _require_accuracy(evaluator, objective.name or "")
+        _require_accuracy(evaluator, _build_objective(method, objective), objective.name or "")
+        constants = method.configure(config.strategy.constants)
         named = None if learns else scored_by or INHERITED
         complete = {
-            "strategy": StrategyPart(name=config.strategy.name, constants=_constants(config, method)),
+            "strategy": StrategyPart(name=config.strategy.name, constants=constants.values()),
             "objective": objective,
             "evaluator": Part(name=named, constants=evaluator.constants.model_dump() if evaluator else {}),
             "weights": _weights(config, method) if evaluator is None else Weights(),
             "budget": Budget() if learns else Budget(evaluations=config.budget.evaluations or EVALUATIONS),
         }
-        return Plan(config.model_copy(update=complete), method, evaluator)
+        return Plan(config.model_copy(update=complete), method, constants, evaluator)
 
     @property
     def learns(self) -> bool:
@@ -80,23 +79,20 @@ class Plan:
     @property
     def weighs_latency(self) -> bool:
         """Whether the objective weighs the latency, so that the strategy may look at any architecture."""
-        return self.config.objective.name not in WITHOUT_LATENCY
+        return _trades_latency(self.objective())
 
-    def objective(self, target_ms: float) -> Loss | Reward:
+    def objective(self) -> Loss | Reward:
         """What combines accuracy and latency: a loss for a strategy that follows gradients, else a reward."""
-        return _build_objective(self.method, self.config.objective, target_ms)
+        return _build_objective(self.method, self.config.objective)
 
     def strategy(self, limit: Limit, budget: int) -> Sampler | Learner:
         """The strategy, for so many evaluations or architecture steps."""
-        return self._build(self.method.parts[0], limit.space, limit, budget=budget)
+        built: Sampler | Learner = self.method.build(limit.space, limit, self.constants, self.config.seed, budget)
+        return built
 
-    def path_sampler(self, limit: Limit, otherwise: type[PathSampler]) -> PathSampler:
-        """What says which paths of the supernet are trained: the method's own, or `otherwise`."""
-        return self._build(self.method.parts[1] if self.method.path_sampler else otherwise, limit.space)
-
-    def _build(self, part: type, *args: Any, **options: Any) -> Any:
-        constants = self.method.constants_of(part, self.config.strategy.constants)
-        return part(*args, **options, seed=self.config.seed, **constants)
+    def path_sampler(self, limit: Limit) -> PathSampler:
+        """What says which paths of the supernet are trained: the method's own, or single paths sampled uniformly."""
+        return self.method.build_path_sampler(limit.space, self.constants, self.config.seed)
 
 
 def _require_evaluator_of(config: SearchConfig, method: Method) -> None:
@@ -123,35 +119,31 @@ def _require_fitting(config: SearchConfig, learns: bool, evaluator: ChosenEvalua
                          evaluator=evaluator.name, names=names)  # fmt: skip
 
 
-def _require_accuracy(evaluator: ChosenEvaluator | None, objective: str) -> None:
+def _require_accuracy(evaluator: ChosenEvaluator | None, objective: Loss | Reward, name: str) -> None:
     """Raise `InputError` where the objective takes a score that is no accuracy for one."""
-    if evaluator is not None and not evaluator.kind.gives_accuracy and objective not in WITHOUT_LATENCY:
+    if evaluator is not None and not evaluator.kind.gives_accuracy and _trades_latency(objective):
+        others = [other for other, kind in objectives.REWARDS.items() if not kind.trades_latency]
         raise InputError(
-            f"{evaluator.name} gives no accuracy, which {objective} weighs against the latency: "
-            f"choose the objective {' or '.join(WITHOUT_LATENCY)}",
-            code="search.no-accuracy", evaluator=evaluator.name, objective=objective,
+            f"{evaluator.name} gives no accuracy, which {name} weighs against the latency: "
+            f"choose the objective {' or '.join(others)}",
+            code="search.no-accuracy", evaluator=evaluator.name, objective=name,
         )  # fmt: skip
 
 
-def _constants(config: SearchConfig, method: Method) -> dict[str, Any]:
-    """Every constant of the strategy."""
-    return {**method.defaults, **config.strategy.constants}
+def _trades_latency(objective: Loss | Reward) -> bool:
+    return not isinstance(objective, Reward) or objective.trades_latency
 
 
 def _objective(config: SearchConfig, method: Method) -> Part:
     """The objective with every constant."""
-    named = Part(name=config.objective.name or method.objective, constants=config.objective.constants)
-    kinds = LOSSES if method.kind == "gradient" else REWARDS
-    if named.name not in kinds:
-        raise InputError(f"{config.strategy.name} has no objective {named.name!r}: there are {', '.join(kinds)}",
-                         code="objectives.unknown", name=named.name)  # fmt: skip
-    _build_objective(method, named, 1.0)
-    return named
+    name = objectives.current_name(config.objective.name or method.objective)
+    named = Part(name=name, constants=config.objective.constants)
+    return named.model_copy(update={"constants": _build_objective(method, named).model_dump()})
 
 
-def _build_objective(method: Method, asked: Part, target_ms: float) -> Loss | Reward:
-    make = loss if method.kind == "gradient" else reward
-    return make(str(asked.name), target_ms, **asked.constants)
+def _build_objective(method: Method, asked: Part) -> Loss | Reward:
+    make = objectives.loss if method.kind == "gradient" else objectives.reward
+    return make(str(asked.name), asked.constants)
 
 
 def _weights(config: SearchConfig, method: Method) -> Weights:

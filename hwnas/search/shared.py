@@ -12,8 +12,8 @@ from ..nn.supernet import Supernet
 from ..progress import Progress, show_progress
 from ..space.space import Arch
 from ..strategies.base import Learner
-from ..strategies.loops import SharedLoop
-from ..strategies.path_samplers.rules import Uniform
+from ..strategies.loops import LearnerSetup, SharedLoop
+from ..strategies.path_samplers.base import PathSampler
 from ..training.batches import Batches
 from ..training.data import holdout
 from ..training.inherited import Inherited
@@ -52,18 +52,19 @@ class SharedSupernet:
             Prefetched(Batches(split, self.dataset, batch, seed, rows=ranks.rows), ranks.device)
             for split, seed in sources
         )
-        path_sampler = plan.path_sampler(problem.limit, otherwise=Uniform) if learner is None else None
         sharing = plan.config.weights.sharing or "separate"
-        supernet = path_sampler.supernet(sharing) if path_sampler else Supernet(problem.space, self.seed, sharing)
+        paths: PathSampler | LearnerSetup
+        if learner is None:
+            paths = plan.path_sampler(problem.limit)
+            supernet = paths.supernet(sharing)
+        else:
+            supernet = Supernet(problem.space, self.seed, sharing)
+            paths = LearnerSetup(learner, plan.objective(), problem.predictor, problem.target_ms, self.validating)
         self.loop = SharedLoop(
             supernet.to(ranks.device),
-            path_sampler=path_sampler,
-            learner=learner,
-            objective=plan.objective(problem.target_ms),
-            cost=problem.predictor,
-            schedule=self.schedule,
-            weight_batch=self.training,
-            arch_batch=self.validating,
+            paths,
+            self.schedule,
+            self.training,
             ranks=ranks,
             history=history,
         )

@@ -13,7 +13,7 @@ Cost = Callable[[Sequence[Arch]], np.ndarray]
 """Architectures to what each costs, shape (N,): `LatencyPredictor.cost`, or MACs."""
 
 TRIES = 64
-"""Proposals that are rejected before one of them is mended instead."""
+"""Proposals that are rejected before one of them is repaired instead."""
 RESTARTS = 20
 
 
@@ -55,9 +55,9 @@ class Limit:
         return self.filter(list(self.space.neighbours(arch)))
 
     def sample(self, rng: np.random.Generator, propose: Callable[[], Arch] | None = None) -> Arch:
-        """The first of up to `TRIES` proposals that is within the band, or else the last, `mended`.
+        """The first of up to `TRIES` proposals that is within the band, or else the last, `repair`ed.
 
-        `propose` draws uniformly by default. Raises `InputError` where nothing is found within the band.
+        `propose` samples uniformly by default. Raises `InputError` where nothing is found within the band.
         """
         propose = propose or (lambda: self.space.sample(rng))
         for _ in range(TRIES):
@@ -78,7 +78,12 @@ class Limit:
         (near,) = self.cost([nearest])
         raise InputError(
             f"found no architecture of {self.space.name} that costs {self.low:g} to {self.high:g} "
-            f"(the nearest: {near:.4g}): allow more"
+            f"(the nearest: {near:.4g}): allow more",
+            code="limit.no-architecture",
+            space=self.space.name,
+            low=self.low,
+            high=self.high,
+            nearest=float(near),
         )
 
     def _descent(self, arch: Arch, rng: np.random.Generator) -> Iterator[Arch]:

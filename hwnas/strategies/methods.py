@@ -1,77 +1,9 @@
-"""Every published strategy, as data: what it is made of, and the constants that make it that method."""
-
-import inspect
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
+"""The published strategies, as data."""
 
 from ..errors import InputError
+from .method import Configuration, Method
 
-if TYPE_CHECKING:
-    from ..nn.choice_block import Sharing  # loads torch, which a list of the strategies does without
-
-Kind = Literal["gradient", "policy", "one-shot", "black box"]
-
-GIVEN = {"self", "space", "limit", "seed", "budget"}
-"""Arguments of a part that are not constants of the method."""
-
-
-@dataclass(frozen=True)
-class Method:
-    """One strategy.
-
-    `strategy` (module:Class of this package) is a relaxation for `gradient`, a policy for `policy`, and a sampler else.
-    `lessons` (module:Class) says how the shared weights are trained where the strategy does not say it itself;
-    `objective` is a name of `objective.LOSSES` for a gradient method, and of `objective.REWARDS` else. `sharing`
-    is that of the supernet (`Supernet`), as published. `constants` and `schedule` replace defaults of the parts and of
-    `loops.Schedule`.
-    """
-
-    kind: Kind
-    line: str
-    paper: str
-    strategy: str
-    path_sampler: str | None = None
-    objective: str = "accuracy"
-    sharing: "Sharing" = "separate"
-    constants: Mapping[str, Any] = field(default_factory=dict)
-    schedule: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def needs(self) -> str:
-        """What it must be given, in words."""
-        if self.kind == "black box":
-            return "any evaluator"
-        return "shared weights, or any evaluator" if self.kind == "policy" else "shared weights"
-
-    @property
-    def parts(self) -> tuple[type, ...]:
-        """The classes that it is made of: the strategy, and its lessons if it has any."""
-        return tuple(_load(place) for place in (self.strategy, self.path_sampler) if place)
-
-    @property
-    def defaults(self) -> dict[str, Any]:
-        """Every constant that can be overridden, with its value."""
-        found = {}
-        for part in self.parts:
-            found |= {
-                name: parameter.default
-                for name, parameter in inspect.signature(part).parameters.items()
-                if name not in GIVEN
-            }
-        return found | dict(self.constants)
-
-    def constants_of(self, part: type, overrides: Mapping[str, Any]) -> dict[str, Any]:
-        """The keyword arguments that `part` takes of this method's constants and of `overrides`."""
-        taken = set(inspect.signature(part).parameters) - GIVEN
-        return {name: value for name, value in {**self.constants, **overrides}.items() if name in taken}
-
-
-def _load(place: str) -> type:
-    module, kind = place.split(":")
-    return getattr(import_module(f".{module}", __package__), kind)
-
+__all__ = ["METHODS", "Configuration", "Method", "get"]
 
 METHODS: dict[str, Method] = {
     "proxyless": Method(
@@ -79,14 +11,14 @@ METHODS: dict[str, Method] = {
         "ProxylessNAS: two-path gates",
         "1812.00332",
         "relaxations.proxyless:ProxylessGradient",
-        objective="steered",
+        objective="lagrangian",
     ),
     "proxyless-full": Method(
         "gradient",
         "ProxylessNAS: the same rule over all paths, recomputed one by one",
         "1812.00332",
         "relaxations.proxyless:ProxylessGradient",
-        objective="steered",
+        objective="lagrangian",
         constants={"paths": "all"},
     ),
     "darts": Method(
@@ -94,14 +26,14 @@ METHODS: dict[str, Method] = {
         "DARTS, first order: a softmax-weighted sum of all paths",
         "1806.09055",
         "relaxations.darts:Darts",
-        objective="steered",
+        objective="lagrangian",
     ),
     "darts-second": Method(
         "gradient",
         "DARTS, second order: through one unrolled step of the weights",
         "1806.09055",
         "relaxations.darts:Darts",
-        objective="steered",
+        objective="lagrangian",
         constants={"order": 2},
     ),
     "snas": Method(
@@ -109,14 +41,14 @@ METHODS: dict[str, Method] = {
         "SNAS: concrete relaxation with annealed temperature, one level",
         "1812.09926",
         "relaxations.snas:Snas",
-        objective="steered",
+        objective="lagrangian",
     ),
     "dsnas": Method(
         "gradient",
         "DSNAS: one-hot paths, one level",
         "2002.09128",
         "relaxations.dsnas:Dsnas",
-        objective="steered",
+        objective="lagrangian",
     ),
     "fbnet": Method(
         "gradient",
@@ -233,8 +165,10 @@ METHODS: dict[str, Method] = {
 }
 
 
-def get(name: str) -> Method:
-    """The method `name`. Raises `InputError` for no such one."""
-    if name not in METHODS:
-        raise InputError(f"no strategy {name!r}: there are {', '.join(METHODS)}")
-    return METHODS[name]
+def get(reference: str) -> Method:
+    """The method of that name. Raises `InputError` for no such one."""
+    if reference not in METHODS:
+        raise InputError(
+            f"no strategy {reference!r}: there are {', '.join(METHODS)}", code="strategies.unknown", name=reference
+        )
+    return METHODS[reference]

@@ -1,4 +1,4 @@
-"""Steps that can be cut off, and go on as if they had not been."""
+"""The base of loops that can be interrupted at any step and resumed to the same end."""
 
 import time
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from ..space.space import Arch
 
 History = Callable[[int, Arch, float], None]
 """Called by the main rank with the number of the step (of the architecture, in a `SharedLoop`), counted from 1, an
-architecture that it looked at, and what that was worth."""
+architecture that it looked at, and its score."""
 
 
-def forget(step: int, arch: Arch, score: float) -> None:
+def discard(step: int, arch: Arch, score: float) -> None:
     """A `History` that keeps nothing."""
 
 
@@ -28,6 +28,7 @@ class Resumable:
     ranks: Ranks
     done: int
     total: int
+    checkpoint_seconds: float = 10.0
 
     def step(self, report: Report = silent) -> None:
         """Take one more step, and report it."""
@@ -38,20 +39,20 @@ class Resumable:
         raise NotImplementedError
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Resume from `state`."""
         raise NotImplementedError
 
-    def run(self, checkpoint: Path, report: Report = silent, seconds: float = 10.0) -> None:
-        """Go on from `checkpoint` if it exists, to the end, and save every `seconds`. Ctrl-C, on any rank, saves one
-        more checkpoint and is raised again on all of them. Only the main rank reads and writes the file. Raises
-        `InputError` where that is of another search."""
+    def run(self, checkpoint: Path, report: Report = silent) -> None:
+        """Resume from `checkpoint` if it exists, to the end, and save every `checkpoint_seconds`. Ctrl-C, on any rank,
+        saves one more checkpoint and is raised again on all of them. Only the main rank reads and writes the file.
+        Raises `InputError` where that is of another search."""
         self._resume(checkpoint)
         saved, stop = time.monotonic(), False
         with deferred_interrupt() as interrupted:
             while self.done < self.total and not stop:
                 self.step(report)
                 stop = self.ranks.any(interrupted())
-                if time.monotonic() - saved > seconds:
+                if time.monotonic() - saved > self.checkpoint_seconds:
                     self._save(checkpoint)
                     saved = time.monotonic()
             self._save(checkpoint)
@@ -67,7 +68,11 @@ class Resumable:
             try:
                 self.load_state_dict(state)
             except (KeyError, RuntimeError, TypeError, ValueError):  # torch's words are a list of all its names
-                raise InputError(f"{checkpoint} is of another search or version: remove it to start again") from None
+                raise InputError(
+                    f"{checkpoint} is of another search or version: remove it to start again",
+                    code="search.other-checkpoint",
+                    path=str(checkpoint),
+                ) from None
 
     def _save(self, checkpoint: Path) -> None:
         if self.ranks.main:

@@ -9,17 +9,18 @@ from ..progress import Report, silent
 from ..space.space import Arch
 from .base import Sampler
 from .limit import Cost, Limit
-from .objective import Reward
-from .resumable import History, Resumable, forget
+from .objectives import Reward
+from .resumable import History, Resumable, discard
 
 Evaluate = Callable[[Arch], float]
-"""What an architecture is worth, the larger the better; the same on all ranks, and whenever it is asked."""
+"""Architecture to score, the larger the better; the same on all ranks, and whenever it is asked."""
 
 
 class SamplerLoop(Resumable):
-    """`total` times, a `sampler` is told `reward(value, ms)` of what it asks for: `value` by `evaluate`, ms by `cost`.
+    """Evaluate `total` proposals of a `sampler`, and tell it `reward(value, ms, target_ms)` of each: `value` is by
+    `evaluate`, ms by `cost`.
 
-    An architecture that is asked for again is not evaluated again. `values` are all evaluations so far. `identity`
+    An architecture that is proposed again is not evaluated again. `values` are all evaluations so far. `identity`
     names what `evaluate` depends on: a checkpoint of another identity is begun anew. Every rank runs the same sampler.
     """
 
@@ -30,11 +31,13 @@ class SamplerLoop(Resumable):
         evaluate: Evaluate,
         reward: Reward,
         cost: Cost,
-        history: History = forget,
+        target_ms: float,
+        history: History = discard,
         identity: str = "",
         ranks: Ranks | None = None,
     ) -> None:
-        self.sampler, self.total, self.evaluate, self.reward, self.cost = sampler, total, evaluate, reward, cost
+        self.sampler, self.total, self.evaluate = sampler, total, evaluate
+        self.reward, self.cost, self.target_ms = reward, cost, target_ms
         self.history, self.identity, self.ranks = history, identity, ranks or Ranks()
         self.values: dict[Arch, float] = {}
         self.done, self.seconds, self.own = 0, 0.0, 0.0
@@ -45,16 +48,17 @@ class SamplerLoop(Resumable):
         return self.own / self.seconds if self.seconds else 0.0
 
     def step(self, report: Report = silent) -> None:
-        """One architecture: asked for, evaluated, told."""
+        """Ask for one architecture, evaluate it, and tell its reward."""
         started = time.perf_counter()
-        arch = self.sampler.ask()
+        (proposal,) = self.sampler.ask()
+        arch = proposal.arch
         asked = time.perf_counter()
         self.ranks.agree("the architecture asked for", arch)
         if arch not in self.values:
             self.values[arch] = float(self.evaluate(arch))
         value, (ms,) = self.values[arch], self.cost([arch])
         evaluated = time.perf_counter()
-        self.sampler.tell(arch, self.reward(value, float(ms)))
+        self.sampler.tell(proposal.id, self.reward(value, float(ms), self.target_ms))
         told = time.perf_counter()
         self.done += 1
         self.seconds += told - started
@@ -79,7 +83,7 @@ class SamplerLoop(Resumable):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state`, unless it is of another identity."""
+        """Resume from `state`, unless it is of another identity."""
         if state["identity"] != self.identity:
             return
         self.done, self.seconds, self.own = state["done"], state["seconds"], state["own"]

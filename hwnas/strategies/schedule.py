@@ -45,5 +45,5 @@ class Schedule(BaseModel):
 
     def rate(self, done: int) -> float:
         """The learning rate of the weights once `done` of all steps are."""
-        part = min(1.0, done / self.total)
-        return self.lr * (self.lr_floor + (1 - self.lr_floor) * (1 + cos(pi * part)) / 2)
+        progress = min(1.0, done / self.total)
+        return self.lr * (self.lr_floor + (1 - self.lr_floor) * (1 + cos(pi * progress)) / 2)

@@ -1,6 +1,8 @@
-"""What an architecture step looks at: a batch of images through the supernet, and predicted latency."""
+"""One architecture step: a batch of images through the supernet, and predicted latency."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
@@ -9,8 +11,7 @@ import torch
 from ..nn.gates import Gate, one_hot
 from ..nn.supernet import Supernet
 from ..space.space import Arch
-from .objective import Loss, Reward
-from .stopwatch import Stopwatch
+from .objectives import Loss, Reward
 from .weights import Batch, SharedWeights
 
 
@@ -26,12 +27,45 @@ class Latency(Protocol):
         ...
 
 
-class SupernetStep:
-    """The `base.Held` of one architecture step: `batch` is its images, `training` gives the next ones of the weights.
+class Stopwatch:
+    """`seconds` are all that passed in `running` bodies, and after each `start` until the last `stop` that follows it.
 
-    All ranks see the same losses and accuracies, of the joined batch. What is returned is on the CPU, where learners
-    are. `watch` counts the seconds that are not the learner's own: forward passes, latencies, and of each backward
-    pass through the supernet the part before the gradients of the gates. `last` is the last loss.
+    On a GPU every look at the time waits for the work that was given to it.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self.seconds = device, 0.0
+
+    def start(self) -> None:
+        """Count from now on."""
+        self._since = self._now()
+
+    def stop(self) -> None:
+        """Count up to now."""
+        before, self._since = self._since, self._now()
+        self.seconds += self._since - before
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count while the body runs."""
+        self.start()
+        try:
+            yield
+        finally:
+            self.stop()
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+
+class SupernetStep:
+    """The `ArchitectureStep` of a supernet: `batch` is its images, `training` gives the next ones of the weights.
+
+    All ranks see the same losses and accuracies, of the batch of all ranks. What is returned is on the CPU, where
+    learners are. `watch` counts the seconds that are not the learner's own: forward passes, latencies, and of each
+    backward pass through the supernet the part before the gradients of the gates. `last` is the last loss.
     """
 
     def __init__(
@@ -39,13 +73,14 @@ class SupernetStep:
         shared: SharedWeights,
         objective: Loss | Reward,
         cost: Latency,
+        target_ms: float,
         batch: Batch,
         training: Callable[[], Batch],
-        part: float,
-        rate: float,
+        progress: float,
+        learning_rate: float,
     ) -> None:
-        self.shared, self.objective, self.cost = shared, objective, cost
-        self.batch, self.training, self.part, self.rate = batch, training, part, rate
+        self.shared, self.objective, self.cost, self.target_ms = shared, objective, cost, target_ms
+        self.batch, self.training, self.progress, self.learning_rate = batch, training, progress, learning_rate
         self.watch, self.last = Stopwatch(shared.device), 0.0
 
     @property
@@ -72,17 +107,19 @@ class SupernetStep:
                     gate.weights.register_hook(lambda _: self.watch.stop())
         return loss
 
-    def joined(self, loss: torch.Tensor, probs: torch.Tensor) -> torch.Tensor:
-        """`loss` and the expected latency under `probs`, joined by the objective."""
+    def with_latency(self, loss: torch.Tensor, probs: torch.Tensor) -> torch.Tensor:
+        """The objective, a `Loss`, of `loss` and the expected latency under `probs`."""
+        assert isinstance(self.objective, Loss)
         with self.watch.running():
-            return self.objective.loss(loss, self.cost.expected(probs))
+            return self.objective.loss(loss, self.cost.expected(probs), self.target_ms)
 
     @torch.no_grad()
     def reward(self, arch: Arch) -> float:
-        """The objective of the accuracy of `arch`, with BatchNorm statistics of the batch, and of its latency."""
+        """The `Reward` of the accuracy of `arch`, with BatchNorm statistics of the batch, and of its latency."""
+        assert isinstance(self.objective, Reward)
         images, labels = self.batch
         with self.watch.running():
             right = self.shared.logits(images, one_hot(arch)).argmax(1) == labels
             accuracy = float(self.shared.ranks.averaged(right.double().mean()))
             (ms,) = self.cost.cost([arch])
-            return self.objective(accuracy, float(ms))
+            return self.objective(accuracy, float(ms), self.target_ms)

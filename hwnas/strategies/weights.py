@@ -36,18 +36,18 @@ class SharedWeights:
     def logits(self, images: torch.Tensor, gates: Sequence[Gate]) -> torch.Tensor:
         """What `gates` answer, (N, classes), in float32 or the weights' own precision if that is more.
 
-        Gates may be on another device, and get the gradient of the joined batch: one message for all of them. Ends
-        all ranks with `InputError` unless they open the same.
+        Gates may be on another device, and get the gradient of the batch of all ranks: one message for all of them.
+        Ends all ranks with `InputError` unless they open the same.
         """
         if self.ranks.size > 1:
-            drawn = [(gate.indices, None if gate.weights is None else gate.weights.tolist()) for gate in gates]
-            self.ranks.agree("what the gates open", drawn)
+            opened = [(gate.indices, None if gate.weights is None else gate.weights.tolist()) for gate in gates]
+            self.ranks.agree("what the gates open", opened)
         with autocast(self.device, self.bfloat16):
             logits = self.supernet(images, self._spread(gates))
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def loss(self, batch: Batch, gates: Sequence[Gate]) -> torch.Tensor:
-        """The criterion on the joined batch."""
+        """The criterion on the batch of all ranks."""
         images, labels = batch
         return self.ranks.averaged(self.criterion(self.logits(images, gates), labels))
 
@@ -62,7 +62,7 @@ class SharedWeights:
 def weight_step(
     shared: SharedWeights, optimizer: torch.optim.Optimizer, training_paths: TrainingPaths, batch: Batch
 ) -> float:
-    """One update of the weights by `lesson`; returns the loss of its first path before it.
+    """One update of the weights by `training_paths`; returns the loss of its first path before it.
 
     Each path runs backward before the next runs forward, so the memory is that of one. What no path runs keeps no
     gradient, and the optimiser does not touch it. What only later paths run is not decayed with `decay_first`.

@@ -1,1 +1,1 @@
-"""How the shared weights are trained before architectures are judged by them: one-shot methods, one a file."""
+"""How the shared weights of one-shot methods are trained before architectures are scored by them, one method a file."""

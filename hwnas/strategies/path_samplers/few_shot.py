@@ -1,13 +1,13 @@
-"""Few-shot search: several supernets, each of a part of the space (Zhao et al. 2020, arXiv 2006.06863)."""
+"""Few-shot search: several supernets, each of a share of the space (Zhao et al. 2020, arXiv 2006.06863)."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import nn
 
-from ...errors import InputError
 from ...nn.build import Network
 from ...nn.choice_block import Sharing
 from ...nn.gates import Gate, one_hot
@@ -15,6 +15,7 @@ from ...nn.shared import Kernels
 from ...nn.supernet import Supernet
 from ...space.space import Arch, SearchSpace
 from ..base import TrainingPaths
+from ..constants import Constants, out_of_range
 from .base import PathSampler
 from .rules import uniform
 
@@ -61,45 +62,54 @@ class FewShotSupernet(Supernet):
         return {"divided": self.divided}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Resume from `state`."""
         self.divided = state["divided"]
+
+
+class FewShotConstants(Constants):
+    """How the supernet is divided (2006.06863, §3)."""
+
+    slot: int = Field(
+        default=-1, ge=-1, description="slot to divide by, from 0; -1: the first of those with most options"
+    )
+    supernets: int = Field(
+        default=0, ge=0, description="supernets to divide into; 0: one for each option, as published"
+    )
+    split_at: float = Field(default=0.5, gt=0, lt=1, description="share of the steps that is over at the split; ours")
 
 
 class FewShot(PathSampler):
     """Uniform single paths through one supernet, which is divided when `split_at` of all steps is over.
 
-    It is divided by the options of `slot` (counted from 0; -1: the first of those with most options whose outputs have
-    one shape) into `supernets` of as many options each as can be (0: one for each option, as published). Every one
-    inherits the weights, and each path then trains that of its option: where the paper trains each as long as it takes,
-    the rest of the steps is shared by all. Raises `InputError` for a slot, number or part that cannot be.
+    It is divided by the options of one slot into supernets of as many options each as can be. Every one inherits the
+    weights, and each path then trains that of its option: where the paper trains each as long as it takes, the rest of
+    the steps is shared by all. Raises `InputError` for a slot or a number of supernets that `space` does not have.
     """
 
-    def __init__(
-        self, space: SearchSpace, *, seed: int, slot: int = -1, supernets: int = 0, split_at: float = 0.5
-    ) -> None:
-        super().__init__(space, seed=seed)
-        if not -1 <= slot < len(space.slots):
-            raise InputError(f"slot {slot} to divide the supernet by: {space.name} has {len(space.slots)}, from 0")
-        self.slot = _widest(space) if slot == -1 else slot
-        options = space.choices[self.slot]
+    constants: ClassVar[type[Constants]] = FewShotConstants
+
+    def __init__(self, space: SearchSpace, constants: FewShotConstants, *, seed: int) -> None:
+        super().__init__(space, constants, seed=seed)
+        if constants.slot >= len(space.slots):
+            raise out_of_range("slot", constants.slot, f"-1 to {len(space.slots) - 1}, the last slot of {space.name}")
+        self.slot = _widest(space) if constants.slot == -1 else constants.slot
+        options, supernets = space.choices[self.slot], constants.supernets
         if supernets and not 2 <= supernets <= options:
-            raise InputError(f"{supernets} supernets by slot {self.slot} of {options} options: give 2 to {options}")
-        if not 0 < split_at < 1:
-            raise InputError(f"split_at, the part of the steps before the split, is {split_at:g}: give 0 to 1")
+            raise out_of_range("supernets", supernets, f"2 to {options}, the options of slot {self.slot}")
         groups = np.array_split(np.arange(options), supernets or options)
         self.groups = tuple(number for number, group in enumerate(groups) for _ in group)
-        self.split_at = split_at
+        self.split_at = constants.split_at
 
     def supernet(self, sharing: Sharing = "separate", kernels: Kernels = "crop") -> FewShotSupernet:
         """The weights to train, not divided yet."""
         return FewShotSupernet(self.space, self.slot, self.groups, self.seed, sharing, kernels)
 
-    def prepare(self, supernet: FewShotSupernet, part: float) -> None:
+    def prepare(self, supernet: Supernet, progress: float) -> None:
         """Divide `supernet` once its time has come."""
-        if part >= self.split_at and not supernet.divided:
+        if progress >= self.split_at and isinstance(supernet, FewShotSupernet) and not supernet.divided:
             supernet.divide()
 
-    def training_paths(self, part: float, step: int) -> TrainingPaths:
+    def training_paths(self, progress: float, step: int) -> TrainingPaths:
         """One path."""
         return TrainingPaths(tuple(map(one_hot, uniform(self.space, self.rng(step)))))
 

@@ -1,13 +1,24 @@
 """All paths at once, more and more of them dropped (Bender et al., ICML 2018)."""
 
+from typing import ClassVar
+
 import numpy as np
 import torch
+from pydantic import Field
 
-from ...errors import InputError
 from ...nn.gates import Gate
 from ...space.space import SearchSpace
 from ..base import TrainingPaths
+from ..constants import Constants
 from .base import PathSampler
+
+
+class PathDropoutConstants(Constants):
+    """The rate of dropout at the end of the training."""
+
+    rate: float = Field(
+        default=0.05, ge=0, lt=1, description="probability that all options of a slot are dropped; the paper's r; ours"
+    )
 
 
 class PathDropout(PathSampler):
@@ -15,33 +26,32 @@ class PathDropout(PathSampler):
 
     Each of the k options of a slot is dropped with a probability that rises linearly from 0 at the first step to
     `rate`^(1/k) at the last, so that in the end all of them would be with probability `rate`, however many there are;
-    one of them, drawn uniformly, then stays. The paper leaves `rate`, its r, open; 0.05 is ours.
+    one of them, sampled uniformly, then stays. The paper leaves its rate r open.
 
     The paper adds up what the others give. Here it is their mean, which is the same to a layer whose BatchNorm follows,
     and with candidates that have a residual keeps the identity of the size that it has in a single path. Of a slot
-    whose options change shapes, which cannot be added up, one option is drawn uniformly. Raises `InputError` for a rate
-    that is not in 0 to 1.
+    whose options change shapes, which cannot be added up, one option is sampled uniformly.
     """
 
-    def __init__(self, space: SearchSpace, *, seed: int, rate: float = 0.05) -> None:
-        super().__init__(space, seed=seed)
-        if not 0 <= rate < 1:
-            raise InputError(f"rate, of path dropout, is {rate:g}: give 0 or more, and less than 1")
-        self.rate = rate
+    constants: ClassVar[type[Constants]] = PathDropoutConstants
 
-    def dropped(self, part: float, options: int) -> float:
-        """The probability that one of the `options` of a slot is dropped, when `part` of all steps is over."""
-        return part * self.rate ** (1 / options)
+    def __init__(self, space: SearchSpace, constants: PathDropoutConstants, *, seed: int) -> None:
+        super().__init__(space, constants, seed=seed)
+        self.rate = constants.rate
 
-    def training_paths(self, part: float, step: int) -> TrainingPaths:
+    def drop_probability(self, progress: float, options: int) -> float:
+        """The probability that one of the `options` of a slot is dropped, when `progress` of all steps is over."""
+        return progress * self.rate ** (1 / options)
+
+    def training_paths(self, progress: float, step: int) -> TrainingPaths:
         """One path, of gates over what is left."""
         rng = self.rng(step)
         slots = zip(self.space.choices, self.space.mixable, strict=True)
         return TrainingPaths(
-            (tuple(self._gate(n, self.dropped(part, n) if mixable else 1.0, rng) for n, mixable in slots),)
+            (tuple(self._gate(n, self.drop_probability(progress, n) if mixable else 1.0, rng) for n, mixable in slots),)
         )
 
-    def _gate(self, options: int, dropped: float, rng: np.random.Generator) -> Gate:
-        """The mean of the options that are left of a slot's."""
-        left = np.flatnonzero(rng.random(options) >= dropped).tolist() or [int(rng.integers(options))]
+    def _gate(self, options: int, drop_probability: float, rng: np.random.Generator) -> Gate:
+        """The mean of the options of a slot that are left."""
+        left = np.flatnonzero(rng.random(options) >= drop_probability).tolist() or [int(rng.integers(options))]
         return Gate(tuple(left), torch.full((len(left),), 1 / len(left)) if len(left) > 1 else None, "weighted")

@@ -3,23 +3,32 @@
 from bisect import bisect_right
 from dataclasses import fields
 from itertools import accumulate
+from typing import ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from ...nn.gates import one_hot
 from ...space.net import Block
 from ...space.space import Arch, SearchSpace
 from ..base import TrainingPaths
+from ..constants import Constants
 from .base import PathSampler
 
 EPOCHS = (180, 125, 25, 125, 25, 125)
 """How long each stage is: the largest network alone; elastic kernels; elastic depth, at first only to the next less
 deep; elastic widths likewise (1908.09791, §4.1, and its code)."""
 STARTS = tuple(total / sum(EPOCHS) for total in accumulate(EPOCHS[:-1], initial=0))
-"""The part of all steps that is over when each stage begins."""
+"""The share of all steps that is over when each stage begins."""
 PATHS = (0, 1, 2, 2, 4, 4)
-"""Architectures drawn for each step of each stage, in the authors' code."""
+"""Architectures sampled for each step of each stage, in the authors' code."""
 LARGEST, KERNEL, DEPTH, WIDTH = 0, 1, 2, 4
+
+
+class ProgressiveShrinkingConstants(Constants):
+    """Constants of progressive shrinking (1908.09791, §3.3)."""
+
+    distil: bool = Field(default=True, description="whether the largest architecture teaches the others; §3.3")
 
 
 class ProgressiveShrinking(PathSampler):
@@ -30,38 +39,40 @@ class ProgressiveShrinking(PathSampler):
     (which counts as width, as the paper calls the channels inside a block). An option of several such changes is
     released with the last of them. The size of the images is free from the start, and one for all paths of a step.
 
-    With `distil`, as published, the drawn architectures learn the answers of the largest one. There that is a copy from
-    the end of the first stage, and they learn the labels as well, by the sum of both losses (the authors' code); here
-    it is the largest as it is, which goes on learning the labels. Without, they learn the labels.
+    With `distil`, as published, the sampled architectures learn the answers of the largest one. There that is a copy
+    from the end of the first stage, and they learn the labels as well, by the sum of both losses (the authors' code);
+    here it is the largest as it is, which goes on learning the labels. Without, they learn the labels.
     """
 
-    def __init__(self, space: SearchSpace, *, seed: int, distil: bool = True) -> None:
-        super().__init__(space, seed=seed)
-        self.distil = distil
+    constants: ClassVar[type[Constants]] = ProgressiveShrinkingConstants
+
+    def __init__(self, space: SearchSpace, constants: ProgressiveShrinkingConstants, *, seed: int) -> None:
+        super().__init__(space, constants, seed=seed)
+        self.distil = constants.distil
         self.released = tuple(_released(space, slot) for slot in range(len(space.slots)))
         self.sizes = tuple(slot for slot, stages in enumerate(self.released) if max(stages) == LARGEST)
 
     @staticmethod
-    def stage(part: float) -> int:
-        """Which of `EPOCHS` it is when `part` of all steps is over."""
-        return bisect_right(STARTS, part) - 1
+    def stage(progress: float) -> int:
+        """Which of `EPOCHS` it is when `progress` of all steps is over."""
+        return bisect_right(STARTS, progress) - 1
 
     def options(self, slot: int, stage: int) -> list[int]:
         """The options of `slot` that are released in `stage`."""
         return [option for option, since in enumerate(self.released[slot]) if since <= stage]
 
-    def training_paths(self, part: float, step: int) -> TrainingPaths:
-        """The largest architecture and those drawn."""
-        rng, stage = self.rng(step), self.stage(part)
+    def training_paths(self, progress: float, step: int) -> TrainingPaths:
+        """The largest architecture and those sampled."""
+        rng, stage = self.rng(step), self.stage(progress)
         first = tuple(
             int(rng.integers(self.space.choices[slot])) if slot in self.sizes else largest
             for slot, largest in enumerate(self.space.largest)
         )
-        drawn = [self._drawn(first, stage, rng) for _ in range(PATHS[stage])]
-        archs = [first, *drawn] if self.distil or not drawn else drawn
+        samples = [self._sample(first, stage, rng) for _ in range(PATHS[stage])]
+        archs = [first, *samples] if self.distil or not samples else samples
         return TrainingPaths(tuple(map(one_hot, archs)), self.distil)
 
-    def _drawn(self, first: Arch, stage: int, rng: np.random.Generator) -> Arch:
+    def _sample(self, first: Arch, stage: int, rng: np.random.Generator) -> Arch:
         """An architecture of what is released, for images of the size of those of `first`."""
         return tuple(
             index if slot in self.sizes else int(rng.choice(self.options(slot, stage)))

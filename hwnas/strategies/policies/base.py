@@ -1,114 +1,128 @@
-"""What all policies have in common: a distribution over architectures that follows the gradient of what it is told."""
+"""The base of policies: a distribution over architectures that follows the gradient of its rewards."""
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
+from pydantic import Field
 
 from ...nn.gates import one_hot
 from ...space.space import Arch, SearchSpace
 from ..base import ArchitectureStep, State, TrainingPaths
-from ..finalists import most_probable_within
+from ..constants import Constants, require_budget
 from ..limit import TRIES, Limit
-from ..ranges import counts, not_negative, shares
+from ..most_probable import most_probable_within
 from ..samplers.scored import ScoredSampler
 from .baseline import Baseline
 from .controller import Controller
 from .factorised import Factorised
-from .pace import Pace, Stand
+from .scaling import LearningRateScaling, SearchProgress
 
-DRAWS = 128
-"""Architectures that are drawn to see what is probable."""
+SAMPLES = 128
+"""Architectures that are sampled to see what is probable."""
+
+
+class PolicyConstants(Constants):
+    """Constants of every policy; the defaults of a method are its published ones."""
+
+    lr: float = Field(default=0.0, ge=0, description="Adam's learning rate. 0: the published one, scaled to the budget")
+    batch: int = Field(
+        default=0, ge=0, description="architectures of an update. 0: the published number, or a 20th of the budget"
+    )
+    decay: float = Field(default=0.95, ge=0, le=1, description="decay of the moving average that is the baseline")
+
+
+class ControllerConstants(PolicyConstants):
+    """Constants of a policy whose model is an LSTM controller."""
+
+    layers: int = Field(default=1, ge=1, description="layers of the LSTM")
+    units: int = Field(default=100, ge=1, description="units of each layer")
+    init: float = Field(default=0.1, gt=0, description="first weights are from U(−init, init)")
 
 
 class Policy(ScoredSampler):
     """A `Sampler` and a `Learner`: `model` gives the probability of every architecture, and REINFORCE (Williams 1992)
-    moves it by Adam: the loss is the mean of −log p(arch) · (R − b) over a batch, b the `Baseline` with `decay`.
+    moves it by Adam: the loss is the mean of −log p(arch) · (R − b) over a batch, b the `Baseline`.
 
-    `ask` draws from the policy until something is within the limit, and mends a draw where nothing is. The gradient
-    leaves out that of the probability Z to be within it: −∇log Z · (R − b), which is 0 in the mean as R − b is.
+    Proposals are sampled from the policy until one is within the limit; a sample is repaired where none is. The
+    gradient leaves out that of the probability Z to be within it: −∇log Z · (R − b), which is 0 in the mean as R − b
+    is. As samples, proposals may repeat what is pending or scored.
 
-    Told scores and shared weights differ in what they are good for. A score that is told is of one architecture, and
-    `best` and `finalists` give the best of them first. A reward of shared weights is of one batch and of weights that
-    still change: `learn` keeps none, and `best` and `finalists` are then the most probable.
-
-    `lr` and `batch` are those of `pace` where they are 0. Raises `InputError` for a constant out of range.
+    Scores and shared weights differ in what they are good for. A score that is told is of one architecture, and `best`
+    and `finalists` give the best of them first. A reward of shared weights is of one batch and of weights that still
+    change: `learn` keeps none, and `best` and `finalists` are then the most probable.
     """
 
+    constants: ClassVar[type[Constants]] = PolicyConstants
     single_level = single_process = False
 
     def __init__(
         self,
         space: SearchSpace,
         limit: Limit,
+        constants: PolicyConstants,
         *,
         seed: int,
         budget: int,
         model: Callable[[Sequence[int], torch.Generator], Controller | Factorised],
-        pace: Pace,
-        lr: float,
-        batch: int,
-        decay: float,
+        scaling: LearningRateScaling,
         betas: tuple[float, float] = (0.9, 0.999),
     ) -> None:
-        super().__init__(space, limit, seed=seed)
-        counts(1, budget=budget)
-        counts(batch=batch)
-        not_negative(lr=lr)
-        shares(decay=decay)
-        self.budget, self.pace, self.lr = budget, pace, lr
-        self.batch = batch or pace.batch_for(budget)
+        super().__init__(space, limit, constants, seed=seed, budget=budget)
+        require_budget(budget)
+        self.scaling, self.lr = scaling, constants.lr
+        self.batch = constants.batch or scaling.batch_for(budget)
         self.generator = torch.Generator().manual_seed(seed)
         self.model = model(space.choices, self.generator)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=lr or pace.lr, betas=betas)
-        self.baseline = Baseline(decay)
-        self.pending: list[tuple[Arch, float]] = []
-        self.drawn: list[Arch] = []
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=constants.lr or scaling.lr, betas=betas)
+        self.baseline = Baseline(constants.decay)
+        self.unlearned: list[tuple[Arch, float]] = []
+        self.samples: list[Arch] = []
 
-    def ask(self) -> Arch:
-        """An architecture drawn from the policy, within the limit.
+    def propose(self) -> Arch:
+        """An architecture sampled from the policy, within the limit.
 
-        `TRIES` are drawn at once, as that costs a controller little more than one, and are asked for in turn until the
+        `TRIES` are sampled at once, as that costs a controller little more than one, and are proposed in turn until the
         policy is updated."""
-        if not self.drawn:
+        if not self.samples:
             some = list(map(tuple, self.model.sample(TRIES, self.generator).tolist()))
-            self.drawn = self.limit.filter(some) or [self.limit.repair(some[-1], self.rng)]
-        return self.drawn.pop(0)
+            self.samples = self.limit.filter(some) or [self.limit.repair(some[-1], self.rng)]
+        return self.samples.pop(0)
 
-    def tell(self, arch: Arch, score: float) -> None:
-        """Remember the score of `arch`, and learn from it once `batch` are told."""
-        super().tell(arch, score)
-        self.pending.append((arch, float(score)))
-        if len(self.pending) == self.batch:
-            part = min(1.0, len(self.told) / self.budget)
-            self.update(self.pending, Stand(max(1, self.budget // self.batch), part, shared=False))
-            self.pending = []
+    def observe(self, arch: Arch, score: float) -> None:
+        """Learn from scores once there are `batch` new ones."""
+        self.unlearned.append((arch, score))
+        if len(self.unlearned) == self.batch:
+            progress = min(1.0, len(self.observations) / self.budget)
+            self.update(self.unlearned, SearchProgress(max(1, self.budget // self.batch), progress, shared=False))
+            self.unlearned = []
 
-    def training_paths(self, part: float) -> TrainingPaths:
-        """One architecture drawn from the policy."""
-        return TrainingPaths((one_hot(self.ask()),))
+    def training_paths(self, progress: float) -> TrainingPaths:
+        """One architecture sampled from the policy."""
+        return TrainingPaths((one_hot(self.propose()),))
 
-    def learn(self, held: ArchitectureStep) -> list[tuple[Arch, float]]:
+    def learn(self, step: ArchitectureStep) -> list[tuple[Arch, float]]:
         """One update by the rewards of `batch` architectures, all on the same images."""
-        seen = [(arch, held.reward(arch)) for arch in (self.ask() for _ in range(self.batch))]
-        self.update(seen, Stand(self.budget, held.part, shared=True))
-        return seen
+        rewards = [(arch, step.reward(arch)) for arch in (self.propose() for _ in range(self.batch))]
+        self.update(rewards, SearchProgress(self.budget, step.progress, shared=True))
+        return rewards
 
-    def update(self, seen: Sequence[tuple[Arch, float]], stand: Stand) -> None:
-        """Learn from the rewards of the architectures `seen`."""
-        archs = torch.tensor([arch for arch, _ in seen])
-        rewards = self.worth(archs, torch.tensor([reward for _, reward in seen], dtype=torch.float64))
+    def update(self, rewards: Sequence[tuple[Arch, float]], progress: SearchProgress) -> None:
+        """Learn from the `rewards` of architectures."""
+        archs = torch.tensor([arch for arch, _ in rewards])
+        values = self.score(archs, torch.tensor([reward for _, reward in rewards], dtype=torch.float64))
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate(stand)
-        self.improve(archs, self.baseline.advantages(rewards).float())
-        self.drawn = []  # of the policy as it was
+            group["lr"] = self.rate(progress)
+        self.improve(archs, self.baseline.advantages(values).float())
+        self.samples = []  # of the policy as it was
 
-    def worth(self, archs: torch.Tensor, rewards: torch.Tensor) -> torch.Tensor:
+    def score(self, archs: torch.Tensor, rewards: torch.Tensor) -> torch.Tensor:
         """What is compared with the baseline, (N,): the rewards themselves."""
         return rewards
 
-    def rate(self, stand: Stand) -> float:
+    def rate(self, progress: SearchProgress) -> float:
         """The learning rate of an update."""
-        return self.lr or self.pace.rate_for(stand.updates)
+        return self.lr or self.scaling.rate_for(progress.updates)
 
     def improve(self, archs: torch.Tensor, advantages: torch.Tensor) -> None:
         """Follow the gradient of the mean of log p(arch) · advantage: indices (N, slots), advantages (N,)."""
@@ -127,30 +141,31 @@ class Policy(ScoredSampler):
     def entropies(self, archs: torch.Tensor) -> torch.Tensor:
         """Entropy of every slot in nats given the options of `archs` before it, (N, slots).
 
-        The mean over draws of the sum of a row is the entropy of the policy."""
+        The mean over samples of the sum of a row is the entropy of the policy."""
         logs = self.model(archs)
         return -(logs.exp() * logs.masked_fill(self.model.absent, 0)).sum(2)
 
     def distribution(self) -> torch.Tensor:
-        """Marginal probability of every option, (slots, widest slot), detached. A controller's is the mean over draws
+        """Marginal probability of every option, (slots, widest slot), detached. A controller's is the mean over samples
         of what it says given what is before, and so an estimate."""
         with torch.no_grad():
-            return self.model(self.model.sample(DRAWS, self._apart())).exp().mean(0)
+            return self.model(self.model.sample(SAMPLES, self._fixed_generator())).exp().mean(0)
 
     def finalists(self, count: int, limit: Limit) -> list[Arch]:
-        """Up to `count` different architectures within `limit`: the best told, and then the most `probable`."""
-        told = super().finalists(count, limit)
-        if len(told) == count:
-            return told
-        return [*told, *(arch for arch in self.probable(2 * count, limit) if arch not in self.scores)][:count]
+        """Up to `count` different architectures within `limit`: the best scored, and then the most `probable`."""
+        scored = super().finalists(count, limit)
+        if len(scored) == count:
+            return scored
+        probable = self.probable(2 * count, limit)
+        return [*scored, *(arch for arch in probable if arch not in self.scores and arch not in self.failed)][:count]
 
     def probable(self, count: int, limit: Limit) -> list[Arch]:
         """Up to `count` of the most probable architectures within `limit`, the first first. Of a factorised policy they
-        are as exact as those of `most_probable_within`; of a controller the best of them, by its marginals, and of
-        draws."""
-        drawn = list(map(tuple, self.model.sample(8 * DRAWS, self._apart()).tolist()))
+        are as exact as those of `most_probable_within`; of a controller the best of these, by its marginals, and of
+        samples."""
+        samples = list(map(tuple, self.model.sample(8 * SAMPLES, self._fixed_generator()).tolist()))
         by_marginals = most_probable_within(self.distribution().double().numpy(), limit, count)
-        found = list(dict.fromkeys([*by_marginals, *limit.filter(drawn)]))
+        found = list(dict.fromkeys([*by_marginals, *limit.filter(samples)]))
         if not found:
             return []
         with torch.no_grad():
@@ -158,26 +173,27 @@ class Policy(ScoredSampler):
         return [found[i] for i in order[:count]]
 
     @staticmethod
-    def _apart() -> torch.Generator:
+    def _fixed_generator() -> torch.Generator:
         """A generator for what is only looked at: looking changes nothing, and sees the same in a loaded policy."""
         return torch.Generator().manual_seed(0)
 
     def state_dict(self) -> State:
-        """The model, Adam's state, the baseline, what was told and drawn, and both random states."""
+        """The model, Adam's state, the baseline, scores and samples, and both random states."""
         return super().state_dict() | {
             "model": dict(self.model.state_dict()),
             "optimizer": self.optimizer.state_dict(),
             "baseline": self.baseline.state_dict(),
-            "pending": [[list(arch), score] for arch, score in self.pending],
-            "drawn": [list(arch) for arch in self.drawn],
+            "unlearned": [[list(arch), score] for arch, score in self.unlearned],
+            "samples": [list(arch) for arch in self.samples],
             "generator": self.generator.get_state(),
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from `state`."""
+        """Resume from `state`."""
         super().load_state_dict(state)
         for name in ("model", "optimizer", "baseline"):
             getattr(self, name).load_state_dict(state[name])
-        self.pending = [(tuple(arch), score) for arch, score in state["pending"]]
-        self.drawn = list(map(tuple, state["drawn"]))
+        unlearned = state["unlearned"] if "unlearned" in state else state["pending"]  # its name in older files
+        self.unlearned = [(tuple(arch), score) for arch, score in unlearned]
+        self.samples = list(map(tuple, state["samples"] if "samples" in state else state["drawn"]))
         self.generator.set_state(state["generator"])

@@ -1,4 +1,4 @@
-"""What a reward is compared with: the mean of those before, which remembers."""
+"""The baseline of a policy: a moving average of rewards."""
 
 import torch
 
@@ -31,5 +31,5 @@ class Baseline:
         return {"total": self.total, "weight": self.weight}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        """Go on from `state`."""
+        """Resume from `state`."""
         self.total, self.weight = state["total"], state["weight"]

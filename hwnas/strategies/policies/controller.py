@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ..ranges import counts, not_negative, positive
-from .masks import absent
+from .factorised import absent_options
 
 
 class Controller(nn.Module):
@@ -15,8 +14,10 @@ class Controller(nn.Module):
     At each slot the LSTM reads an embedding of the option chosen at the slot before, of which every option of every
     slot has its own, and a head of the slot turns its output h into logits: those over `temperature`, and then
     `tanh`·tanh of them where `tanh` is not 0 (Bello et al. 2016, 1611.09940, as in 1802.03268, §3.2). All weights are
-    drawn from U(−`init`, `init`) with `generator`. Raises `InputError` for a constant out of range.
+    sampled from U(−`init`, `init`) with `generator`.
     """
+
+    absent: torch.Tensor
 
     def __init__(
         self,
@@ -30,12 +31,9 @@ class Controller(nn.Module):
         tanh: float = 0.0,
     ) -> None:
         super().__init__()
-        counts(1, layers=layers, units=units)
-        positive(init=init, temperature=temperature)
-        not_negative(tanh=tanh)
         slots, width = len(choices), max(choices)
         self.temperature, self.tanh = temperature, tanh
-        self.register_buffer("absent", absent(choices), persistent=False)
+        self.register_buffer("absent", absent_options(choices), persistent=False)
         self.start = nn.Parameter(torch.empty(units))
         self.embeddings = nn.Parameter(torch.empty(slots - 1, width, units))
         # On the meta device it draws no initial weights, which would come from torch's own generator.
@@ -51,20 +49,20 @@ class Controller(nn.Module):
         before = self.embeddings[torch.arange(len(self.embeddings)), archs[:, :-1]]
         hidden, _ = self.lstm(torch.cat([self.start.expand(len(archs), 1, -1), before], 1))
         logits = torch.einsum("nsu,suw->nsw", hidden, self.heads) + self.biases
-        return self._squashed(logits).masked_fill(self.absent, -torch.inf).log_softmax(2)
+        return self._squash(logits).masked_fill(self.absent, -torch.inf).log_softmax(2)
 
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """`count` architectures drawn with `generator`: indices (count, slots)."""
-        inputs, state, drawn = self.start.expand(count, -1), None, []
+        """`count` architectures sampled with `generator`: indices (count, slots)."""
+        inputs, state, samples = self.start.expand(count, -1), None, []
         for slot, (head, bias) in enumerate(zip(self.heads, self.biases, strict=True)):
             hidden, state = self.lstm(inputs[:, None], state)
-            logits = self._squashed(hidden[:, 0] @ head + bias).masked_fill(self.absent[slot], -torch.inf)
-            drawn.append(torch.multinomial(logits.softmax(1), 1, generator=generator)[:, 0])
+            logits = self._squash(hidden[:, 0] @ head + bias).masked_fill(self.absent[slot], -torch.inf)
+            samples.append(torch.multinomial(logits.softmax(1), 1, generator=generator)[:, 0])
             if slot < len(self.embeddings):
-                inputs = self.embeddings[slot, drawn[-1]]
-        return torch.stack(drawn, 1)
+                inputs = self.embeddings[slot, samples[-1]]
+        return torch.stack(samples, 1)
 
-    def _squashed(self, logits: torch.Tensor) -> torch.Tensor:
+    def _squash(self, logits: torch.Tensor) -> torch.Tensor:
         logits = logits / self.temperature
         return self.tanh * logits.tanh() if self.tanh else logits

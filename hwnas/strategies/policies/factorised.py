@@ -5,18 +5,23 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from .masks import absent
+
+def absent_options(choices: Sequence[int]) -> torch.Tensor:
+    """Which options slots of so many choices do not have: bool, (slots, widest slot)."""
+    return torch.arange(max(choices)) >= torch.tensor(choices)[:, None]
 
 
 class Factorised(nn.Module):
     """Architectures to the log-probability of every option, the same for all of them.
 
-    The logits are 0 at first, or drawn from N(0, `spread`²) with `generator`.
+    The logits are 0 at first, or sampled from N(0, `spread`²) with `generator`.
     """
+
+    absent: torch.Tensor
 
     def __init__(self, choices: Sequence[int], generator: torch.Generator, *, spread: float = 0.0) -> None:
         super().__init__()
-        self.register_buffer("absent", absent(choices), persistent=False)
+        self.register_buffer("absent", absent_options(choices), persistent=False)
         self.logits = nn.Parameter(spread * torch.randn(self.absent.shape, generator=generator))
 
     def forward(self, archs: torch.Tensor) -> torch.Tensor:
@@ -26,6 +31,6 @@ class Factorised(nn.Module):
 
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """`count` architectures drawn with `generator`: indices (count, slots)."""
+        """`count` architectures sampled with `generator`: indices (count, slots)."""
         probs = self.logits.masked_fill(self.absent, -torch.inf).softmax(1)
         return torch.multinomial(probs, count, replacement=True, generator=generator).T

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from math import prod
+from typing import ClassVar
 
 import numpy as np
+from pydantic import Field
 
-from ...errors import InputError
 from ...space.space import Arch, SearchSpace
+from ..constants import Constants
 from ..limit import Limit
-from ..ranges import counts
 from .ensemble import Ensemble, Shape
-from .planned import TRIES, Planned
+from .planned import TRIES, PlannedSampler
 
 NETWORKS = Shape(depth=10, width=20, lr=0.01, betas=(0.9, 0.99))
 """The meta neural network, five of them, with the mean absolute error, which the authors' code has by default."""
@@ -19,67 +20,64 @@ LONGEST = 3
 """Slots at most in a path that is a feature: the number of such paths is exponential in it."""
 
 
-class Bananas(Planned):
-    """Random architectures first; then those that the ensemble, drawn from by chance, likes best (algorithm 1).
+class BananasConstants(Constants):
+    """Sizes of algorithm 1 (1910.11858), and how long a path is that is a feature."""
 
-    - `initial` random architectures are evaluated before the first fit (published: 10).
-    - `candidates` (100) are made by mutating the `parents` (10) best so far.
-    - The `batch` (10) best of them by independent Thompson sampling are evaluated, and the ensemble is fitted again.
-      After 100 evaluations a batch is a tenth of all, so that the time of all fits stays in proportion.
-    - `length`: slots at most in a path that is a feature.
+    initial: int = Field(default=10, ge=1, description="random architectures before the first fit; published: 10")
+    candidates: int = Field(default=100, ge=1, description="mutants that are predicted; published: 100")
+    parents: int = Field(default=10, ge=1, description="best architectures that are mutated; published: 10")
+    batch: int = Field(default=10, ge=1, description="architectures that are evaluated between fits; published: 10")
+    length: int = Field(default=2, ge=1, le=LONGEST, description="slots at most in a path that is a feature; ours")
+
+
+class Bananas(PlannedSampler):
+    """Random architectures first; then those that the ensemble, sampled from, expects most of (algorithm 1).
+
+    Random architectures are evaluated before the first fit. Then the best so far are mutated, the best of the mutants
+    by independent Thompson sampling evaluated, and the ensemble fitted again. After 100 evaluations a batch is a tenth
+    of all, so that the time of all fits stays in proportion.
 
     The paper's path encoding has a feature for each sequence of operations on a way through a cell, truncated to the
     short ones. A chain has one way, of which every architecture has its own, so here a feature is a piece of it: the
-    options of up to `length` consecutive slots, at their place. Mutation draws each slot anew with probability one in
-    slots, and one slot for certain. Raises `InputError` for a constant out of range.
+    options of up to `length` consecutive slots, at their place. Mutation samples each slot anew with probability one in
+    slots, and one slot for certain.
     """
 
+    constants: ClassVar[type[Constants]] = BananasConstants
+
     def __init__(
-        self,
-        space: SearchSpace,
-        limit: Limit,
-        *,
-        seed: int,
-        budget: int,
-        initial: int = 10,
-        candidates: int = 100,
-        parents: int = 10,
-        batch: int = 10,
-        length: int = 2,
+        self, space: SearchSpace, limit: Limit, constants: BananasConstants, *, seed: int, budget: int
     ) -> None:
-        super().__init__(space, limit, seed=seed)
-        counts(1, initial=initial, candidates=candidates, parents=parents, batch=batch, length=length)
-        if length > LONGEST:
-            raise InputError(f"length is {length}: give a whole number from 1 to {LONGEST}")
-        self.initial, self.candidates, self.parents = initial, candidates, parents
-        self.batch, self.length = batch, length
+        super().__init__(space, limit, constants, seed=seed, budget=budget)
+        self.initial, self.candidates, self.parents = constants.initial, constants.candidates, constants.parents
+        self.batch, self.length = constants.batch, constants.length
 
     def plan(self) -> list[Arch]:
         """Random architectures up to `initial`, and then a batch of mutants."""
         if len(self.scores) < self.initial:
-            return self.drawn(self.initial - len(self.scores))
+            return self.sample_unscored(self.initial - len(self.scores))
         mutants = self._mutants()
         if not mutants:
             return []
-        known = paths(list(self.scores), self.space.choices, self.length)
+        scored = paths(list(self.scores), self.space.choices, self.length)
         seed = int(self.rng.integers(2**31))
-        ensemble = Ensemble(NETWORKS, known, np.array(list(self.scores.values())), seed)
+        ensemble = Ensemble(NETWORKS, scored, np.array(list(self.scores.values())), seed)
         predicted = ensemble.predict(paths(mutants, self.space.choices, self.length))
         best = np.argsort(-thompson(predicted, self.rng), kind="stable")
         return [mutants[index] for index in best[: max(self.batch, len(self.scores) // 10)]]
 
     def _mutants(self) -> list[Arch]:
-        """Up to `candidates` mutants of the best so far, all `untold`."""
+        """Up to `candidates` new mutants of the best so far."""
         parents = self.finalists(self.parents, self.limit)
         if not parents:
-            return self.drawn(self.candidates)
+            return self.sample_unscored(self.candidates)
         found: dict[Arch, None] = {}
         for _ in range(TRIES):
             rows = np.array(parents)[self.rng.integers(0, len(parents), self.candidates)]
-            anew = self.rng.random(rows.shape) < 1 / rows.shape[1]
-            anew[np.arange(len(rows)), self.rng.integers(0, rows.shape[1], len(rows))] = True
-            rows = np.where(anew, self.rng.integers(0, self.space.choices, rows.shape), rows)
-            found |= dict.fromkeys(self.untold(map(tuple, rows.tolist())))
+            chosen = self.rng.random(rows.shape) < 1 / rows.shape[1]
+            chosen[np.arange(len(rows)), self.rng.integers(0, rows.shape[1], len(rows))] = True
+            rows = np.where(chosen, self.rng.integers(0, self.space.choices, rows.shape), rows)
+            found |= dict.fromkeys(self.unscored(map(tuple, rows.tolist())))
             if len(found) >= self.candidates:
                 break
         return list(found)[: self.candidates]

@@ -1,13 +1,16 @@
 """Coarse-to-fine selection (BigNAS, arXiv 2003.11142, §3.2)."""
 
 from itertools import product
+from typing import ClassVar
+
+from pydantic import Field
 
 from ...space.space import Arch, Choice, SearchSpace
 from ..base import State
+from ..constants import Constants
 from ..limit import Limit
-from ..ranges import shares
 from .scored import ScoredSampler
-from .variation import redrawn
+from .variation import resample
 
 
 def skeletons(space: SearchSpace) -> list[Arch]:
@@ -23,41 +26,42 @@ def skeletons(space: SearchSpace) -> list[Arch]:
     return list(dict.fromkeys(found))
 
 
+class CoarseToFineConstants(Constants):
+    """Share of the coarse stage, and the rate of mutation of the fine one; the paper gives neither."""
+
+    coarse: float = Field(default=0.5, ge=0, le=1, description="share of the budget that skeletons take at most; ours")
+    probability: float = Field(
+        default=0.1, ge=0, le=1, description="probability that a mutation samples a slot anew; ours"
+    )
+
+
 class CoarseToFine(ScoredSampler):
     """First the skeletons within the limit, and then mutations of the best.
 
-    - `coarse` (0.5): the share of the budget that skeletons may take at most; where there are more, some drawn
-      uniformly. The paper evaluates its whole grid of them, once for all limits.
-    - `probability` (0.1) by which a mutation draws each slot anew. The paper does not say how much it mutates.
-
-    Where no skeleton is within the limit, they are mended until they are. Mutations are of the best so far, which at
-    first is a skeleton. Raises `InputError` for a constant out of range.
+    The paper evaluates its whole grid of skeletons, once for all limits; here they may take a share of the budget, and
+    where there are more, some are sampled uniformly. Where no skeleton is within the limit, they are repaired until
+    they are. Mutations are of the best so far, which at first is a skeleton.
     """
 
+    constants: ClassVar[type[Constants]] = CoarseToFineConstants
+
     def __init__(
-        self,
-        space: SearchSpace,
-        limit: Limit,
-        *,
-        seed: int,
-        budget: int,
-        coarse: float = 0.5,
-        probability: float = 0.1,
+        self, space: SearchSpace, limit: Limit, constants: CoarseToFineConstants, *, seed: int, budget: int
     ) -> None:
-        super().__init__(space, limit, seed=seed)
-        shares(coarse=coarse, probability=probability)
-        self.share, self.budget, self.probability = coarse, budget, probability
+        super().__init__(space, limit, constants, seed=seed, budget=budget)
+        self.share, self.probability = constants.coarse, constants.probability
         self.grid: list[Arch] | None = None
 
-    def ask(self) -> Arch:
-        """A skeleton that has no score yet, or else a mutation; asked ahead, the same skeleton again."""
+    def propose(self) -> Arch:
+        """A skeleton that has no score yet, or else a mutation; a random architecture where nothing is scored."""
         if self.grid is None:
             self.grid = self._grid()
-        self.grid = [arch for arch in self.grid if arch not in self.scores]
-        if self.grid:
-            return self.grid[0]
-        parent = self.best()
-        return self.fresh(lambda: redrawn(parent, self.probability, self.space, self.rng))
+        self.grid = [arch for arch in self.grid if arch not in self.scores and arch not in self.failed]
+        for arch in self.grid:
+            if not self.is_pending(arch):
+                return arch
+        best = self.finalists(1, self.limit)
+        return self.sample_unseen((lambda: resample(best[0], self.probability, self.space, self.rng)) if best else None)
 
     def _grid(self) -> list[Arch]:
         """The skeletons to evaluate, in random order."""
@@ -68,11 +72,11 @@ class CoarseToFine(ScoredSampler):
         return within[:most] or list(dict.fromkeys(self.limit.repair(arch, self.rng) for arch in every[:most]))
 
     def state_dict(self) -> State:
-        """All that was told, the skeletons that are left, and the state of the generator."""
+        """Scores and proposals, the skeletons that are left, and the state of the generator."""
         grid = None if self.grid is None else [list(arch) for arch in self.grid]
         return super().state_dict() | {"grid": grid}
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from `state`."""
+        """Resume from `state`."""
         super().load_state_dict(state)
         self.grid = None if state["grid"] is None else [tuple(arch) for arch in state["grid"]]

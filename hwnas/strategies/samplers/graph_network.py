@@ -16,7 +16,7 @@ STEPS, RATE = 300, 4e-3
 for 172 scores: with fewer updates the rate is higher."""
 
 CHUNK = 1000
-"""Architectures that are predicted at once."""
+"""Architectures that are predicted at a time."""
 
 
 def chain(nodes: int) -> torch.Tensor:
@@ -46,8 +46,8 @@ class GraphNetwork:
         x, target = self._nodes(archs), torch.tensor(scores, dtype=torch.float32)
         self._mean, self._deviation = target.mean(), target.std(correction=0).clamp_min(1e-6)
         widths = (x.shape[2], *[width] * LAYERS)
-        self._layers = [(self._drawn(n, width), self._drawn(n, width)) for n in widths[:-1]]
-        self._hidden, self._last = self._drawn(width, HIDDEN), self._drawn(HIDDEN, 1)
+        self._layers = [(self._initial(n, width), self._initial(n, width)) for n in widths[:-1]]
+        self._hidden, self._last = self._initial(width, HIDDEN), self._initial(HIDDEN, 1)
         self._bias = torch.zeros(HIDDEN, requires_grad=True)
         self._fit(x, (target - self._mean) / self._deviation)
 
@@ -57,7 +57,7 @@ class GraphNetwork:
             parts = [self._forward(self._nodes(archs[i : i + CHUNK])) for i in range(0, len(archs), CHUNK)]
         return (torch.cat(parts) * self._deviation + self._mean).double().numpy()
 
-    def _drawn(self, rows: int, columns: int) -> torch.Tensor:
+    def _initial(self, rows: int, columns: int) -> torch.Tensor:
         """Weights by He's initialisation."""
         return (torch.randn(rows, columns, generator=self._generator) * (2 / rows) ** 0.5).requires_grad_()
 

@@ -1,53 +1,57 @@
 """Neural Predictor for Neural Architecture Search (Wen et al. 2019, arXiv 1912.00848)."""
 
+from typing import ClassVar
+
 import numpy as np
+from pydantic import Field
 
 from ...space.space import Arch, SearchSpace
+from ..constants import Constants
 from ..limit import Limit
-from ..ranges import counts
 from .graph_network import GraphNetwork
-from .planned import Planned
+from .planned import PlannedSampler
 
 WIDTHS = {43: 48, 86: 72, 129: 96, 172: 144}
 """Units of the graph network for up to so many scores; 144, published for 172, for more as well."""
 
 
-class NeuralPredictor(Planned):
+class NeuralPredictorConstants(Constants):
+    """Sizes of the two stages (1912.00848, §3 and §4) and of the graph network."""
+
+    initial: int = Field(
+        default=0,
+        ge=0,
+        description="random architectures evaluated first; published: 172. 0: that, or two fifths of the budget",
+    )
+    candidates: int = Field(default=5000, ge=1, description="random architectures that are predicted; ours")
+    width: int = Field(
+        default=0, ge=0, description="units of the graph network; published: 144. 0: 48 to 144, by the scores"
+    )
+
+
+class NeuralPredictor(PlannedSampler):
     """Learns from random architectures to predict scores, and evaluates those of which it expects most (§3).
 
-    - `initial` random architectures are evaluated first; published: 172. By default that, or two fifths of the budget
-      where that is less.
-    - `candidates` (5000) random architectures are predicted, and the best of them evaluated in order.
-    - `width` of the graph network; by default that of `WIDTHS`.
-
-    The paper predicts once. Here the network is fitted again, and new candidates are drawn, whenever there are a
-    quarter more scores than it learned from. The paper's classifier, which discards what fails before a regression
-    tells the rest apart, is for the failures of NAS-Bench-101 and is left out, as in the paper's mobile search. Raises
-    `InputError` for a constant out of range.
+    Random architectures are evaluated first, many more are predicted, and the best of these evaluated in order. The
+    paper predicts once. Here the network is fitted again, and new candidates are sampled, whenever there are a quarter
+    more scores than it learned from. The paper's classifier, which discards what fails before a regression tells the
+    rest apart, is for the failures of NAS-Bench-101 and is left out, as in the paper's mobile search.
     """
 
+    constants: ClassVar[type[Constants]] = NeuralPredictorConstants
+
     def __init__(
-        self,
-        space: SearchSpace,
-        limit: Limit,
-        *,
-        seed: int,
-        budget: int,
-        initial: int = 0,
-        candidates: int = 5000,
-        width: int = 0,
+        self, space: SearchSpace, limit: Limit, constants: NeuralPredictorConstants, *, seed: int, budget: int
     ) -> None:
-        super().__init__(space, limit, seed=seed)
-        counts(initial=initial, width=width)
-        counts(1, candidates=candidates)
-        self.initial = initial or max(2, min(172, 2 * budget // 5))
-        self.candidates, self.width = candidates, width
+        super().__init__(space, limit, constants, seed=seed, budget=budget)
+        self.initial = constants.initial or max(2, min(172, 2 * budget // 5))
+        self.candidates, self.width = constants.candidates, constants.width
 
     def plan(self) -> list[Arch]:
-        """Random architectures up to `initial`, and then a quarter as many as are told."""
+        """Random architectures up to `initial`, and then a quarter as many as are scored."""
         if len(self.scores) < self.initial:
-            return self.drawn(self.initial - len(self.scores))
-        candidates = self.drawn(self.candidates)
+            return self.sample_unscored(self.initial - len(self.scores))
+        candidates = self.sample_unscored(self.candidates)
         if not candidates:
             return []
         archs, scores = list(self.scores), list(self.scores.values())

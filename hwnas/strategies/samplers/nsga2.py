@@ -1,13 +1,16 @@
 """NSGA-II (Deb et al. 2002), with the operators that NSGA-Net's code has for architectures (arXiv 1810.03522)."""
 
+from typing import ClassVar
+
 import numpy as np
+from pydantic import Field
 
 from ...space.space import Arch, SearchSpace
 from ..base import State
+from ..constants import Constants
 from ..limit import Limit
-from ..ranges import counts, shares
 from .scored import ScoredSampler
-from .variation import mutated, spliced
+from .variation import mutate, two_point_crossover
 
 PUBLISHED = 1200
 """Evaluations of the published search: 30 generations of 40."""
@@ -38,49 +41,48 @@ def crowding(costs: np.ndarray) -> np.ndarray:
     return distance
 
 
+class Nsga2Constants(Constants):
+    """Sizes of the population and of a generation, and the share of crossovers (NSGA-Net's code, 1810.03522)."""
+
+    population: int = Field(
+        default=0, ge=0, description="parents that survive; published: 40. 0: that, or a fifth of the budget"
+    )
+    offspring: int = Field(
+        default=0,
+        ge=0,
+        description="children of a generation; published: 40. 0: that from the published budget of 1200 evaluations "
+        "on, and a hundredth of a smaller one: the fewer there are, the sooner each must count",
+    )
+    crossover: float = Field(default=0.9, ge=0, le=1, description="probability that a child has two parents")
+
+
 class Nsga2(ScoredSampler):
     """Generations of architectures that trade score against the limit's cost, all of them within the limit.
 
     Of the parents and their children those of the first fronts survive, and of the last front that has room the
-    least crowded. A child has the winners of two tournaments between two as parents; it is their two-point crossover
-    by the probability `crossover` (0.9), and each slot then changes by 1 / slots.
-
-    - `population`, published: 40. By default that, or a fifth of the budget where that is less.
-    - `offspring`, the children of a generation, published: 40. By default that from the published budget of 1200
-      evaluations on, and a hundredth of a smaller one: the fewer there are, the sooner each must count.
+    least crowded. A child has the winners of two tournaments between two as parents; it is, with a probability, their
+    two-point crossover, and each slot then changes by 1 / slots.
 
     What tells it apart from NSGA-Net's code: options of a slot have no order here, so a mutation goes to any of them,
-    not rather to near ones. Where all costs are the same it is an elitist search for the score. Raises `InputError` for
-    a constant out of range.
+    not rather to near ones. Where all costs are the same it is an elitist search for the score.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        limit: Limit,
-        *,
-        seed: int,
-        budget: int,
-        population: int = 0,
-        offspring: int = 0,
-        crossover: float = 0.9,
-    ) -> None:
-        super().__init__(space, limit, seed=seed)
-        counts(population=population, offspring=offspring)
-        shares(crossover=crossover)
-        self.population = population or max(4, min(40, budget // 5))
-        self.offspring = offspring or (40 if budget >= PUBLISHED else max(1, budget // 100))
-        self.crossover = crossover
+    constants: ClassVar[type[Constants]] = Nsga2Constants
+
+    def __init__(self, space: SearchSpace, limit: Limit, constants: Nsga2Constants, *, seed: int, budget: int) -> None:
+        super().__init__(space, limit, constants, seed=seed, budget=budget)
+        self.population = constants.population or max(4, min(40, budget // 5))
+        self.offspring = constants.offspring or (40 if budget >= PUBLISHED else max(1, budget // 100))
+        self.crossover = constants.crossover
         self.parents: list[Arch] = []
         self.born: list[Arch] = []
 
-    def ask(self) -> Arch:
+    def propose(self) -> Arch:
         """A random architecture of the first generation, or a child."""
-        return self.fresh(self._child if self.parents else None)
+        return self.sample_unseen(self._child if self.parents else None)
 
-    def tell(self, arch: Arch, score: float) -> None:
-        """Remember that `arch` scores `score`; where that ends a generation, the fittest survive."""
-        super().tell(arch, score)
+    def observe(self, arch: Arch, score: float) -> None:
+        """Add `arch` to the generation; where that ends it, the fittest survive."""
         self.born.append(arch)
         if len(self.born) >= (self.offspring if self.parents else self.population):
             self.parents, self.born = self._fittest([*self.parents, *self.born]), []
@@ -102,15 +104,15 @@ class Nsga2(ScoredSampler):
         return self.limit.sample(self.rng, lambda: self._varied(mother, father))
 
     def _varied(self, mother: Arch, father: Arch) -> Arch:
-        child = spliced(mother, father, self.rng) if self.rng.random() < self.crossover else mother
-        return mutated(child, 1 / len(child), self.space, self.rng)
+        child = two_point_crossover(mother, father, self.rng) if self.rng.random() < self.crossover else mother
+        return mutate(child, 1 / len(child), self.space, self.rng)
 
     def state_dict(self) -> State:
-        """All that was told, the parents and their children so far, and the state of the generator."""
+        """Scores and proposals, the parents and their children so far, and the state of the generator."""
         alive = {name: [list(arch) for arch in getattr(self, name)] for name in ("parents", "born")}
         return super().state_dict() | alive
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from `state`."""
+        """Resume from `state`."""
         super().load_state_dict(state)
         self.parents, self.born = ([tuple(arch) for arch in state[name]] for name in ("parents", "born"))

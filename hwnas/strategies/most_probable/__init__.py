@@ -5,10 +5,10 @@ from itertools import islice
 
 import numpy as np
 
-from ..space.space import Arch
+from ...space.space import Arch
+from ..limit import Limit
 from .best_first import by_probability
-from .drawn import drawn
-from .limit import Limit
+from .sampled import sample_most_probable
 
 CHECKED = 64
 """Random architectures that show whether costs add up."""
@@ -18,22 +18,23 @@ def most_probable_within(probs: np.ndarray, limit: Limit, count: int, seed: int 
     """Up to `count` different architectures within `limit`, the most probable under `probs` (slots, widest slot) first.
 
     This is exact where everything is allowed, and where the slots are independent and cost a sum over them. Else it is
-    a search with random draws of `seed` (`drawn`): what it finds is within the limit, and most often the best.
+    a search from random samples of `seed` (`sample_most_probable`): what it finds is within the limit, and most often
+    the best.
     """
     rows = [row[:n] for row, n in zip(np.asarray(probs, float), limit.space.choices, strict=True)]
-    costs = [np.zeros(len(row)) for row in rows] if limit.free else _alone(limit, seed)
+    costs = [np.zeros(len(row)) for row in rows] if limit.free else _separate_costs(limit, seed)
     if costs is None:
-        return drawn(rows, limit, count, np.random.default_rng(seed))
+        return sample_most_probable(rows, limit, count, np.random.default_rng(seed))
     found = by_probability(rows, costs, limit.high, limit.low)
-    return list(islice(_allowed(found, limit), count))
+    return list(islice(_filter(found, limit), count))
 
 
-def _allowed(archs: Iterable[Arch], limit: Limit) -> Iterator[Arch]:
+def _filter(archs: Iterable[Arch], limit: Limit) -> Iterator[Arch]:
     """Those of `archs` that the limit itself allows: costs may have been rounded otherwise, or hardly not add up."""
     return (arch for arch in archs if limit.allows([arch])[0])
 
 
-def _alone(limit: Limit, seed: int) -> list[np.ndarray] | None:
+def _separate_costs(limit: Limit, seed: int) -> list[np.ndarray] | None:
     """What each option of each slot costs, a row for each slot, if architectures cost the sum of that; else None."""
     space = limit.space
     if not space.independent:

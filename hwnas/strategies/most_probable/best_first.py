@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from ..space.space import Arch
+from ...space.space import Arch
 
 
 def by_probability(

@@ -1,10 +1,10 @@
-"""How fast a policy learns, where there is less to learn from than in the publication."""
+"""How fast a policy learns where the budget is smaller than the published one."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Pace:
+class LearningRateScaling:
     """A published learning rate of Adam, `lr`, for so many `updates` of `batch` architectures each.
 
     A search of minutes has a hundredth of that. Adam's steps are at most about its rate long: a search of fewer updates
@@ -18,7 +18,7 @@ class Pace:
     most: float
 
     def batch_for(self, budget: int) -> int:
-        """Architectures an update, for `budget` evaluations."""
+        """Architectures of an update, for `budget` evaluations."""
         return max(1, min(self.batch, budget // 20))
 
     def rate_for(self, updates: int) -> float:
@@ -27,10 +27,10 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Stand:
-    """Where a search stands: how many `updates` it will have in all, which `part` of it is over, 0 to 1, and whether
-    it learns from `shared` weights, or else from what it is told."""
+class SearchProgress:
+    """How far a search is: `updates` it will have in all, the share of it that is over (`progress`, 0 to 1), and
+    whether its rewards are of `shared` weights, or else scores that it is told."""
 
     updates: int
-    part: float
+    progress: float
     shared: bool

@@ -1,0 +1,84 @@
+"""Objectives: accuracy and latency together, as a reward to raise or a loss to lower.
+
+A `Reward` is for what is told a number, a `Loss` for what follows a gradient. Both are frozen models whose fields are
+their constants; the latency that they are for (`target_ms`) comes with each call.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, overload
+
+from ...errors import InputError
+from .base import Loss, Objective, Reward
+from .losses import AddLinear, CrossEntropy, FBNetLoss, Lagrangian, MulLog
+from .rewards import Accuracy, Hard, MnasNetHard, MnasNetSoft, ProxylessR, Tunas
+
+__all__ = [
+    "LOSSES",
+    "REWARDS",
+    "Kind",
+    "Lagrangian",
+    "Loss",
+    "Objective",
+    "Reward",
+    "current_name",
+    "get",
+    "loss",
+    "reward",
+]
+
+Kind = Literal["reward", "loss"]
+
+REWARDS: dict[str, type[Reward]] = {
+    "accuracy": Accuracy,
+    "hard": Hard,
+    "mnasnet-soft": MnasNetSoft,
+    "mnasnet-hard": MnasNetHard,
+    "tunas": Tunas,
+    "proxyless-r": ProxylessR,
+}
+"""Every reward by name."""
+
+LOSSES: dict[str, type[Loss]] = {
+    "lagrangian": Lagrangian,
+    "none": CrossEntropy,
+    "add-linear": AddLinear,
+    "mul-log": MulLog,
+    "fbnet": FBNetLoss,
+}
+"""Every loss by name."""
+
+FORMER_NAMES = {"steered": "lagrangian"}
+"""Names in older files, and what they are now."""
+
+
+def current_name(name: str) -> str:
+    """The name that an objective has now, where a file has a former one."""
+    return FORMER_NAMES.get(name, name)
+
+
+@overload
+def get(kind: Literal["reward"], reference: str) -> type[Reward]: ...
+@overload
+def get(kind: Literal["loss"], reference: str) -> type[Loss]: ...
+def get(kind: Kind, reference: str) -> type[Reward] | type[Loss]:
+    """The class of a reward or loss by name. Raises `InputError` for no such one."""
+    known: Mapping[str, type[Reward] | type[Loss]] = REWARDS if kind == "reward" else LOSSES
+    name = current_name(reference)
+    if name not in known:
+        raise InputError(
+            f"no {kind} {reference!r}: there are {', '.join(known)}",
+            code="objectives.unknown",
+            kind=kind,
+            name=reference,
+        )
+    return known[name]
+
+
+def reward(name: str, values: Mapping[str, Any] | None = None) -> Reward:
+    """The reward `name` with `values` for its constants. Raises `InputError` for what there is not."""
+    return get("reward", name).parse(values or {}, f"the reward {name}")
+
+
+def loss(name: str, values: Mapping[str, Any] | None = None) -> Loss:
+    """The loss `name` with `values` for its constants, at the start of a search. Raises `InputError`."""
+    return get("loss", name).parse(values or {}, f"the loss {name}")
