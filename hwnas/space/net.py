@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter
 
 from ..errors import InputError
-from ..files import parse, versioned
+from ..files import parse
 from .block import Block, Op
 from .fold import Wiring, dead_ends
 from .layer import Act, Layer
@@ -123,8 +123,11 @@ class Net:
     @staticmethod
     def from_json(value: Any, where: object = "network") -> "Net":
         """Read the plain-JSON form. Raises `InputError` naming `where` and the field that is wrong."""
-        graph = isinstance(value, dict) and value.get("schema") == GRAPH_SCHEMA
-        return parse(_NET, versioned(value, GRAPH_SCHEMA if graph else SCHEMA, where, "network"), where)
+        schema = value.get("schema") if isinstance(value, dict) else None
+        if schema not in (SCHEMA, GRAPH_SCHEMA):
+            message = f"{where} is not a network of schema {SCHEMA} or {GRAPH_SCHEMA}"
+            raise InputError(message, code="net.schema", schema=schema)
+        return parse(_NET, {name: part for name, part in value.items() if name != "schema"}, where)
 
 
 def _chain(count: int) -> Wiring:

@@ -32,7 +32,7 @@ class Unit:
         kind, *words = text.split("_")
         if kind not in _KINDS:
             message = f"{text}: {kind!r} is not a kind of block that is known: there are {', '.join(_KINDS)}"
-            raise InputError(message, code="strings.kind", text=text, kind=kind)
+            raise InputError(message, code="strings.kind", text=text, word=kind)
         found: dict[str, str] = {}
         for word in words:
             key, value = _option(word, text)

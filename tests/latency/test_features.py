@@ -1,13 +1,13 @@
 """Features of candidates against the same quantities counted in whole networks."""
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from math import prod
 
 import numpy as np
 import pytest
 
-from hwnas.latency.features import features
+from hwnas.latency.features import NO_OPERATION, _operation, features
 from hwnas.space import registry
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
@@ -157,6 +157,20 @@ def test_every_sort_of_operation_is_a_feature():
     plain = Block("mbconv", 8, 8, 8, 8, 3, expansion=3, se=4, act="relu", residual=True)
     alike = SearchSpace("a", (Slot((plain, replace(plain, hard=True), replace(plain, pooled=True))),))
     assert len(np.unique(columns_of(features(alike, {}), "op").round(9), axis=0)) == 3
+
+
+@dataclass(frozen=True)
+class Dilated(Block):
+    """A block with a field that nothing has heard of."""
+
+    dilation: int = 1
+
+
+def test_a_new_field_of_a_block_tells_operations_apart():
+    """Nobody has to remember to name it: whatever is not listed as no part of an operation is one."""
+    one, other = (Dilated("mbconv", 8, 8, 6, 6, 3, act="relu", dilation=dilation) for dilation in (1, 2))
+    assert _operation(one) == _operation(replace(one, cout=16, act="swish")) != _operation(other)
+    assert {field.name for field in fields(Block)} >= NO_OPERATION
 
 
 def test_every_candidate_of_every_slot_is_a_feature(space):

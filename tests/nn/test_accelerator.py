@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from hwnas.errors import InputError
 from hwnas.nn.accelerator import autocast, compile_blocks, pick
 from hwnas.nn.supernet import Supernet, one_hot
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
+from hwnas.testing import refused
 
 CPU = torch.device("cpu")
 
@@ -51,7 +51,7 @@ def test_each_rank_of_a_machine_has_a_gpu_of_its_own(gpus, monkeypatch):
     assert pick() == torch.device("cuda", 1)
     assert chosen == [torch.device("cuda", 0), torch.device("cuda", 1)]
     monkeypatch.setenv("LOCAL_RANK", "2")
-    with pytest.raises(InputError, match="no GPU, there are 2: use --nproc-per-node 2"):
+    with refused("ranks.no-gpu", rank=2, gpus=2):
         pick()
 
 

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from hwnas.errors import InputError
+from hwnas.errors import InputError, RankError
 from hwnas.nn import ranks
 from hwnas.nn.ranks import Ranks, process_group
+from hwnas.testing import refused
 
 CPU = torch.device("cpu")
 
@@ -25,15 +26,16 @@ def test_one_process_is_alone_and_the_main_rank(monkeypatch):
         assert alone.any(True)
         assert not alone.any(False)
         alone.agree("anything", object())
-        with pytest.raises(InputError, match=r"^what is wrong$"), alone.share_errors():
-            raise InputError("what is wrong")
+        with refused("what.is-wrong", InputError, value=3) as refusal, alone.share_errors():
+            raise InputError("what is wrong", code="what.is-wrong", value=3)
+        assert refusal.message == "what is wrong"
 
 
 def test_ranks_without_torchrun_are_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(InputError, match=r"cannot join the 2 ranks .*: start them with torchrun"), process_group(CPU):
+    with refused("ranks.no-group", RankError, size=2), process_group(CPU):
         pass
 
 

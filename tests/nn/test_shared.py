@@ -1,13 +1,13 @@
 """Shared weights: which candidates share which part of them, how they begin, and that they run as a `BlockModule`."""
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 
 import pytest
 import torch
 from small_spaces import elastic_space, small_space
 
 from hwnas.nn.blocks import BlockModule
-from hwnas.nn.choice_block import SharedBlock
+from hwnas.nn.choice_block import ANY_SIZE, COLLAPSED, PROPORTIONAL, SharedBlock, _group, _weightless
 from hwnas.nn.shared import SharedConv, centre
 from hwnas.nn.supernet import Supernet
 from hwnas.space import registry
@@ -108,6 +108,40 @@ def test_what_shares_weights():
     separate, collapsed = (groups(elastic_space(), sharing, 1) for sharing in ("separate", "collapsed"))
     assert [separate[index] for index in range(24)] == [str(index % 6) for index in range(24)]
     assert set(collapsed.values()) == {"0"}
+
+
+@dataclass(frozen=True)
+class Dilated(Block):
+    """A block with a field that nothing has heard of."""
+
+    dilation: int = 1
+
+
+def test_a_new_field_of_a_block_keeps_weights_apart():
+    """Nobody has to remember to name it: whatever is not listed as something to differ in tells groups apart."""
+    one, other = (Dilated("mbconv", 8, 8, 6, 6, 3, expansion=2, act="relu", dilation=dilation) for dilation in (1, 2))
+    for sharing in ("separate", "collapsed"):
+        assert (
+            _group(one, sharing, False) == _group(replace(one, cin=8), sharing, False) != _group(other, sharing, False)
+        )
+    assert {field.name for field in fields(Block)} >= COLLAPSED >= ANY_SIZE
+    assert {field.name for field in fields(Block)} >= PROPORTIONAL
+
+
+def test_candidates_that_share_weights_differ_only_in_what_may_differ():
+    block = Block("mbconv", 8, 8, 6, 6, 3, expansion=2, se=4, act="relu", residual=True)
+    wide = replace(block, cin=16, cout=16, height=12, width=12, se=8)
+    assert _group(block, "separate", False) == _group(wide, "separate", False)
+    others = ({"kernel": 5}, {"expansion": 3}, {"se": 0}, {"act": "swish"}, {"residual": False}, {"hard": True})
+    for change in (*others, {"pooled": True}):
+        assert _group(replace(block, **change), "separate", False) != _group(block, "separate", False), change
+        assert _group(replace(block, **change), "collapsed", False) == _group(block, "collapsed", False), change
+
+
+def test_a_layer_with_weights_that_nothing_shares_is_refused():
+    """It would be one module at all places, which no step trains."""
+    with pytest.raises(TypeError, match="conv has weights"):
+        _weightless(Layer("conv", "conv", 4, 4))
 
 
 def test_blocks_start_as_the_identity_only_where_all_are_residual():

@@ -13,6 +13,7 @@ from torch import nn
 from hwnas.nn.gates import Gate
 from hwnas.nn.supernet import Supernet, one_hot, resized
 from hwnas.space import registry
+from hwnas.testing import refused
 
 SHARINGS = [("separate", "crop"), ("collapsed", "crop"), ("collapsed", "transform"), ("collapsed", "separate")]
 SPACES = {
@@ -162,11 +163,11 @@ def test_images_are_resized_to_the_resolution_that_is_chosen():
 
 def test_gates_that_are_not_of_the_space_are_refused():
     supernet, images = Supernet(small_space(), seed=0), torch.randn(1, 3, 8, 8)
-    with pytest.raises(ValueError, match="2 gates for 3 slots"):
+    with refused("gates.count", gates=2, slots=3):
         supernet(images, one_hot((0, 1)))
-    with pytest.raises(ValueError, match=r"indices \(4,\), and its slot 4 options"):
+    with refused("gates.index", indices=(4,), options=4):
         supernet(images, one_hot((0, 1, 4)))
-    with pytest.raises(ValueError, match="a gate of 2 indices has no weights"):
+    with refused("gates.weights", indices=(0, 1), shape=(1,)):
         Gate((0, 1))
-    with pytest.raises(ValueError, match=r"a gate of 2 indices has weights of shape \(3,\)"):
+    with refused("gates.weights", indices=(0, 1), shape=(3,)):
         Gate((0, 1), torch.ones(3))

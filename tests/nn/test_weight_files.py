@@ -9,11 +9,11 @@ import torch
 import torchvision
 from torch import nn
 
-from hwnas.errors import InputError
 from hwnas.nn import weights
 from hwnas.nn.build import build
 from hwnas.space import zoo
 from hwnas.space.scaling import scale
+from hwnas.testing import refused
 
 ACTS = {"relu6": nn.ReLU6, "hswish": nn.Hardswish, "relu": nn.ReLU}
 
@@ -124,22 +124,22 @@ def test_nothing_but_weights_is_read(tmp_path):
     file, net = tmp_path / "weights.pth", zoo.get("mobilenet_v3_small", resolution=32)
     for value in (build(net, 0), {"state_dict": {"weight": print}}):
         torch.save(value, file)
-        with pytest.raises(InputError, match="no file of weights alone"):
+        with refused("weights.pickle", path=file):
             weights.read(file)
     for value in ([1, 2], {}, {"weight": 3}, {"state_dict": [torch.zeros(1)]}):
         torch.save(value, file)
-        with pytest.raises(InputError, match="holds no state dict"):
+        with refused("weights.no-state-dict", path=file):
             weights.read(file)
     for content in (b"", b"no weights", bytes(range(256)), b"\x80", b"\x80\x02."):
         file.write_bytes(content)
-        with pytest.raises(InputError, match="no file of weights alone"):
+        with refused("weights.pickle", path=file):
             weights.read(file)
     torch.save({0: torch.zeros(1)}, file)
-    with pytest.raises(InputError, match="holds no state dict"):
+    with refused("weights.no-state-dict", path=file):
         weights.read(file)
-    with pytest.raises(InputError, match=r"absent.*No such file"):
+    with refused("weights.unreadable", path=tmp_path / "absent"):
         weights.read(tmp_path / "absent")
-    with pytest.raises(InputError, match="Is a directory"):
+    with refused("weights.unreadable", path=tmp_path):
         weights.read(tmp_path)
 
 
@@ -150,9 +150,8 @@ def test_code_in_a_file_is_not_run(tmp_path):
 
     for archive in (True, False):
         torch.save({"state_dict": Code()}, tmp_path / "weights.pth", _use_new_zipfile_serialization=archive)
-        with pytest.raises(InputError, match="not unpickled as they may run any code") as refusal:
+        with refused("weights.pickle", path=tmp_path / "weights.pth"):
             weights.read(tmp_path / "weights.pth")
-        assert "\n" not in str(refusal.value)
     assert not (tmp_path / "ran").exists()
 
 
@@ -162,7 +161,7 @@ def test_a_damaged_weight_is_noticed(tmp_path):
     content = file.read_bytes()
     start = content.index(marks.numpy().tobytes())
     file.write_bytes(content[:start] + b"\1" + content[start + 1 :])
-    with pytest.raises(InputError, match="is damaged"):
+    with refused("weights.damaged", path=file):
         weights.read(file)
     torch.save({"a.weight": marks}, file, _use_new_zipfile_serialization=False)  # an old file, without checksums
     assert torch.equal(weights.read(file)["a.weight"], marks)
@@ -179,34 +178,40 @@ def renamed(state, old, new):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "code", "name"),
     [
-        (lambda s: dict(sorted(s.items())), "sorted by name"),
+        (lambda s: dict(sorted(s.items())), "weights.sorted", None),
         (
             lambda s: {**s, "classifier.3.weight": torch.zeros(9, 1024)},
-            r"classifier\.3\.weight is \(9, 1024\), where 13",
+            "weights.shape",
+            "classifier.3.weight",
         ),
-        (lambda s: {**s, "classifier.3.bias": torch.zeros(9)}, r"classifier\.3\.bias is \(9,\), where"),
+        (lambda s: {**s, "classifier.3.bias": torch.zeros(9)}, "weights.shape", "classifier.3.bias"),
         (
             lambda s: {**s, "features.0.0.bias": torch.zeros(16)},
-            r"features\.0\.0\.bias is \(16,\), where .* is missing",
+            "weights.shape",
+            "features.0.0.bias",
         ),
-        (lambda s: {**s, "more.weight": torch.zeros(3, 3)}, r"more has no like in this network"),
-        (lambda s: {**s, "classifier.3.bias": s["classifier.3.bias"].long()}, r"classifier\.3\.bias is torch\.int64"),
-        (lambda s: {**s, "classifier.3.bias": s["classifier.3.bias"].to_sparse()}, "torch.sparse_coo: give plain"),
-        (lambda s: {**s, "classifier.3.bias": s["classifier.3.bias"].to("meta")}, "give plain"),
-        (lambda s: renamed(s, "features.0.1.weight", "features.0.1.gamma"), r"features\.0\.1\.gamma is \(16,\)"),
-        (lambda s: {n: t for n, t in s.items() if "classifier.3" not in n}, r"13\.linear has no like in them"),
-        (lambda s: {n: t for n, t in s.items() if "features.12.1" not in n}, r"12\.conv_norm has no like in them"),
-        (lambda s: {**s, "a.weight": torch.ones(2), "a.running_mean": torch.ones(2)}, r"a has no like in this network"),
-        (lambda s: {n: t for n, t in s.items() if n != "classifier.0.weight"}, r"classifier\.0\.weight is missing"),
-        (lambda s: {n: t for n, t in s.items() if n != "features.1.block.1.fc1.bias"}, r"fc1\.bias is missing"),
+        (lambda s: {**s, "more.weight": torch.zeros(3, 3)}, "weights.unmatched", "more"),
+        (lambda s: {**s, "classifier.3.bias": s["classifier.3.bias"].long()}, "weights.type", "classifier.3.bias"),
+        (lambda s: {**s, "classifier.3.bias": s["classifier.3.bias"].to_sparse()}, "weights.type", "classifier.3.bias"),
+        (lambda s: {**s, "classifier.3.bias": s["classifier.3.bias"].to("meta")}, "weights.type", "classifier.3.bias"),
+        (lambda s: renamed(s, "features.0.1.weight", "features.0.1.gamma"), "weights.shape", "features.0.1.gamma"),
+        (lambda s: {n: t for n, t in s.items() if "classifier.3" not in n}, "weights.unmatched", "13.linear"),
+        (lambda s: {n: t for n, t in s.items() if "features.12.1" not in n}, "weights.unmatched", "12.conv_norm"),
+        (lambda s: {**s, "a.weight": torch.ones(2), "a.running_mean": torch.ones(2)}, "weights.unmatched", "a"),
+        (lambda s: {n: t for n, t in s.items() if n != "classifier.0.weight"}, "weights.shape", "classifier.0.weight"),
+        (
+            lambda s: {n: t for n, t in s.items() if n != "features.1.block.1.fc1.bias"},
+            "weights.shape",
+            "features.1.block.1.fc1.bias",
+        ),
     ],
 )
-def test_weights_of_another_network_are_refused_naming_the_first(small, change, message):
+def test_weights_of_another_network_are_refused_naming_the_first(small, change, code, name):
     module = build(zoo.get("mobilenet_v3_small", 10, 32), seed=0)
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-    with pytest.raises(InputError, match=message):
+    with refused(code, name=name):
         weights.adopt(module, change(small))
     assert all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
 
@@ -215,7 +220,7 @@ def test_a_file_of_another_network_is_named(small, tmp_path):
     file = tmp_path / "init"
     torch.save(small, file)
     net = zoo.get("mobilenet_v3_small", 11, 32)
-    with pytest.raises(InputError, match=rf"^{file}: classifier\.3\.bias is \(10,\)"):
+    with refused("weights.shape", name="classifier.3.bias", path=file):
         weights.load(net, file)
     loaded = weights.load(replace(zoo.get("mobilenet_v3_small", 10, 32)), file)
     assert not loaded.training
