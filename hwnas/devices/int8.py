@@ -63,7 +63,7 @@ def quantize(path: Path, out: Path) -> Path:
             )
     except Exception as error:  # onnxruntime raises nearly anything here, and all of it is about the model
         reason = " ".join(str(error).split())
-        raise InputError(f"onnxruntime cannot quantise it: {reason}", code="model.no-int8", path=path) from None
+        raise InputError(f"onnxruntime cannot quantise it: {reason}", code="model.no-int8", path=str(path)) from None
     finally:
         log.setLevel(level)
     return out

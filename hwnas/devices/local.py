@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 
 from ..errors import DeviceError
-from .channel import Channel, ChannelClosed, Lines, last_line
+from .channel import ChannelClosed, Lines, last_line
 from .runtime import Runtime
 from .spec import Transport
 
@@ -117,7 +117,7 @@ class LocalChannel:
 class Local(Transport):
     """The machine that hwnas itself runs on."""
 
-    def channel(self, runtime: Runtime) -> Channel:
+    def channel(self, runtime: Runtime) -> LocalChannel:
         """A process of the same Python."""
         # -P: the runner must not find its neighbours in this folder in place of the standard library.
         return LocalChannel([sys.executable, "-P", *map(str, runtime.command())])

@@ -141,7 +141,7 @@ class Phone:
             data = path.read_bytes()
         except OSError as error:
             message = f"cannot read {path}: {error.strerror or error}"
-            raise InputError(message, code="model.unreadable", path=path) from None
+            raise InputError(message, code="model.unreadable", path=str(path)) from None
         target = f"{to},{stat.S_IFREG | 0o644}".encode()
         connection = self._service("sync:")
         try:

@@ -222,16 +222,11 @@ class RunnerDevice:
 
     def _does_not_run(self, source: Path, message: str, reason: str) -> InputError:
         """The error for a model: `reason` is the code of what is wrong with it, or "runtime" where that refuses it."""
-        return InputError(
-            f"{source} does not run on {self}: {message}",
-            code="model.does-not-run",
-            path=str(source),
-            device=self.name,
-            reason=reason,
-        )
+        message = f"{source} does not run on {self}: {message}"
+        return InputError(message, code="model.does-not-run", path=str(source), device=self.name, reason=reason)
 
     def _end_with(self, what: str, code: str, **fields: Any) -> DeviceError:
-        """End a conversation that cannot go on; the error that tells it."""
+        """End a conversation that cannot go on; returns the error to raise."""
         self._end()
         return self._error(what, code, **fields)
 

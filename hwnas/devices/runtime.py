@@ -9,6 +9,8 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ..errors import InputError
+
 HERE = Path(__file__).parent
 CORES = 1024
 """How many cores an operating system can pin a process to."""
@@ -60,8 +62,13 @@ class Runtime(Spec):
         return False
 
     def command(self) -> list[str | Path]:
-        """The runner and its arguments, as every transport starts it. A path is of a file here."""
-        backend = [type(self).backend, *self.arguments()]
+        """The runner and its arguments, as every transport starts it. A path is of a file here. Raises `InputError`."""
+        file = getattr(type(self), "backend", None)
+        if file is None or not Path(file).is_file():
+            name = type(self).__name__
+            message = f"{name} has no backend, the Python file that runs models on a device: {file} is none"
+            raise InputError(message, code="runtime.no-backend", runtime=name)
+        backend = [Path(file), *self.arguments()]
         if self.on_gpu():
             return [HERE / "runner.py", "--gpu", HERE / "nvidia_gpu.py", *backend]
         cores = getattr(self, "cores", ())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from ..errors import InputError
 from .runtime import Runtime
 from .single_file import single_file
 
@@ -30,6 +31,8 @@ class SentModel:
         inside = Path(folder.name)
         try:
             artifact = runtime.artifact(single_file(source, inside), inside)
+            if not artifact.is_file():
+                raise InputError(f"its artifact {artifact} was not written", code="runtime.no-artifact")
             if keep and artifact.parent != inside:
                 artifact = Path(shutil.copy(artifact, inside))
         except BaseException:

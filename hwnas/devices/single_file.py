@@ -23,14 +23,18 @@ def single_file(path: Path, folder: Path) -> Path:
     try:
         model = onnx.load(path, format="protobuf", load_external_data=False)
     except OSError as error:
-        raise InputError(f"it cannot be read: {error.strerror or error}", code="model.unreadable", path=path) from None
+        raise InputError(
+            f"it cannot be read: {error.strerror or error}", code="model.unreadable", path=str(path)
+        ) from None
     except DecodeError:
-        raise InputError("it is not an ONNX model", code="model.not-onnx", path=path) from None
+        raise InputError("it is not an ONNX model", code="model.not-onnx", path=str(path)) from None
     places = _places(model)
     if not places:
         return path
     if sum(_size(path, place) for place in places) > LARGEST:
-        raise InputError("its weights are over 2 GB, more than one file can hold", code="model.too-large", path=path)
+        raise InputError(
+            "its weights are over 2 GB, more than one file can hold", code="model.too-large", path=str(path)
+        )
     try:
         load_external_data_for_model(model, str(path.parent))
     except (ValueError, OSError, onnx.checker.ValidationError) as error:

@@ -69,7 +69,10 @@ def build_engine(
         except (InputError, RuntimeError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise InputError(
-                f"{package} builds no engine of {onnx}: {reason}", code="engine.not-built", package=package, path=onnx
+                f"{package} builds no engine of {onnx}: {reason}",
+                code="engine.not-built",
+                package=package,
+                path=str(onnx),
             ) from None
     with files.replacing(out) as temporary:
         temporary.write_bytes(engine)

@@ -117,9 +117,10 @@ class RuntimeContract:
 
     def test_its_process_ends(self, tmp_path: Path) -> None:
         """Nothing of it is left behind to disturb the next measurement."""
-        with self.device() as device:
+        channel = Local().channel(self.runtime)
+        with RunnerDevice("contract", channel, self.runtime) as device:
             device.load("a", self.models(tmp_path / "models")[0])
-            process = device.channel.pid  # type: ignore[attr-defined]  # of this machine's channel
+            process = channel.pid
         deadline = time.monotonic() + 20
         while _is_alive(process) and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -126,7 +126,7 @@ def test_an_offset_that_cannot_be_is_refused(folder, tmp_path, offset):
 def test_what_is_no_model_is_refused(tmp_path):
     for name in ("text.onnx", "text.json"):
         (tmp_path / name).write_text("not a model")
-        with refused("model.not-onnx", path=tmp_path / name):
+        with refused("model.not-onnx", path=str(tmp_path / name)):
             single_file(tmp_path / name, tmp_path)
-    with refused("model.unreadable", path=tmp_path / "absent.onnx"):
+    with refused("model.unreadable", path=str(tmp_path / "absent.onnx")):
         single_file(tmp_path / "absent.onnx", tmp_path)

@@ -125,7 +125,7 @@ def test_an_operator_that_is_not_there_is_named_and_nothing_written(tmp_path):
     model = onnx.load(save(BLOCK, tmp_path / "model.onnx"))
     model.graph.node[0].op_type = "Conundrum"
     onnx.save(model, tmp_path / "model.onnx")
-    with refused("engine.not-built", path=tmp_path / "model.onnx") as refusal:
+    with refused("engine.not-built", path=str(tmp_path / "model.onnx")) as refusal:
         build_engine(tmp_path / "model.onnx", tmp_path / "engine")
     assert "operator Conundrum (conv_0)" in refusal.message
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
@@ -134,7 +134,7 @@ def test_an_operator_that_is_not_there_is_named_and_nothing_written(tmp_path):
 @rtx
 def test_a_file_that_is_no_model(tmp_path):
     (tmp_path / "model.onnx").write_text("no")
-    with refused("engine.not-built", path=tmp_path / "model.onnx"):
+    with refused("engine.not-built", path=str(tmp_path / "model.onnx")):
         build_engine(tmp_path / "model.onnx", tmp_path / "engine")
 
 
@@ -143,7 +143,7 @@ def test_an_input_of_free_size_is_refused(tmp_path):
     model = onnx.load(save(BLOCKS[0], tmp_path / "model.onnx"))
     model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
     onnx.save(model, tmp_path / "model.onnx")
-    with refused("engine.not-built", path=tmp_path / "model.onnx"):
+    with refused("engine.not-built", path=str(tmp_path / "model.onnx")):
         build_engine(tmp_path / "model.onnx", tmp_path / "engine")
 
 

@@ -8,7 +8,10 @@ import pytest
 import real_sshd
 
 from hwnas import devices
+from hwnas.devices.local import Local
 from hwnas.devices.onnxruntime import OnnxRuntime
+from hwnas.devices.process import RunnerDevice
+from hwnas.devices.runtime import Runtime
 from hwnas.references import allow, load_file
 from hwnas.testing import refused
 from hwnas.testing.runtimes import RuntimeContract
@@ -65,6 +68,23 @@ def test_what_is_no_runtime_is_refused(file, reference):
 def test_a_name_that_no_runtime_has(file):
     with refused("reference.unknown", reference="abacus"):
         devices.get(file("abacus"))
+
+
+def test_a_runtime_without_a_backend_or_an_artifact(model):
+    class Forgetful(Runtime):
+        pass
+
+    class Lost(OnnxRuntime):
+        def artifact(self, model, folder):
+            return folder / "absent"
+
+    for runtime in (Forgetful(), type("Elsewhere", (Runtime,), {"backend": Path("absent.py")})()):
+        with refused("runtime.no-backend", runtime=type(runtime).__name__):
+            runtime.command()
+    lost = Lost()
+    device = RunnerDevice("lost", Local().channel(lost), lost)
+    with device, refused("model.does-not-run", reason="runtime.no-artifact"):
+        device.load("a", model)
 
 
 def test_a_lone_file_goes_by_ssh(file, model, tmp_path):
