@@ -17,25 +17,57 @@ from .progress import ProgressEvent
 
 if TYPE_CHECKING:
     from . import accuracy, deploy, devices, latency, nn, space, strategies, testing, training
+    from .latency.profile import ProfileConfig
     from .pipeline.compare import compare
-    from .pipeline.demo import demo
+    from .pipeline.demo import DemoResult, demo
     from .pipeline.export import export
-    from .pipeline.measure import measure
-    from .pipeline.predict import predict
-    from .pipeline.profile import profile
+    from .pipeline.measure import MeasureResult, measure
+    from .pipeline.predict import PredictResult, predict
+    from .pipeline.profile import ProfileResult, profile
     from .pipeline.search import search
     from .pipeline.train import train
     from .pipeline.verify import verify
+    from .search.config import SearchConfig
+    from .search.record import SearchResult
 
 __version__ = "0.1.0"
 
+_STAGES = {
+    "compare": "pipeline.compare",
+    "demo": "pipeline.demo",
+    "export": "pipeline.export",
+    "measure": "pipeline.measure",
+    "predict": "pipeline.predict",
+    "profile": "pipeline.profile",
+    "search": "pipeline.search",
+    "train": "pipeline.train",
+    "verify": "pipeline.verify",
+}
+_TYPES = {
+    "DemoResult": "pipeline.demo",
+    "MeasureResult": "pipeline.measure",
+    "PredictResult": "pipeline.predict",
+    "ProfileConfig": "latency.profile",
+    "ProfileResult": "pipeline.profile",
+    "SearchConfig": "search.config",
+    "SearchResult": "search.record",
+}
+"""The module of each stage and of each type that a stage takes or returns."""
+
 __all__ = [
+    "DemoResult",
     "DeviceError",
     "DivergedError",
     "HwnasError",
     "InputError",
+    "MeasureResult",
+    "PredictResult",
+    "ProfileConfig",
+    "ProfileResult",
     "ProgressEvent",
     "RankError",
+    "SearchConfig",
+    "SearchResult",
     "VerificationError",
     "accuracy",
     "compare",
@@ -57,16 +89,15 @@ __all__ = [
     "verify",
 ]
 
-_STAGES = {"compare", "demo", "export", "measure", "predict", "profile", "search", "train", "verify"}
-
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = {**_STAGES, **_TYPES}.get(name)
     try:
-        if name in _STAGES:
-            return getattr(import_module(f".pipeline.{name}", __name__), name)
-        return import_module(f".{name}", __name__)
+        if module is None:
+            return import_module(f".{name}", __name__)
+        return getattr(import_module(f".{module}", __name__), name)
     except ModuleNotFoundError as error:
         from .install import missing_extra
 

@@ -28,7 +28,9 @@ def test_import_loads_nothing_heavy():
 def test_everything_that_is_named_is_there():
     assert set(hwnas.__all__) <= set(dir(hwnas))
     for name in hwnas.__all__:
-        assert getattr(hwnas, name).__doc__, name
+        found = getattr(hwnas, name)
+        assert found.__doc__, name
+        assert found is getattr(hwnas, name), name
     with pytest.raises(AttributeError, match="no_such_stage"):
         hwnas.no_such_stage  # noqa: B018
 

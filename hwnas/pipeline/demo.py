@@ -23,13 +23,13 @@ from ..latency.stats import Estimate
 from ..latency.table import LatencyTable
 from ..latency.table import load as load_table
 from ..progress import Progress, ProgressEvent
+from ..search.config import LatencyLimit
 from ..space import registry
 from ..space.net import Net
-from ..strategies.loops import Schedule
 from ..training.run import TrainRecord
 from .export import export
 from .profile import profile
-from .search import check_budget, search
+from .search import search
 from .train import Job, train_many
 from .verify import verify
 
@@ -38,7 +38,7 @@ SHARE = 0.55
 """Where the latency asked for lies between the fastest and the slowest network of the space, unless it is given.
 MobileNetV2, with 17 blocks and 1280 channels at the end whatever its width, cannot be much faster than this."""
 
-SCHEDULE = Schedule(warmup_steps=700, steps=450)
+WEIGHTS = {"warmup_steps": 700, "steps": 450}
 EPOCHS = 4
 """A search and trainings that fit a demo of minutes; the defaults of both stages are longer."""
 
@@ -140,7 +140,7 @@ def demo(
     finished one is only read again. Raises `InputError`, "demo.other-arguments" for a folder of another demo.
     """
     if latency_ms is not None:
-        check_budget(latency_ms)
+        LatencyLimit.parse({"table": SPACE, "latency_ms": latency_ms})
     out = Path(out)
     if _open(out, {"latency_ms": latency_ms, "seeds": seeds, "seed": seed}):
         _logger.info("%s holds this demo, finished: remove it to run it again", out)
@@ -149,11 +149,11 @@ def demo(
     with clock.stage("profile", f"every block of {SPACE} on this CPU, one thread"):
         table_path = out / f"{DEVICE}.{SPACE}.json"
         if not table_path.exists():
-            profile(SPACE, DEVICE, out=table_path, seed=seed)
+            profile(SPACE, DEVICE, out=table_path, seed=seed, progress=progress)
         table = load_table(table_path)
     asked_ms = _latency_inside(table) if latency_ms is None else latency_ms
     with clock.stage("search", f"the most accurate network within {asked_ms:g} ms"):
-        found = search(table_path, asked_ms, out=out / "search", seed=seed, schedule=SCHEDULE)
+        found = search(table_path, asked_ms, out=out / "search", seed=seed, weights=WEIGHTS, progress=progress)
     with clock.stage("baseline", "the width of MobileNetV2 that is as slow"), devices.get(DEVICE) as device:
         widths = mobilenets_by_width(table.classes, found.net().resolution)
         rival, rival_ms = nearest_not_below(widths, asked_ms, device, table.reference_seconds)
@@ -172,7 +172,7 @@ def demo(
         path=out,
         bundle=bundle,
         latency_ms=asked_ms,
-        predicted_ms=found.predicted_ms,
+        predicted_ms=found.record.predicted_ms,
         verified_ms=checked["measured_ms"],
         onnx_top1=manifest.onnx_top1,
         max_abs_logit_diff=manifest.max_abs_logit_diff,
