@@ -16,7 +16,7 @@ from .errors import DeviceError, DivergedError, HwnasError, InputError, RankErro
 from .progress import ProgressEvent
 
 if TYPE_CHECKING:
-    from . import accuracy, deploy, devices, latency, nn, space, strategies, testing, training
+    from . import accuracy, deploy, devices, latency, nn, references, space, strategies, testing, training
     from .latency.profile import ProfileConfig
     from .pipeline.compare import compare
     from .pipeline.demo import DemoResult, demo
@@ -80,6 +80,7 @@ __all__ = [
     "nn",
     "predict",
     "profile",
+    "references",
     "search",
     "space",
     "strategies",

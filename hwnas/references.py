@@ -228,10 +228,9 @@ def _nearest_text(word: str, known: Any) -> str:
 
 
 def _normal(reference: str) -> str:
-    """The reference, with the path of a file made absolute, so that one file has one reference."""
-    place, colon, attribute = reference.rpartition(":")
+    place, _, attribute = reference.rpartition(":")
     if place.endswith(".py"):
-        return f"{Path(place).resolve()}{colon}{attribute}"
+        return f"{Path(place).resolve()}:{attribute}"  # one file has one reference, however its path is written
     return str(Path(reference).resolve()) if reference.endswith((".yaml", ".yml")) else reference
 
 

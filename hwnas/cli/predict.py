@@ -18,12 +18,19 @@ def predict(
     borrow: Annotated[
         list[str] | None, typer.Option(help="A table of another device to learn from as well; may be repeated.")
     ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="The space of the table again, where that is not built in or installed: file.yaml, file.py:attribute.",
+            show_default="the table's",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict the latency of architectures from a table, with how far to trust it."""
     from ..pipeline.predict import predict as stage
 
-    found = stage(table, arch, level=level, borrow=borrow or ())
+    found = stage(table, arch, level=level, borrow=borrow or (), space=space)
     text = [
         f"{one.arch}: {one.ms:.4g} ms ({100 * level:g} % of cases: {one.low:.4g} to {one.high:.4g})"
         for one in found.networks

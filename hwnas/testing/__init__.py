@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from .errors import refused
 
 if TYPE_CHECKING:
+    from .runtimes import RuntimeContract
     from .spaces import SpaceContract
 
-__all__ = ["SpaceContract", "refused"]
+__all__ = ["RuntimeContract", "SpaceContract", "refused"]
 
-_PLACES = {"SpaceContract": "spaces"}
+_PLACES = {"RuntimeContract": "runtimes", "SpaceContract": "spaces"}
 
 
 def __getattr__(name: str) -> Any:
