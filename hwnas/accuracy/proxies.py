@@ -1,6 +1,6 @@
-"""Scores of networks that were never trained: none is an accuracy, and none is below 0.
+"""Training-free scores of networks: none is an accuracy, and none is below 0.
 
-Each is taken of fresh weights, and leaves the module that it is given as it was. Norms start with a gain of 1 here, in
+Each is of initial weights, and leaves the module that it is given as it was. Norms start with a gain of 1 here, in
 residual branches too: `build` starts these at 0, as the identity, and they would then hide whatever is in them.
 """
 
@@ -20,8 +20,8 @@ from ..space.net import Net
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU)
 
 
-def fresh(net: Net, seed: int) -> Network:
-    """The module of `net` with weights that depend on `seed` alone, and gains of 1."""
+def build_with_unit_gains(net: Net, seed: int) -> Network:
+    """The module of `net` with initial weights that depend on `seed` alone, and gains of 1."""
     module = build(net, seed)
     for norm in module.modules():
         if isinstance(norm, nn.BatchNorm2d):
@@ -36,7 +36,8 @@ def naswot(module: nn.Module, images: torch.Tensor) -> float:
     The code of an image has a bit for each input of an activation, which is 1 where that is above 0; K_ij is the number
     of bits in which images i and j agree. The paper has ReLU alone, of which the bit says everything. For ReLU6, which
     bends at 6 too, and for both swishes, which are curved, it still says on which side of 0 they are. BatchNorm is
-    that of the images, as in training. Raises `InputError` where two images have the same code, which makes it -∞.
+    that of the images, as in training. Raises `InputError` ("accuracy.images-alike") where two images have the same
+    code, which makes it -∞.
     """
     module, alike = deepcopy(module).train(), torch.zeros(len(images), len(images), dtype=torch.float64)
 
@@ -50,8 +51,11 @@ def naswot(module: nn.Module, images: torch.Tensor) -> float:
     module(images)
     bits, (sign, found) = alike[0, 0], torch.linalg.slogdet(alike)
     if sign == 0 or (alike == bits).sum() > len(images):  # rounding may hide that it is 0
-        raise InputError("no activation of the network tells two of the images apart: take images that differ")
-    return found.item()
+        raise InputError(
+            "no activation of the network tells two of the images apart: take images that differ",
+            code="accuracy.images-alike",
+        )
+    return float(found)
 
 
 def synflow(module: nn.Module, resolution: int) -> float:
@@ -83,16 +87,20 @@ def grad_norm(module: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> 
     module = deepcopy(module).train()
     weights = [part.weight for part in module.modules() if isinstance(part, nn.Conv2d | nn.Linear)]
     gradients = torch.autograd.grad(cross_entropy(module(images), labels), weights, materialize_grads=True)
-    return sum(gradient.norm().item() for gradient in gradients)
+    return float(sum(gradient.norm().item() for gradient in gradients))
 
 
 Proxy = Callable[[Net, torch.Tensor, torch.Tensor, int], float]
 """(network, images (N, 3, H, W), labels (N,), seed of its weights) to a score, the larger the better."""
 
 PROXIES: dict[str, Proxy] = {
-    "naswot": lambda net, images, labels, seed: naswot(fresh(net, seed), resized(images, net.resolution)),
-    "synflow": lambda net, images, labels, seed: log1p(synflow(fresh(net, seed), net.resolution)),
-    "grad-norm": lambda net, images, labels, seed: grad_norm(fresh(net, seed), resized(images, net.resolution), labels),
+    "naswot": lambda net, images, labels, seed: naswot(
+        build_with_unit_gains(net, seed), resized(images, net.resolution)
+    ),
+    "synflow": lambda net, images, labels, seed: log1p(synflow(build_with_unit_gains(net, seed), net.resolution)),
+    "grad-norm": lambda net, images, labels, seed: grad_norm(
+        build_with_unit_gains(net, seed), resized(images, net.resolution), labels
+    ),
     "params": lambda net, images, labels, seed: float(net.params),
     "macs": lambda net, images, labels, seed: float(net.macs),
 }

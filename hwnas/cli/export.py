@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..output import plain, show
+from ..output import show
 from .app import AsJson, DataAgain, Root, app
 
 
@@ -21,11 +21,10 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a trained network as a bundle: ONNX model, weights, preprocessing and a manifest with proof."""
-    from ..deploy.bundle import read_manifest
     from ..pipeline.export import export as stage
 
-    folder = stage(run, name=name, out=out, device=device, threads=threads, data=data, root=root)
-    found = read_manifest(folder)
-    measured = found.latency.measured
-    text = f"{folder}: top-1 {found.onnx_top1:.2%}, {measured.ms:.4f} ms ({measured.low:.4f} to {measured.high:.4f})"
-    show({"bundle": folder, **plain(found)}, as_json, text)
+    bundle = stage(run, name=name, out=out, device=device, threads=threads, data=data, root=root)
+    claims = bundle.manifest
+    at = claims.latency.measured
+    text = f"{bundle.path}: top-1 {claims.onnx_top1:.2%}, {at.ms:.4f} ms ({at.low:.4f} to {at.high:.4f})"
+    show({"bundle": bundle.path, **claims.to_json()}, as_json, text)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..output import plain, show
+from ..output import show
 from .app import AsJson, Data, Root, Seed, TorchThreads, app, share
 
 
@@ -30,4 +30,5 @@ def train(
     from ..pipeline.train import train as stage
 
     found = stage(net, data, out=out, epochs=epochs, shift=shift, seed=seed, threads=threads, root=root)
-    show({"out": out, **plain(found)}, as_json, f"{out}: top-1 {found.top1:.2%} in {found.seconds:.0f} s")
+    text = f"{out}: top-1 {found.top1:.2%} in {found.record.seconds:.0f} s"
+    show({"out": out, **found.record.to_json()}, as_json, text)

@@ -22,8 +22,8 @@ def verify(
 
     found = stage(bundle, data=data, root=root, latency=latency)
     text = (
-        f"{bundle} holds: {len(found['files'])} files, top-1 {found['onnx_top1']:.2%} in torch and onnxruntime, "
-        f"logits within {found['max_abs_logit_diff']:.1e}, "
-        + (f"{found['measured_ms']:.4f} ms" if latency else "latency not checked (--no-latency)")
+        f"{bundle} holds: {len(found.files)} files, top-1 {found.onnx_top1:.2%} in torch and onnxruntime, "
+        f"logits within {found.max_abs_logit_diff:.1e}, "
+        + (f"{found.latency.measured_ms:.4f} ms" if found.latency else "latency not checked (--no-latency)")
     )
-    show(found, as_json, text)
+    show(found.to_json(), as_json, text)

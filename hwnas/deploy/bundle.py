@@ -7,11 +7,12 @@ import glob
 import json
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, PositiveFloat, TypeAdapter
+from pydantic import ConfigDict, Field, PositiveFloat, TypeAdapter
 
 from ..devices.base import DeviceInfo
 from ..errors import InputError, VerificationError
@@ -27,8 +28,8 @@ CLAIMED = (MODEL, NET, WEIGHTS, LABELS, PREPROCESSING)
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What has to be done with an image before the model sees it. `fitting` says how it comes to `size` pixels a side;
-    `mean` and `std` are per channel, of values in `range`."""
+    """How an image becomes the input of the model. `fitting` says how it comes to `size` pixels a side; `mean` and
+    `std` are per channel, of values in `range`."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -44,29 +45,30 @@ class Preprocessing:
 
     def to_json(self) -> dict[str, Any]:
         """The plain-JSON form."""
-        return {"schema": SCHEMA, **asdict(self)}
+        return {"schema": SCHEMA, **_PREPROCESSING.dump_python(self)}
 
 
 @dataclass(frozen=True)
 class Latency:
     """How fast the model is on `device`, in milliseconds at batch 1.
 
-    `measured` is told at `pace`, the seconds that the reference network took (see `latency.measure`). `budget_ms`
-    and `predicted_ms` are those of the search, if there was one.
+    `measured` is the latency where the reference network takes `reference_seconds` (see `latency.measure`).
+    `latency_ms`, which was asked for, and `predicted_ms` are those of the search, if there was one. The JSON of schema
+    1 has other names for two of them.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     device: DeviceInfo
     measured: Estimate
-    reference_seconds: PositiveFloat
-    latency_ms: float | None = None
+    reference_seconds: Annotated[PositiveFloat, Field(alias="pace")]
+    latency_ms: Annotated[float | None, Field(alias="budget_ms")] = None
     predicted_ms: float | None = None
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a bundle claims. Accuracies are shares (0 to 1) of the test split of `data`, whose contents have
+    """The claims of a bundle. Accuracies are shares (0 to 1) of the test split of `data`, whose contents have
     `fingerprint`. `seal` is the SHA-256 of the manifest without it."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -85,7 +87,7 @@ class Manifest:
 
     def to_json(self) -> dict[str, Any]:
         """The plain-JSON form."""
-        return {"schema": SCHEMA, **asdict(self)}
+        return {"schema": SCHEMA, **_MANIFEST.dump_python(self, by_alias=True)}
 
     def text(self) -> str:
         """The file's text, with the right seal."""
@@ -94,16 +96,19 @@ class Manifest:
 
 
 def _seal(value: dict[str, Any]) -> str:
-    """The seal of what a manifest says. Of what it says, and not of how we would say it today: a manifest of an
-    earlier version, which knew fewer fields, stays whole."""
+    """The seal of the JSON of a manifest: as written, not as we would write it today, so that a manifest of an earlier
+    version, which knew fewer fields, stays whole."""
     return sha256(json.dumps({**value, "seal": ""}).encode())
 
 
 _MANIFEST, _PREPROCESSING, _LABELS = TypeAdapter(Manifest), TypeAdapter(Preprocessing), TypeAdapter(tuple[str, ...])
 
 
-def write_bundle(folder: Path, files: dict[str, bytes], manifest: Manifest) -> None:
-    """Write `files` and the manifest of them. Raises `InputError` where `folder` holds anything."""
+def write_bundle(folder: Path, files: dict[str, bytes], manifest: Manifest) -> Manifest:
+    """Write `files` and the `manifest` with their hashes, and return that as it reads from there.
+
+    Raises `InputError` ("file.not-empty") where `folder` holds anything.
+    """
     require_empty(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     for leftover in folder.parent.glob(f".{glob.escape(folder.name)}.{'?' * 8}.partial"):
@@ -116,10 +121,11 @@ def write_bundle(folder: Path, files: dict[str, bytes], manifest: Manifest) -> N
         hashes = {name: sha256(data) for name, data in files.items()}
         (whole / MANIFEST).write_text(replace(manifest, files=hashes).text(), encoding="utf-8")
         whole.rename(folder)
+    return read_manifest(folder)
 
 
 def read_preprocessing(folder: Path) -> Preprocessing:
-    """What `preprocessing.json` in `folder` says. Raises `InputError`."""
+    """The contents of `preprocessing.json` in `folder`. Raises `InputError`."""
     value = versioned(read_json(folder / PREPROCESSING, "preprocessing"), SCHEMA, PREPROCESSING, "preprocessing")
     return parse(_PREPROCESSING, value, PREPROCESSING)
 
@@ -129,20 +135,27 @@ def read_labels(folder: Path) -> tuple[str, ...]:
     return parse(_LABELS, read_json(folder / LABELS, "list of labels"), LABELS)
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of the bundle `folder`. Raises `InputError` for no bundle, `VerificationError` for a changed one."""
-    path = folder / MANIFEST
+def read_manifest(folder: str | PathLike[str]) -> Manifest:
+    """The manifest of the bundle `folder`. Raises `InputError` ("bundle.none") for no bundle, and `VerificationError`
+    ("bundle.file-changed") for a changed one."""
+    path = Path(folder) / MANIFEST
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"{folder} is not a bundle: it has no {MANIFEST}") from None
+        raise InputError(
+            f"{path.parent} is not a bundle: it has no {MANIFEST}", code="bundle.none", path=path.parent
+        ) from None
     except UnicodeDecodeError:
-        raise VerificationError(f"{MANIFEST} was changed: it is not text") from None
+        raise _changed("it is not text") from None
     try:
         value = json.loads(text)
         manifest = parse(_MANIFEST, versioned(value, SCHEMA, MANIFEST, "manifest"), MANIFEST)
     except (json.JSONDecodeError, InputError) as error:
-        raise VerificationError(f"{MANIFEST} was changed: {error}") from None
+        raise _changed(str(error)) from None
     if manifest.seal != _seal(value):
-        raise VerificationError(f"{MANIFEST} was changed: its seal is not of this text")
+        raise _changed("its seal is not of this text")
     return manifest
+
+
+def _changed(reason: str) -> VerificationError:
+    return VerificationError(f"{MANIFEST} was changed: {reason}", code="bundle.file-changed", file=MANIFEST)

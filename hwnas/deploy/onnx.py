@@ -1,4 +1,4 @@
-"""A trained module as one self-contained ONNX file, and what onnxruntime answers with it."""
+"""A trained module as one self-contained ONNX file, and its logits in onnxruntime."""
 
 import contextlib
 import copy
@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..errors import VerificationError
+from ..install import require
 from ..training.data import Dataset
 from ..training.evaluate import CHUNK
 from ..training.splits import Split
@@ -30,13 +31,14 @@ def fused(module: nn.Module) -> nn.Module:
 
     Folded in float64: a norm with a small variance would otherwise lose digits that no later step brings back.
     """
-    copied = copy.deepcopy(module).double().eval()
+    copied: nn.Module = copy.deepcopy(module).double().eval()
     for parent in [part for part in copied.modules() if isinstance(part, nn.Sequential)]:
         for (conv_name, conv), (norm_name, norm) in pairwise(list(parent.named_children())):
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(parent, conv_name, fuse_conv_bn_eval(conv, norm))
                 delattr(parent, norm_name)
-    return copied.float().to(memory_format=torch.contiguous_format)
+    plain: nn.Module = copied.float().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return plain
 
 
 def export_onnx(module: nn.Module, resolution: int) -> bytes:
@@ -45,6 +47,7 @@ def export_onnx(module: nn.Module, resolution: int) -> bytes:
     The batch is free, the weights are inside, and there is no BatchNorm left.
     """
     example = torch.zeros(2, 3, resolution, resolution)  # two: the exporter takes a batch of 1 for a constant
+    require("onnxscript")  # the exporter needs it
     with _quiet():
         program = torch.onnx.export(
             fused(module),
@@ -56,28 +59,31 @@ def export_onnx(module: nn.Module, resolution: int) -> bytes:
             dynamo=True,
             verbose=False,
         )
+    assert program is not None, "only an exporter that writes the file itself gives none"
     model = program.model_proto
     graph = model.graph
-    for part in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
-        del part.metadata_props[:]  # stack traces, with the paths of the machine that exported
+    for item in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        del item.metadata_props[:]  # stack traces, with the paths of the machine that exported
     onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def onnx_logits(model: bytes, split: Split, dataset: Dataset) -> torch.Tensor:
-    """What onnxruntime answers to every image of `split`: float32 (N, classes), as `evaluate.logits` gives.
+    """The logits of `model` in onnxruntime for every image of `split`: float32 (N, classes), as of `evaluate.logits`.
 
-    Raises `VerificationError` where it cannot run the model on such images.
+    Raises `VerificationError` ("bundle.model-fails") where it cannot run the model on such images.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        chunks = (dataset.normalise(images).contiguous().numpy() for images in split.images.split(CHUNK))
+        chunks = (dataset.normalise(images).contiguous().numpy() for images in torch.split(split.images, CHUNK))
         return torch.from_numpy(np.concatenate([session.run([OUTPUT], {INPUT: chunk})[0] for chunk in chunks]))
     except Exception as error:  # onnxruntime's own exceptions share no public base
-        raise VerificationError(f"onnxruntime cannot run the model: {str(error).splitlines()[0]}") from None
+        raise VerificationError(
+            f"onnxruntime cannot run the model: {str(error).splitlines()[0]}", code="bundle.model-fails"
+        ) from None
 
 
 @contextlib.contextmanager

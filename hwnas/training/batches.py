@@ -14,7 +14,7 @@ class Batches:
     Every epoch is a new order of the whole split, less the last images that do not fill a batch. With `augment` each
     image is shifted by up to `shift` of its size, and mirrored half of the time where `dataset.flip`. All of it
     depends on `seed` and `step` alone. Of each batch only `rows` are made, the same as in the whole batch: several
-    processes can share it. Raises `InputError` where there is not one full batch.
+    processes can share it. Raises `InputError` ("training.batch-size") where there is not one full batch.
     """
 
     def __init__(
@@ -28,31 +28,36 @@ class Batches:
         rows: slice = slice(None),
     ) -> None:
         if not 1 <= batch_size <= len(split):
-            raise InputError(f"a batch of {batch_size} cannot be drawn from {len(split)} training images")
+            raise InputError(
+                f"a batch of {batch_size} cannot be drawn from {len(split)} training images: take a smaller one",
+                code="training.batch-size",
+                batch_size=batch_size,
+                images=len(split),
+            )
         self.split, self.dataset, self.batch_size, self.seed, self.augment = split, dataset, batch_size, seed, augment
         self.shift, self.rows = round(shift * split.images.shape[-1]), rows
         self.per_epoch = len(split) // batch_size
-        self._order = (-1, torch.empty(0))  # of the last epoch asked for, which is nearly always the next one too
+        self._order = (-1, torch.empty(0))  # the last epoch asked for, nearly always the next one too, and its order
 
     def __call__(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch of update `step`, counted from 0 over all epochs; any thread may ask."""
-        chosen = self._chosen(step)[self.rows]
+        chosen = self._indices(step)[self.rows]
         if self.augment:
-            images = self._augmented(chosen, np.random.default_rng((self.seed, 1, step)))
+            images = self._augment(chosen, np.random.default_rng((self.seed, 1, step)))
         else:
             images = self.split.images[chosen]
         return self.dataset.normalise(images), self.split.labels[chosen]
 
-    def _chosen(self, step: int) -> torch.Tensor:
-        """The places in the split, int64 (batch,), of the images of update `step`."""
+    def _indices(self, step: int) -> torch.Tensor:
+        """The indices in the split, int64 (batch,), of the images of update `step`."""
         epoch, place = divmod(step, self.per_epoch)
-        known, order = self._order
-        if known != epoch:
+        ordered, order = self._order
+        if ordered != epoch:
             order = torch.from_numpy(np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.split)))
             self._order = (epoch, order)
         return order[place * self.batch_size : (place + 1) * self.batch_size]
 
-    def _augmented(self, chosen: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    def _augment(self, chosen: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """The images `chosen`, uint8 (rows, 3, H, W), each shifted and perhaps mirrored.
 
         Every image is copied once, from the split to where it ends up. In torch each of several operations on the whole

@@ -1,7 +1,7 @@
 """Data sets by name or folder, as uint8 tensors in memory.
 
-The test split is for reporting. Whatever is chosen (a network, a recipe, an epoch) is chosen on a `holdout` of the
-training split.
+The test split is for reporting. Whatever is chosen (a network, a recipe, an epoch) is chosen on a validation split,
+which `holdout` takes of the training split.
 """
 
 import hashlib
@@ -13,11 +13,12 @@ import numpy as np
 import torch
 
 from ..errors import InputError
+from ..progress import Progress
 from .folder import image_folder
-from .sources import NAMED, Source
+from .sources import READERS, Source
 from .splits import Split, holdout
 
-__all__ = ["DEFAULT", "Dataset", "Split", "holdout", "load"]
+__all__ = ["DEFAULT", "Dataset", "Split", "holdout", "load", "load_recorded"]
 
 DEFAULT = "fashion-mnist-small"
 """The data set shipped in the package."""
@@ -47,11 +48,11 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes whenever an image or a label does: tells one folder's contents from another's."""
+        """A digest of all images and labels, in hexadecimal."""
         digest = hashlib.sha256()
-        for part in (self.train, self.test):
-            digest.update(part.images.contiguous().numpy())
-            digest.update(part.labels.numpy())
+        for split in (self.train, self.test):
+            digest.update(split.images.contiguous().numpy().data)
+            digest.update(split.labels.numpy().data)
         return digest.hexdigest()[:16]
 
     def at(self, resolution: int) -> "Dataset":
@@ -76,38 +77,66 @@ class Dataset:
 
 
 def load(
-    spec: str | Path | Dataset = DEFAULT, resolution: int = 32, root: Path | None = None, show: bool = True
+    spec: str | Path | Dataset = DEFAULT, resolution: int = 32, root: Path | None = None, progress: Progress = True
 ) -> Dataset:
     """The data set `spec` with images of `resolution` pixels.
 
-    `spec` is a name in `NAMED`, a folder with one folder of images per class (see `image_folder`), or a data set that
+    `spec` is a name in `READERS`, a folder with one folder of images per class (see `image_folder`), or a data set that
     was loaded before at that resolution. `root` is where torchvision keeps, or will download, the named sets that are
-    not packaged; by default the folder `data`. `show` allows a progress bar. Raises `InputError` for anything that
-    cannot be used, naming it.
+    not packaged; by default the folder `data`. `progress` is that of decoding a folder. Raises `InputError`
+    ("data.*") for anything that cannot be used, naming it.
     """
     if resolution < 1:
-        raise InputError(f"images have at least 1 pixel a side, not {resolution}")
+        raise InputError(
+            f"images have at least 1 pixel a side, not {resolution}", code="data.resolution", resolution=resolution
+        )
     if isinstance(spec, Dataset):
         if spec.resolution != resolution:
-            raise InputError(f"{spec.name} was loaded at {spec.resolution} px and is needed at {resolution} px")
+            raise InputError(
+                f"{spec.name} was loaded at {spec.resolution} px and is needed at {resolution} px: load it again",
+                code="data.resolution",
+                resolution=spec.resolution,
+                needed=resolution,
+            )
         return spec
-    if str(spec) in NAMED:
-        source = NAMED[str(spec)](resolution, root or Path("data"))
+    if str(spec) in READERS:
+        source = READERS[str(spec)](resolution, root or Path("data"))
     elif Path(spec).is_dir():
-        source = image_folder(Path(spec), resolution, show)
+        source = image_folder(Path(spec), resolution, progress)
     else:
-        raise InputError(f"no data set {spec}: name one of {', '.join(NAMED)}, or a folder with one folder per class")
-    return _described(source)
+        raise InputError(
+            f"no data set {spec}: name one of {', '.join(READERS)}, or a folder with one folder per class",
+            code="data.unknown",
+            name=str(spec),
+        )
+    return _with_statistics(source)
 
 
-def _described(source: Source) -> Dataset:
+def load_recorded(
+    recorded: str, data: str | Path | None, resolution: int, root: Path | None, progress: Progress = True
+) -> Dataset:
+    """The data set `recorded` in a run or a bundle, or `data` in its place.
+
+    Raises `InputError` ("data.folder-needed") where that was a folder of images and `data` is not given.
+    """
+    if data is None and recorded not in READERS:
+        raise InputError(
+            f"the data set {recorded} is a folder of images: give its path again (--data)",
+            code="data.folder-needed",
+            name=recorded,
+        )
+    return load(data or recorded, resolution, root, progress)
+
+
+def _with_statistics(source: Source) -> Dataset:
     """`source` with the statistics of its training images."""
     levels = torch.arange(256, dtype=torch.float64) / 255
-    chunks = source.train.images.split(1024)  # a histogram in chunks: exact, and no float copy of all the images
-    counts = sum(torch.stack([c.flatten().bincount(minlength=256) for c in chunk.unbind(1)]) for chunk in chunks)
+    chunks = torch.split(source.train.images, 1024)  # a histogram in chunks: exact, and no float copy of all the images
+    histograms = [torch.stack([c.flatten().bincount(minlength=256) for c in chunk.unbind(1)]) for chunk in chunks]
+    counts = torch.stack(histograms).sum(0)
     share = counts.double() / counts.sum(1, keepdim=True)
     mean = share @ levels
     variance = share @ levels**2 - mean**2
     std = variance.clamp(min=255.0**-2).sqrt()  # images of one flat colour have none to divide by
-    mean, std = (tuple(round(value, 6) for value in values.tolist()) for values in (mean, std))
-    return Dataset(**vars(source), mean=mean, std=std)
+    means, stds = (tuple(round(value, 6) for value in values.tolist()) for values in (mean, std))
+    return Dataset(**vars(source), mean=means, std=stds)

@@ -1,4 +1,4 @@
-"""What a network answers, and how often it is right."""
+"""Logits and accuracy of a network on a split."""
 
 from math import ceil
 
@@ -17,20 +17,20 @@ CHUNK = 250
 
 @torch.inference_mode()
 def logits(module: nn.Module, split: Split, dataset: Dataset) -> torch.Tensor:
-    """The answers of `module` in eval mode, wherever it is, to every image of `split`: float32 (N, classes).
+    """The logits of `module` in eval mode, on any device, of every image of `split`: float32 (N, classes) on the CPU.
 
-    A `Network` is shown them at its own resolution.
+    A `Network` gets the images at its own resolution.
     """
     training = module.training
     module.eval()
-    chunks = [module(_shown(dataset.normalise(images), module)) for images in split.images.split(CHUNK)]
+    chunks = [module(_input_of(dataset.normalise(images), module)) for images in torch.split(split.images, CHUNK)]
     module.train(training)
     return torch.cat(chunks).cpu()
 
 
-def accuracy(answers: torch.Tensor, labels: torch.Tensor) -> float:
-    """Share of the logits (N, classes) whose largest is that of the label (N,)."""
-    return (answers.argmax(1) == labels).double().mean().item()
+def accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """Share, 0 to 1, of the logits (N, classes) whose largest is that of the label (N,)."""
+    return (logits.argmax(1) == labels).double().mean().item()
 
 
 def top1(module: nn.Module, split: Split, dataset: Dataset) -> float:
@@ -42,8 +42,8 @@ def top1(module: nn.Module, split: Split, dataset: Dataset) -> float:
 def recalibrate(module: nn.Module, batches: Batches, count: int) -> nn.Module:
     """`module` in eval mode with the BatchNorm statistics of its present weights over at least `count` images.
 
-    Averaged or inherited weights have statistics of none of the networks that they came from. They are forgotten, and
-    each norm takes the plain mean over the batches instead of a moving one. A `Network` is shown them at its own
+    Averaged or inherited weights have the statistics of none of the networks that they came from. Those are dropped:
+    each norm takes the plain mean over the batches instead of a moving one. A `Network` gets the images at its own
     resolution.
     """
     norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
@@ -53,15 +53,15 @@ def recalibrate(module: nn.Module, batches: Batches, count: int) -> nn.Module:
         norm.momentum = None  # torch's way to ask for the cumulative average
     module.train()
     for step in range(ceil(count / batches.batch_size)):
-        module(_shown(batches(step)[0], module))
+        module(_input_of(batches(step)[0], module))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return module.eval()
 
 
-def _shown(images: torch.Tensor, module: nn.Module) -> torch.Tensor:
-    """`images` (N, 3, H, W) as `module` takes them: where it is, and at the resolution that it is for, if it has one.
+def _input_of(images: torch.Tensor, module: nn.Module) -> torch.Tensor:
+    """`images` (N, 3, H, W) on the device of `module`, and at its resolution if it is a `Network`.
 
-    Convolutions take any size: a network of a space whose resolution is a choice would be judged at another's."""
+    Convolutions take any size: a network of a space whose resolution is a choice would be scored at another's."""
     images = images.to(next((parameter.device for parameter in module.parameters()), "cpu"))
     return resized(images, module.net.resolution) if isinstance(module, Network) else images

@@ -1,4 +1,4 @@
-"""Batches made before the step that needs them, in a thread of their own."""
+"""Batches made ahead of the step that needs them, in a thread of their own."""
 
 from collections import deque
 from collections.abc import Callable
@@ -18,7 +18,7 @@ class Prefetched:
 
     Inside `with`, a thread makes them; outside there is none, and each is made when it is asked for. Either way, and in
     any order of steps, they are what `batches(step)` gives, on `device`: a step that is not the next one is waited for.
-    What goes wrong in the thread is raised in the call for that step. What it wins: `benchmarks/input_pipeline.py`.
+    An error in the thread is raised in the call for that step. `benchmarks/input_pipeline.py` measures the gain.
 
     A GPU gets its batches from pinned memory without waiting for the copy. That part could not be tried on one.
     """
@@ -33,26 +33,27 @@ class Prefetched:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._thread.shutdown(cancel_futures=True)  # waits for the batch that is being made, if any
-        self._thread = None
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.shutdown(cancel_futures=True)  # waits for the batch that is being made, if any
         self._coming.clear()
 
     def __call__(self, step: int) -> Batch:
         """The batch of `step`: images (batch, 3, H, W) and labels (batch,)."""
-        images, labels = self._made(step) if self._thread is None else self._awaited(step)
+        images, labels = self._make(step) if self._thread is None else self._wait_for(step, self._thread)
         return images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
 
-    def _awaited(self, step: int) -> Batch:
-        """The batch of `step` from the thread, which is given the steps after it to do."""
+    def _wait_for(self, step: int, thread: ThreadPoolExecutor) -> Batch:
+        """The batch of `step` from the `thread`, which is given the steps after it to do."""
         if self._coming and self._coming[0][0] != step:
             for _, batch in self._coming:
                 batch.cancel()
             self._coming.clear()
         for later in range(step + len(self._coming), step + AHEAD + 1):
-            self._coming.append((later, self._thread.submit(self._made, later)))
+            self._coming.append((later, thread.submit(self._make, later)))
         return self._coming.popleft()[1].result()
 
-    def _made(self, step: int) -> Batch:
+    def _make(self, step: int) -> Batch:
         """The batch of `step` in memory that `device` can take it from."""
         images, labels = self.batches(step)
         if self.device.type != "cuda":

@@ -1,13 +1,15 @@
 """The folder of one training run: `net.json`, `weights.safetensors`, and `train.json`, which is written last."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, InstanceOf, TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -17,38 +19,55 @@ from ..files import parse, read_json, replacing, versioned, write_json
 from ..nn.build import build
 from ..space import published
 from ..space.net import Net
+from .config import TrainConfig
 from .recipe import Recipe
 
-SCHEMA = 1
+SCHEMA = 2
 NET, WEIGHTS, RECORD = "net.json", "weights.safetensors", "train.json"
+SEARCH = "search.json"
+"""The record of the search that found the network, if one did: copied into the folder, and read by the export."""
 
 
 @dataclass(frozen=True)
 class TrainRecord:
     """What was trained on what, and how well: the contents of `train.json`.
 
-    `data` to `fitting` are of the `Dataset`; `top1` (0 to 1) is on its test split; `history` is the mean training
-    loss of each epoch; `seconds` is of the training, without what a resumed run had done before.
+    `config` says it as the caller did, but for paths: its network is `net.json`, its data the name of the data set.
+    `fingerprint` to `fitting` are of that `Dataset`; `top1` (0 to 1) is on its test split; `history` is the mean
+    training loss of each epoch; `seconds` is of the training, without what a resumed run had done before.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    data: str
+    config: InstanceOf[TrainConfig]
     fingerprint: str
     labels: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fitting: str
-    recipe: Recipe
-    seed: int
     top1: float
     history: tuple[float, ...]
     seconds: float
     versions: dict[str, str]
 
+    @property
+    def data(self) -> str:
+        """The name of the data set."""
+        return str(self.config.data)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it was trained."""
+        return self.config.recipe
+
+    @property
+    def seed(self) -> int:
+        """Of the first weights and of the order of the images."""
+        return self.config.seed
+
     def to_json(self) -> dict[str, Any]:
         """The plain-JSON form."""
-        return {"schema": SCHEMA, **asdict(self), "recipe": self.recipe.model_dump()}
+        return {"schema": SCHEMA, **asdict(self), "config": self.config.to_json()}
 
 
 _RECORD = TypeAdapter(TrainRecord)
@@ -71,34 +90,55 @@ def write_run(folder: Path, net: Net, module: nn.Module, record: TrainRecord) ->
     write_json(folder / RECORD, record.to_json())
 
 
-def read_net(path: Path) -> Net:
+def read_net(path: str | PathLike[str]) -> Net:
     """The network in the file `path`, ours or published, or in `net.json` of the folder `path`. Raises `InputError`."""
+    path = Path(path)
     return published.read(path / NET if path.is_dir() else path)
 
 
-def read_record(folder: Path) -> TrainRecord:
-    """The record of the finished run in `folder`. Raises `InputError`."""
-    path = folder / RECORD
-    value = versioned(read_json(path, "training record"), SCHEMA, path, "training record")
+def read_record(folder: str | PathLike[str]) -> TrainRecord:
+    """The record of the finished run in `folder`, of schema 1 too. Raises `InputError`."""
+    path = Path(folder) / RECORD
+    value = read_json(path, "training record")
+    if isinstance(value, dict) and value.get("schema") == 1:
+        value = _from_schema_1(value)
+    value = versioned(value, SCHEMA, path, "training record")
+    if isinstance(value.get("config"), Mapping):
+        value["config"] = TrainConfig.from_record(value["config"])
     return parse(_RECORD, value, path)
 
 
-def read_module(folder: Path) -> nn.Module:
-    """The network of `folder` with its weights, in eval mode. Raises `InputError` where they do not fit together."""
-    path = folder / WEIGHTS
+def _from_schema_1(value: dict[str, Any]) -> dict[str, Any]:
+    """A record of schema 1, which had some of the configuration's fields beside the others."""
+    config = {name: value[name] for name in ("data", "recipe", "seed") if name in value}
+    others = {name: part for name, part in value.items() if name not in config}
+    return {**others, "schema": SCHEMA, "config": {"net": NET, **config}}
+
+
+def read_module(folder: str | PathLike[str]) -> nn.Module:
+    """The network of `folder` with its weights, in eval mode. Raises `InputError` for weights that cannot be read
+    ("training.weights-unreadable") or are of another network ("training.weights-of-another-net")."""
+    path = Path(folder) / WEIGHTS
     module = build(read_net(folder), seed=0)
     try:
         weights = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} is not a whole file of weights: {error}") from None
+        raise InputError(
+            f"{path} is not a whole file of weights: {error}", code="training.weights-unreadable", path=path
+        ) from None
     _require_fit(module.state_dict(), weights, path)
     module.load_state_dict(weights)
     return module.eval()
 
 
-def _require_fit(wanted: dict[str, torch.Tensor], given: dict[str, torch.Tensor], path: Path) -> None:
+def _require_fit(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor], path: Path) -> None:
     """Raise `InputError` naming the first weight of which only one has it, or in another shape."""
     for name in sorted(wanted.keys() | given.keys()):
         shapes = [tuple(weights[name].shape) if name in weights else "missing" for weights in (wanted, given)]
         if shapes[0] != shapes[1]:
-            raise InputError(f"{path} is not of {path.with_name(NET)}: {name} is {shapes[1]}, not {shapes[0]}")
+            raise InputError(
+                f"{path} is not of {path.with_name(NET)}: {name} is {shapes[1]}, not {shapes[0]}",
+                code="training.weights-of-another-net",
+                path=path,
+                weight=name,
+            )

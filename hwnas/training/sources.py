@@ -7,17 +7,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional
-from torchvision import datasets
 
 from ..errors import InputError
+from ..install import require
 from .memory import require_memory
 from .splits import Split
 
-FASHION_LABELS = tuple(datasets.FashionMNIST.classes)
+FASHION_LABELS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+"""As torchvision names them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +45,9 @@ class Source:
     fitting: str
 
 
-def fit(images: torch.Tensor, resolution: int) -> tuple[torch.Tensor, str]:
-    """uint8 images (N, C, S, S) as (N, 3, resolution, resolution), and how: up to 4 pixels are padded with zeros."""
+def resize_or_pad(images: torch.Tensor, resolution: int) -> tuple[torch.Tensor, str]:
+    """uint8 images (N, C, S, S) as (N, 3, resolution, resolution), and how in words: up to 4 pixels are padded with
+    zeros, anything else is resized."""
     count, channels, size, _ = images.shape
     require_memory(count, resolution)
     missing = resolution - size
@@ -50,7 +64,7 @@ def fit(images: torch.Tensor, resolution: int) -> tuple[torch.Tensor, str]:
 
 def _source(name: str, labels: tuple[str, ...], splits: list[tuple[torch.Tensor, torch.Tensor]], to: int) -> Source:
     """`splits` are (images, labels) of training and test."""
-    (train, fitting), (test, _) = (fit(images, to) for images, _ in splits)
+    (train, fitting), (test, _) = (resize_or_pad(images, to) for images, _ in splits)
     return Source(name, labels, Split(train, splits[0][1]), Split(test, splits[1][1]), True, fitting)
 
 
@@ -72,36 +86,40 @@ def _packaged(resolution: int, root: Path) -> Source:
     return _source("fashion-mnist-small", FASHION_LABELS, splits, resolution)
 
 
-def _fetched(name: str, kind: Callable, root: Path) -> list:
-    """torchvision's training and test set from `root`, downloaded only if they are not there."""
+def _torchvision_sets(name: str, kind: str, root: Path) -> list[Any]:
+    """torchvision's training and test set of the class `kind` from `root`, downloaded only if they are not there."""
+    dataset = getattr(require("torchvision.datasets"), kind)
     try:
-        return [kind(root, train=train) for train in (True, False)]
+        return [dataset(root, train=train) for train in (True, False)]
     except RuntimeError:  # torchvision's word for not found
         pass
     try:
         with contextlib.redirect_stdout(sys.stderr):  # it prints as it downloads, and standard output is for results
-            return [kind(root, train=train, download=True) for train in (True, False)]
+            return [dataset(root, train=train, download=True) for train in (True, False)]
     except (OSError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(
             f"{name} is neither in the folder {root} nor can it be downloaded ({reason}): "
-            f"name the torchvision root that has it, or use fashion-mnist-small, which needs no download"
+            f"name the torchvision root that has it, or use fashion-mnist-small, which needs no download",
+            code="data.not-available",
+            name=name,
+            root=root,
         ) from None
 
 
 def _fashion_mnist(resolution: int, root: Path) -> Source:
-    splits = [(part.data[:, None], part.targets) for part in _fetched("fashion-mnist", datasets.FashionMNIST, root)]
+    splits = [(part.data[:, None], part.targets) for part in _torchvision_sets("fashion-mnist", "FashionMNIST", root)]
     return _source("fashion-mnist", FASHION_LABELS, splits, resolution)
 
 
 def _cifar10(resolution: int, root: Path) -> Source:
     """CIFAR-10 comes pickled; torchvision unpickles nothing whose MD5 is not the published one."""
-    sets = _fetched("cifar10", datasets.CIFAR10, root)
+    sets = _torchvision_sets("cifar10", "CIFAR10", root)
     splits = [(torch.from_numpy(part.data).permute(0, 3, 1, 2), torch.tensor(part.targets)) for part in sets]
     return _source("cifar10", tuple(sets[0].classes), splits, resolution)
 
 
-NAMED: dict[str, Callable[[int, Path], Source]] = {
+READERS: dict[str, Callable[[int, Path], Source]] = {
     "fashion-mnist-small": _packaged,
     "fashion-mnist": _fashion_mnist,
     "cifar10": _cifar10,

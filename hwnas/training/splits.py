@@ -1,4 +1,4 @@
-"""Labelled images in memory, and stratified parts of them."""
+"""Labelled images in memory, and stratified splits of them."""
 
 from dataclasses import dataclass
 
@@ -29,29 +29,35 @@ class Split:
 
     def at(self, resolution: int) -> "Split":
         """The same images at `resolution` pixels a side."""
-        parts = [resized(part.float(), resolution).round().to(torch.uint8) for part in self.images.split(CHUNK)]
+        parts = [resized(part.float(), resolution).round().to(torch.uint8) for part in torch.split(self.images, CHUNK)]
         return Split(torch.cat(parts), self.labels)
 
 
-def stratified(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ascending indices of the rest, and of a random `fraction` of each class in integer `labels` (N,).
+def stratified(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ascending indices of the rest, and of a random `share` of each class in integer `labels` (N,).
 
-    Both get at least one item of every class. Raises `InputError` where a class has only one.
+    Both get at least one item of every class. Raises `InputError` ("data.class-too-small") where a class has only one,
+    and ("data.share") where `share` is not between 0 and 1.
     """
-    if not 0 < fraction < 1:
-        raise InputError(f"a part of a data set is a fraction between 0 and 1, not {fraction:g}")
+    if not 0 < share < 1:
+        raise InputError(f"a share of a data set is between 0 and 1, not {share:g}", code="data.share", share=share)
     rng = np.random.default_rng(seed)
-    held = np.zeros(len(labels), bool)
+    chosen = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         if len(members) < 2:
-            raise InputError(f"class {label} has only one image: it cannot be divided in two parts")
-        count = min(max(1, round(fraction * len(members))), len(members) - 1)
-        held[rng.choice(members, count, replace=False)] = True
-    return np.flatnonzero(~held), np.flatnonzero(held)
+            raise InputError(
+                f"class {label} has only one image: it cannot be in both splits, so add another",
+                code="data.class-too-small",
+                label=int(label),
+            )
+        count = min(max(1, round(share * len(members))), len(members) - 1)
+        chosen[rng.choice(members, count, replace=False)] = True
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
-def holdout(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
-    """`split` as (rest, held): a random `fraction` of each class is held out. Raises as `stratified` does."""
-    rest, held = stratified(split.labels.numpy(), fraction, seed)
-    return split.take(rest), split.take(held)
+def holdout(split: Split, share: float, seed: int) -> tuple[Split, Split]:
+    """The training split that is left, and a validation split of a random `share` of each class of `split`. Raises as
+    `stratified` does."""
+    rest, validation = stratified(split.labels.numpy(), share, seed)
+    return split.take(rest), split.take(validation)

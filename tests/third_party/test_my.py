@@ -1,5 +1,6 @@
-from hwnas.testing import RuntimeContract, SpaceContract
 from my import Unoptimised
+
+from hwnas.testing import RuntimeContract, SpaceContract
 
 
 class TestSpace(SpaceContract):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwnas.errors import InputError
+from hwnas.testing import refused
 from hwnas.training.batches import Batches
 from hwnas.training.splits import Split
 
@@ -93,7 +93,7 @@ def test_an_image_is_augmented_in_another_way_in_every_epoch(dataset):
 
 @pytest.mark.parametrize("size", [0, 49])
 def test_less_than_one_batch_is_refused(dataset, size):
-    with pytest.raises(InputError, match=f"a batch of {size} cannot be drawn from 48"):
+    with refused("training.batch-size", batch_size=size, images=48):
         Batches(dataset.train, dataset, size, seed=0)
 
 

@@ -1,6 +1,7 @@
 import os
 import platform
-import re
+import subprocess
+import sys
 from importlib.resources import files
 from urllib.error import URLError
 
@@ -10,8 +11,9 @@ import torch
 from PIL import Image
 from torchvision import datasets
 
-from hwnas.errors import InputError
 from hwnas.nn.supernet import resized
+from hwnas.testing import refused
+from hwnas.training import memory
 from hwnas.training.data import holdout, load
 from hwnas.training.memory import keep_freed_memory, require_memory
 from hwnas.training.splits import Split
@@ -139,35 +141,37 @@ def unequal_classes(folder):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "complaint"),
+    ("spoil", "code", "fields"),
     [
-        (one_class, "only one class, red"),
-        (no_classes, "has no folders"),
-        (empty_class, "class empty holds no image"),
-        (single_image, "class single has one image"),
-        (truncated_image, r"cannot read the image .*red/3\.png"),
-        (text_as_image, r"cannot read the image .*green/4\.jpg"),
-        (train_alone, "neither test nor val"),
-        (unequal_classes, "differ in classes: other, red"),
+        (one_class, "data.one-class", {"label": "red"}),
+        (no_classes, "data.no-folders", {}),
+        (empty_class, "data.empty-class", {"label": "empty"}),
+        (single_image, "data.class-too-small", {"label": "single"}),
+        (truncated_image, "data.image", {"path": "red/3.png"}),
+        (text_as_image, "data.image", {"path": "green/4.jpg"}),
+        (train_alone, "data.no-test-split", {}),
+        (unequal_classes, "data.other-classes", {"labels": ("other", "red")}),
     ],
 )
-def test_a_folder_that_cannot_be_used_is_one_clear_line(images, spoil, complaint):
+def test_a_folder_that_cannot_be_used_is_one_clear_line(images, spoil, code, fields):
     spoil(images)
-    with pytest.raises(InputError, match=complaint) as error:
+    if "path" in fields:
+        fields = {"path": str(images / fields["path"])}
+    with refused(code, **fields):
         load(images, 8)
-    assert "\n" not in str(error.value)
 
 
 def test_no_such_data_set_names_those_there_are():
-    with pytest.raises(InputError, match="no data set imagenet: name one of fashion-mnist-small"):
+    with refused("data.unknown", name="imagenet") as refusal:
         load("imagenet")
+    assert "fashion-mnist-small, fashion-mnist, cifar10" in refusal.message
 
 
 def test_more_images_than_memory_is_refused_with_both_figures():
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     require_memory(1000, 224)
-    with pytest.raises(InputError, match=re.escape(f"{memory / 2**30:.1f} GiB")):
-        require_memory(memory // (3 * 224**2), 224)
+    with refused("data.memory", resolution=224, memory=size):
+        require_memory(size // (3 * 224**2), 224)
 
 
 def idx(values):
@@ -192,35 +196,52 @@ def test_without_the_files_and_a_network_it_says_what_to_do(name, kind, tmp_path
         raise URLError("no network")
 
     monkeypatch.setattr(kind, "download", offline)
-    with pytest.raises(InputError, match=f"{name} is neither in the folder .*fashion-mnist-small") as error:
+    with refused("data.not-available", name=name, root=tmp_path):
         load(name, 32, tmp_path)
-    assert "\n" not in str(error.value)
 
 
 def test_a_holdout_is_a_share_of_each_class_and_disjoint():
     labels = torch.tensor([0] * 40 + [1] * 20 + [2] * 2)
     split = Split(torch.arange(62).reshape(-1, 1, 1, 1).expand(-1, 3, 1, 1), labels)
-    rest, held = holdout(split, 0.25, seed=1)
-    assert held.labels.bincount().tolist() == [10, 5, 1]
-    assert sorted([*rest.images[:, 0].flatten().tolist(), *held.images[:, 0].flatten().tolist()]) == list(range(62))
+    rest, validation = holdout(split, 0.25, seed=1)
+    assert validation.labels.bincount().tolist() == [10, 5, 1]
+    assert sorted([*rest.images[:, 0].flatten().tolist(), *validation.images[:, 0].flatten().tolist()]) == list(
+        range(62)
+    )
     again, other = (holdout(split, 0.25, seed)[1].images for seed in (1, 2))
-    assert torch.equal(held.images, again)
-    assert not torch.equal(held.images, other)
+    assert torch.equal(validation.images, again)
+    assert not torch.equal(validation.images, other)
 
 
-@pytest.mark.parametrize("fraction", [0, 1, -0.5, float("nan")])
-def test_a_holdout_of_no_share_is_refused(dataset, fraction):
-    with pytest.raises(InputError, match="between 0 and 1"):
-        holdout(dataset.train, fraction, 0)
+@pytest.mark.parametrize("share", [0, 1, -0.5, float("nan")])
+def test_a_holdout_of_no_share_is_refused(dataset, share):
+    with refused("data.share"):
+        holdout(dataset.train, share, 0)
 
 
 def test_a_class_of_one_cannot_be_held_out(dataset):
-    with pytest.raises(InputError, match="class 2 has only one image"):
+    with refused("data.class-too-small", label=2):
         holdout(dataset.train.take(np.array([0, 1, 2, 3, 4])), 0.5, 0)
 
 
-def test_glibc_can_be_asked_to_keep_freed_memory():
-    assert keep_freed_memory() == ("glibc" in platform.libc_ver()[0])
+def test_glibc_keeps_freed_memory_while_asked_to(monkeypatch):
+    asked, ask = [], memory._set_thresholds
+    monkeypatch.setattr(memory, "_set_thresholds", lambda *sizes: (asked.append(sizes), ask(*sizes))[1])
+    with keep_freed_memory() as kept, keep_freed_memory():
+        assert kept == ("glibc" in platform.libc_ver()[0])
+    assert asked == [(2**30, 2**31 - 1)] * 2 + [(2**25, 2**26)], "once, at the end of the outer one"
+
+
+def test_reading_packaged_images_takes_no_torchvision():
+    without = "import sys; sys.modules.update(torchvision=None, PIL=None, timm=None)"
+    code = f"{without}; from hwnas.training.data import load; load()"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_images_of_a_folder_without_what_decodes_them_is_one_line(images, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
+    with refused("install.missing", package="torchvision"):
+        load(images, 8)
 
 
 def test_a_data_set_at_another_resolution_has_the_same_images_rounded(dataset):

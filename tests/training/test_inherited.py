@@ -1,4 +1,4 @@
-"""Children of a supernet judged by what they inherit: the same as one by one, and with less work."""
+"""Children of a supernet scorerd by what they inherit: the same as one by one, and with less work."""
 
 from itertools import product
 
@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from hwnas.errors import InputError
 from hwnas.nn.supernet import Supernet
 from hwnas.space.net import Block
 from hwnas.space.space import Choice, Elastic, SearchSpace, Slot
+from hwnas.testing import refused
 from hwnas.training.batches import Batches
 from hwnas.training.evaluate import logits, recalibrate, top1
 from hwnas.training.inherited import Features, Inherited
@@ -47,35 +47,35 @@ def every(space):
 
 
 @pytest.fixture
-def made(dataset, awake):
-    """A function of a space to a supernet of it and its children's judge."""
+def make(dataset, awake):
+    """A function of a space to a supernet of it and its children's scorer."""
 
-    def make(space, **options):
+    def make_one(space, **options):
         torch.manual_seed(0)
         supernet = awake(Supernet(space, seed=1, sharing="collapsed"))
         return supernet, Inherited(supernet, dataset.train.images, dataset.test, dataset, **options)
 
-    return make
+    return make_one
 
 
 @pytest.mark.parametrize("space", SPACES, ids=["independent", "elastic"])
-def test_children_answer_as_each_does_when_it_is_recalibrated_alone(space, made, dataset):
-    supernet, judge = made(space)
+def test_children_answer_as_each_does_when_it_is_recalibrated_alone(space, make, dataset):
+    supernet, scorer = make(space)
     archs = every(space)[::-1]
     batches = Batches(dataset.train, dataset, len(dataset.train), seed=0, augment=False)
     children = [recalibrate(supernet.extract(arch), batches, len(dataset.train)) for arch in archs]
-    for answers, child in zip(judge.logits(archs), children, strict=True):
+    for answers, child in zip(scorer.logits(archs), children, strict=True):
         torch.testing.assert_close(answers, logits(child, dataset.test, dataset), atol=1e-5, rtol=1e-5)
-    assert judge(archs) == [top1(child, dataset.test, dataset) for child in children]
-    assert len({tuple(answers.flatten().tolist()) for answers in judge.logits(archs)}) >= 6, "they differ"
+    assert scorer(archs) == [top1(child, dataset.test, dataset) for child in children]
+    assert len({tuple(answers.flatten().tolist()) for answers in scorer.logits(archs)}) >= 6, "they differ"
 
 
-def test_by_loss_is_minus_the_cross_entropy(made, dataset):
-    _, judge = made(plain_space(), by="loss")
-    (answers,) = judge.logits([(0, 1, 2)])
-    assert judge([(0, 1, 2)]) == pytest.approx([-float(cross_entropy(answers, dataset.test.labels))])
-    with pytest.raises(InputError, match="by accuracy or loss, not by 'luck'"):
-        made(plain_space(), by="luck")
+def test_by_loss_is_minus_the_cross_entropy(make, dataset):
+    _, scorer = make(plain_space(), by="loss")
+    (answers,) = scorer.logits([(0, 1, 2)])
+    assert scorer([(0, 1, 2)]) == pytest.approx([-float(cross_entropy(answers, dataset.test.labels))])
+    with refused("training.scored-by", by="luck"):
+        make(plain_space(), by="luck")
 
 
 @pytest.fixture
@@ -91,35 +91,35 @@ def runs(monkeypatch):
     return found
 
 
-def test_what_children_begin_with_in_common_runs_once_also_in_another_call(made, runs):
-    _, judge = made(plain_space())
-    judge([(0, 1, 1), (1, 0, 0), (0, 1, 0)])
+def test_what_children_begin_with_in_common_runs_once_also_in_another_call(make, runs):
+    _, scorer = make(plain_space())
+    scorer([(0, 1, 1), (1, 0, 0), (0, 1, 0)])
     assert len(runs) == 5 + 2 + 4, "stem, three layers and classifier; two; all but the stem"
-    judge([(0, 1, 0), (0, 0, 1)])
+    scorer([(0, 1, 0), (0, 0, 1)])
     assert len(runs) == 11 + 3
-    judge([(2, 0, 1)])
+    scorer([(2, 0, 1)])
     assert len(runs) == 14 + 3, "the stem is kept; a skip is nothing"
 
 
 @pytest.mark.parametrize("memory", [0, 5 * 10**4, 3 * 10**5])
-def test_no_more_than_the_memory_is_kept_and_scores_do_not_depend_on_it(memory, made):
-    _, judge = made(plain_space(), by="loss", memory=memory)
-    _, plenty = made(plain_space(), by="loss")
+def test_no_more_than_the_memory_is_kept_and_scores_do_not_depend_on_it(memory, make):
+    _, scorer = make(plain_space(), by="loss", memory=memory)
+    _, plenty = make(plain_space(), by="loss")
     archs = every(plain_space())
-    assert judge(archs) == plenty(archs)
-    kept = judge.prefixes.kept.values()
-    assert judge.prefixes.size == sum(features.size for features in kept) <= memory
+    assert scorer(archs) == plenty(archs)
+    kept = scorer.cache.features.values()
+    assert scorer.cache.size == sum(features.size for features in kept) <= memory
     assert bool(kept) == (memory > 0)
 
 
-def test_memory_goes_to_what_was_used_last_and_of_that_to_what_most_share(made, runs):
+def test_memory_goes_to_what_was_used_last_and_of_that_to_what_most_share(make, runs):
     """A layer's features of 72 images are 147,456 bytes, so 4.5 · 10^5 hold those after the stem and two layers."""
-    _, judge = made(plain_space(), memory=450_000)
+    _, scorer = make(plain_space(), memory=450_000)
 
     def layers(arch):
         """How many blocks run for `arch`."""
         runs.clear()
-        judge([arch])
+        scorer([arch])
         return len(runs)
 
     assert layers((0, 0, 0)) == 5
@@ -128,18 +128,18 @@ def test_memory_goes_to_what_was_used_last_and_of_that_to_what_most_share(made, 
     assert layers((1, 1, 1)) == 4, "after the stem"
 
 
-def test_a_supernet_that_is_trained_on_is_judged_anew(made, dataset):
-    supernet, judge = made(plain_space(), by="loss")
-    before = judge([(0, 1, 0), (1, 1, 1)])
+def test_a_supernet_that_is_trained_on_is_scorerd_anew(make, dataset):
+    supernet, scorer = make(plain_space(), by="loss")
+    before = scorer([(0, 1, 0), (1, 1, 1)])
     with torch.no_grad():
         for weight in supernet.parts[2].parameters():
             weight.add_(0.1)
-    after = judge([(0, 1, 0), (1, 1, 1)])
+    after = scorer([(0, 1, 0), (1, 1, 1)])
     assert after == Inherited(supernet, dataset.train.images, dataset.test, dataset, by="loss")([(0, 1, 0), (1, 1, 1)])
     assert before[0] != after[0]
 
 
-def test_several_supernets_behind_one_are_told_apart(made, awake, dataset):
+def test_several_supernets_behind_one_are_told_apart(make, awake, dataset):
     """As a few-shot supernet, whose first slot says which of its parts an architecture is of."""
 
     class Split(nn.Module):
@@ -152,7 +152,7 @@ def test_several_supernets_behind_one_are_told_apart(made, awake, dataset):
             return self.parts[arch[2]].extract(arch)
 
     split = Split()
-    judge = Inherited(split, dataset.train.images, dataset.test, dataset, by="loss")
-    for arch, score in zip(every(split.space), judge(every(split.space)), strict=True):
+    scorer = Inherited(split, dataset.train.images, dataset.test, dataset, by="loss")
+    for arch, score in zip(every(split.space), scorer(every(split.space)), strict=True):
         alone = Inherited(split.parts[arch[2]], dataset.train.images, dataset.test, dataset, by="loss")
         assert alone([arch]) == [score]

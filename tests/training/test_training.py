@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from timm.utils import ModelEmaV3
 
-from hwnas.errors import InputError
+from hwnas.errors import DivergedError
 from hwnas.nn.build import build
+from hwnas.nn.state import load_state
 from hwnas.space.net import Net
-from hwnas.training import train as training
+from hwnas.testing import refused
 from hwnas.training.recipe import Recipe
 from hwnas.training.train import train
 
@@ -87,9 +89,9 @@ def test_the_final_norms_are_of_the_averaged_weights(net, dataset):
 
 def test_the_weights_are_the_average_over_the_updates(net, dataset, monkeypatch):
     raw = []
-    update = training.ModelEmaV3.update
+    update = ModelEmaV3.update
     monkeypatch.setattr(
-        training.ModelEmaV3,
+        ModelEmaV3,
         "update",
         lambda ema, module, step: (raw.append(copy.deepcopy(module[0].conv.weight)), update(ema, module, step)),
     )
@@ -113,7 +115,7 @@ def test_the_checkpoint_of_another_run_is_refused(net, dataset, tmp_path, change
         "seed": {"seed": 2},
         "data": {"dataset": replace(dataset, train=dataset.test, test=dataset.train)},
     }[change]
-    with pytest.raises(InputError, match="of another training run"):
+    with refused("training.other-run", path=checkpoint):
         train(**given, checkpoint=checkpoint)
     assert checkpoint.read_bytes() == before
 
@@ -122,13 +124,44 @@ def test_a_truncated_checkpoint_is_refused(net, dataset, tmp_path):
     checkpoint = tmp_path / "state"
     train(net, dataset, RECIPE, 1, checkpoint)
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
-    with pytest.raises(InputError, match="not a whole checkpoint"):
+    with refused("state.damaged"):
         train(net, dataset, RECIPE, 1, checkpoint)
 
 
 def test_a_loss_that_is_no_number_is_named(net, dataset):
-    with pytest.raises(InputError, match="diverged in epoch 1"):
+    with refused("training.diverged", DivergedError, epoch=1):
         train(net, dataset, Recipe(epochs=2, batch_size=8, optimizer="sgd", lr=1e30))
+
+
+class DivergingRecipe(Recipe):
+    """Its loss is no number in the second epoch of six updates."""
+
+    def make_loss(self):
+        smoothed, calls = super().make_loss(), []
+
+        class Loss(torch.nn.Module):
+            def forward(self, logits, labels):
+                calls.append(None)
+                return smoothed(logits, labels) * (float("nan") if len(calls) > 8 else 1)
+
+        return Loss()
+
+
+def test_the_checkpoint_of_the_last_good_epoch_outlives_a_divergence(net, dataset, tmp_path):
+    checkpoint = tmp_path / "state"
+    with refused("training.diverged", DivergedError, epoch=2) as refusal:
+        train(net, dataset, DivergingRecipe(epochs=3, batch_size=8), 1, checkpoint)
+    assert 0 < refusal.error.fields["lr"] <= Recipe().lr
+    state = load_state(checkpoint)
+    assert len(state["history"]) == 1
+    assert all(torch.isfinite(value).all() for value in state["module"].values())
+
+
+def test_the_checkpoint_of_another_class_of_recipes_is_of_another_run(net, dataset, tmp_path):
+    checkpoint = tmp_path / "state"
+    train(net, dataset, RECIPE, 1, checkpoint)
+    with refused("training.other-run"):
+        train(net, dataset, DivergingRecipe(**RECIPE.model_dump()), 1, checkpoint)
 
 
 def test_weight_decay_is_for_weights_only(net):

@@ -1,0 +1,150 @@
+"""Checks of every claim of a bundle. Each raises `VerificationError` ("bundle.*") for the first that does not hold."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+from torch import nn
+
+from ..devices.base import Device, DeviceInfo
+from ..errors import InputError, VerificationError
+from ..files import sha256
+from ..latency.measure import Measurement, measure
+from ..latency.stats import Estimate
+from ..training.data import Dataset
+from ..training.evaluate import accuracy, logits
+from ..training.run import NET, read_module, read_net
+from .bundle import CLAIMED, LABELS, MANIFEST, MODEL, PREPROCESSING, Latency, Manifest, read_labels, read_preprocessing
+from .onnx import INPUT, OUTPUT, onnx_logits
+
+TOLERANCE = 1e-4
+"""The largest difference of a logit between torch and onnxruntime that still counts as the same function."""
+
+FLIPS = 2
+"""Test images that may be in another class than when the bundle was made: other CPUs round otherwise, and an image on
+the border of two classes then changes sides."""
+
+DRIFT = 0.1
+"""The relative change of latency that a shared machine may show from one session to another."""
+
+PRECISION = 0.01
+"""Half-width, relative to the latency, of the 95 % interval at which measuring stops, or after `TIME_LIMIT` seconds."""
+
+TIME_LIMIT = 20.0
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Accuracy (0 to 1) in torch and in onnxruntime on the same images, and the largest difference of any logit."""
+
+    top1: float
+    onnx_top1: float
+    max_abs_logit_diff: float
+
+
+def _require(holds: bool, complaint: str, code: str, **fields: Any) -> None:
+    if not holds:
+        raise VerificationError(complaint, code=code, **fields)
+
+
+def as_verification(error: InputError) -> VerificationError:
+    """The same complaint about a file of a bundle, which claims to be whole; `reason` is the code that it had."""
+    return VerificationError(str(error), code="bundle.file-invalid", reason=error.code, **error.fields)
+
+
+def check_files(folder: Path, manifest: Manifest) -> None:
+    """Require every file with the claimed SHA-256, and no other."""
+    for name in CLAIMED:
+        _require((folder / name).is_file(), f"{name} is missing", "bundle.file-missing", file=name)
+        same = sha256((folder / name).read_bytes()) == manifest.files.get(name)
+        complaint = f"{name} was changed: its SHA-256 is not the one in {MANIFEST}"
+        _require(same, complaint, "bundle.file-changed", file=name)
+    others = sorted({path.name for path in folder.iterdir()} - {*CLAIMED, MANIFEST})
+    _require(not others, f"{', '.join(others)}: no part of the bundle", "bundle.strange-file", files=tuple(others))
+
+
+def check_model(model: bytes, resolution: int, classes: int) -> None:
+    """Require a valid ONNX file, with everything inside and the inputs and outputs of the network."""
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:  # the checker's own, or protobuf's for bytes that are no model at all
+        raise VerificationError(
+            f"{MODEL} is not a valid ONNX model: {str(error).strip().splitlines()[0]}", code="bundle.model-invalid"
+        ) from None
+    graph = onnx.load_from_string(model).graph
+    shapes = {
+        value.name: [size.dim_value or "batch" for size in value.type.tensor_type.shape.dim]
+        for value in (*graph.input, *graph.output)
+    }
+    wanted = {INPUT: ["batch", 3, resolution, resolution], OUTPUT: ["batch", classes]}
+    _require(shapes == wanted, f"{MODEL} has inputs and outputs {shapes}, not {wanted}", "bundle.model-shapes")
+
+
+def check_agreement(module: nn.Module, model: bytes, dataset: Dataset) -> Agreement:
+    """Require the same logits and the same class from torch and onnxruntime for every test image of `dataset`."""
+    labels = dataset.test.labels
+    ours, theirs = logits(module, dataset.test, dataset), onnx_logits(model, dataset.test, dataset)
+    difference = (ours - theirs).abs().max().item()
+    complaint = f"{MODEL} differs from the weights by {difference:.2g} in a logit"
+    # so put that a NaN does not pass
+    _require(difference <= TOLERANCE, complaint, "bundle.not-the-weights", difference=difference)
+    changed = int((ours.argmax(1) != theirs.argmax(1)).sum())
+    complaint = f"{MODEL} puts {changed} of {len(labels)} test images in another class than the weights do"
+    _require(changed == 0, complaint, "bundle.not-the-weights", changed=changed)
+    return Agreement(accuracy(ours, labels), accuracy(theirs, labels), difference)
+
+
+def check_function(folder: Path, manifest: Manifest, dataset: Dataset) -> Agreement:
+    """Require a network, weights, a model and preprocessing that belong together, and the claimed accuracies, give or
+    take `FLIPS` images."""
+    same = dataset.fingerprint == manifest.fingerprint
+    complaint = f"the images of {dataset.name} are not, or are not decoded as, those that the bundle was made with"
+    _require(same, complaint, "bundle.other-images", data=dataset.name)
+    try:
+        net, module = read_net(folder), read_module(folder)
+        labels, steps = read_labels(folder), read_preprocessing(folder)
+    except InputError as error:
+        raise as_verification(error) from None
+    model = (folder / MODEL).read_bytes()
+    check_model(model, net.resolution, net.classes)
+    complaint = f"{LABELS} does not hold the classes of {dataset.name}"
+    _require(labels == dataset.labels, complaint, "bundle.labels")
+    complaint = f"{PREPROCESSING} makes images of {steps.size} px, and {NET} takes {net.resolution}"
+    _require(steps.size == net.resolution, complaint, "bundle.preprocessing")
+    found = check_agreement(module, model, replace(dataset, mean=steps.mean, std=steps.std))
+    for name in ("top1", "onnx_top1"):
+        ours, claimed = getattr(found, name), getattr(manifest, name)
+        flips = abs(ours - claimed) * len(dataset.test.labels)
+        complaint = f"{name} is {ours:.4f}, not {claimed:.4f} as {MANIFEST} claims"
+        _require(flips <= FLIPS + 1e-6, complaint, "bundle.accuracy", name=name, claimed=claimed, found=ours)
+    return found
+
+
+def measure_on(device: Device, model: Path, reference_seconds: float | None) -> Measurement:
+    """The latency of the ONNX file, by the key `MODEL`, on the device, which is up: at this reference time, or today's.
+
+    A reference time is of one device: see that it is of this one.
+    """
+    return measure(
+        device, {MODEL: model}, precision=PRECISION, time_limit=TIME_LIMIT, reference_seconds=reference_seconds
+    )
+
+
+def check_device(claimed: Latency, info: DeviceInfo) -> None:
+    """Require that the device here, `info`, is as the one of the claim."""
+    differences = "; ".join(info.differences(claimed.device))
+    complaint = f"latency was claimed on another device: {differences}"
+    _require(not differences, complaint, "bundle.other-device", differences=differences)
+
+
+def check_latency(claimed: Latency, measured: Estimate) -> None:
+    """Require that `measured`, on the claimed device, is not clearly over the latency asked for, or, where none was,
+    over what was measured then by `DRIFT`."""
+    limit, name, code = claimed.latency_ms, "the budget", "bundle.latency-over-budget"
+    if limit is None:
+        limit, name = (1 + DRIFT) * claimed.measured.ms, f"the claimed latency plus {DRIFT:.0%}"
+        code = "bundle.latency-over-claim"
+    interval = f"{measured.ms:.4g} ms ({measured.low:.4g} to {measured.high:.4g})"
+    complaint = f"latency is {interval}, over {name} of {limit:.4g} ms"
+    _require(measured.low <= limit, complaint, code, limit_ms=limit, measured_ms=measured.ms)

@@ -1,0 +1,121 @@
+"""A trained run as a bundle that has been compared with its weights and measured."""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .. import devices
+from ..devices.base import Device
+from ..errors import InputError, VerificationError
+from ..files import require_empty
+from ..latency.measure import Measurement
+from ..progress import Progress
+from ..training.data import Dataset, load_recorded
+from ..training.run import NET, WEIGHTS, TrainRecord, read_module, read_net, read_record, versions
+from .bundle import LABELS, MODEL, PREPROCESSING, Latency, Manifest, Preprocessing, write_bundle
+from .checks import Agreement, check_agreement, measure_on
+from .config import ExportConfig
+from .onnx import export_onnx
+from .target import Target, read_target
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """A bundle: its folder, which this object is wherever a path is asked for, and its manifest."""
+
+    path: Path
+    manifest: Manifest
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+def export_bundle(config: ExportConfig, out: Path, progress: Progress = True) -> ExportResult:
+    """Write the bundle of a run into a new folder in `out`. See `pipeline.export.export` for what it raises."""
+    run, folder = config.run, out / config.bundle_name
+    record, net, module = read_record(run), read_net(run), read_module(run)
+    require_empty(folder)
+    target = (config.target or read_target(run)).on(config.device)
+    dataset = _images_of(record, config, net.resolution, progress)
+    model = export_onnx(module, net.resolution)
+    agreement = check_agreement(module, model, dataset)
+    latency = measure_within(model, config.device, config.threads, target)
+    files = {
+        MODEL: model,
+        **{name: (run / name).read_bytes() for name in (NET, WEIGHTS)},
+        LABELS: _json(record.labels),
+        PREPROCESSING: _json(Preprocessing(net.resolution, record.fitting, record.mean, record.std).to_json()),
+    }
+    manifest = write_bundle(folder, files, _manifest(folder.name, record, agreement, latency))
+    return ExportResult(folder, manifest)
+
+
+def _images_of(record: TrainRecord, config: ExportConfig, resolution: int, progress: Progress) -> Dataset:
+    """The images that the run was trained on. Raises `InputError` ("export.other-images") for others."""
+    dataset = load_recorded(record.data, config.data, resolution, config.root, progress)
+    if dataset.fingerprint != record.fingerprint:
+        raise InputError(
+            f"{dataset.name} does not hold the images that {config.run} was trained on: give their folder (--data)",
+            code="export.other-images",
+            name=dataset.name,
+        )
+    return dataset
+
+
+def _manifest(name: str, record: TrainRecord, agreement: Agreement, latency: Latency) -> Manifest:
+    """The claims, but for the files', which `write_bundle` adds."""
+    return Manifest(
+        name=name,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        data=record.data,
+        fingerprint=record.fingerprint,
+        top1=agreement.top1,
+        onnx_top1=agreement.onnx_top1,
+        max_abs_logit_diff=agreement.max_abs_logit_diff,
+        latency=latency,
+        versions=versions("hwnas", "torch", "onnx", "onnxscript", "onnxruntime"),
+        files={},
+    )
+
+
+def measure_within(model: bytes, device: str | None, threads: int | None, target: Target) -> Latency:
+    """The latency of `model` on the device, at the reference time of `target` if it has one, and within its latency.
+
+    Raises `InputError` ("export.other-device") for another device than the target's, and `VerificationError`
+    ("bundle.latency-over-budget") where the model is too slow.
+    """
+    if device is None:
+        device = target.device.device if target.device else "cpu"
+    if threads is None:
+        threads = target.device.threads if target.device else 1
+    with tempfile.TemporaryDirectory() as folder, devices.get(device, threads) as running:
+        target.require_same_device(running.info)
+        path = Path(folder) / MODEL
+        path.write_bytes(model)
+        found = _measure_twice(running, path, target)
+        return Latency(
+            running.info, found.estimates[MODEL], found.reference_seconds, target.latency_ms, target.predicted_ms
+        )
+
+
+def _measure_twice(running: Device, model: Path, target: Target) -> Measurement:
+    """The latency of `model` within that of `target`, at the second attempt if not at the first."""
+    limit, seen = target.latency_ms, []
+    for _ in range(2):
+        found = measure_on(running, model, target.reference_seconds)
+        seen.append(found.estimates[MODEL].ms)
+        if limit is None or seen[-1] <= limit:
+            return found
+    first, second = seen
+    raise VerificationError(
+        f"latency is {first:.6g} ms and, again, {second:.6g} ms: over the budget of {limit:g} ms",
+        code="bundle.latency-over-budget",
+        latency_ms=limit,
+        measured_ms=second,
+    )
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
