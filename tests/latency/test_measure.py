@@ -32,7 +32,7 @@ def test_finds_the_true_times_under_drift(drifting, models, true_seconds, tmp_pa
 
 
 def test_at_one_reference_time_two_sessions_agree(drifting, models):
-    """The second clock is 20 % slower: that session's own figures differ, but not those at the first's reference time."""
+    """The second clock is 20 % slower: that session's own figures differ, but not those scaled to the first's."""
     first = measure(drifting(0), models)
     own, same = (
         measure(drifting(1, clock=1.2), models, reference_seconds=reference_seconds)

@@ -288,6 +288,7 @@ def test_checkpoints_are_not_written_all_the_time(tmp_path):
 def test_the_table_of_other_classes_has_a_name_of_its_own(on, drifting, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     on(drifting())
-    paths = [profile(SPACE, classes=classes, precision=0.5, networks=3, time_limit=1e-9) for classes in (None, 5)]
+    asked = {"precision": 0.5, "networks": 3, "time_limit": 1e-9}
+    paths = [profile(SPACE, classes=classes, **asked).path for classes in (None, 5)]
     assert [load(path).classes for path in paths] == [10, 5]
     assert [path.name for path in paths] == ["cpu.proxyless-32.json", "cpu.proxyless-32.5-classes.json"]
