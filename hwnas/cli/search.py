@@ -67,6 +67,10 @@ def search(
         bool | None,
         typer.Option("--measure/--no-measure", help="Whether the device decides.", show_default="unless published"),
     ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(help="The table's space again, where it is not built in or installed.", show_default="the table's"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Search the most accurate network within a latency: as measured, or as predicted from published data."""
@@ -77,7 +81,7 @@ def search(
     options = {
         "table": table, "latency_ms": latency, "device": device, "data": data, "strategy": strategy,
         "evaluator": evaluator, "weights.steps": steps, "evaluations": evaluations, "seed": seed,
-        "weights.from_run": weights, "measure": measure,
+        "weights.from_run": weights, "measure": measure, "space": space,
     }  # fmt: skip
     given = {name: value for name, value in options.items() if value is not None}
     found = stage(SearchConfig.layered(read_values(config) if config else {}, given, settings or ()), out=out)

@@ -18,9 +18,9 @@ def strategies(context: typer.Context, as_json: AsJson = False) -> None:
     """List the published search strategies, and what each needs."""
     if not called_alone(context, **{"--json": as_json}):
         return
-    from ..strategies.methods import METHODS
+    from ..strategies.methods import get, names
 
-    listing([{"name": name, **_row(method)} for name, method in METHODS.items()], as_json)
+    listing([{"name": name, **_row(method)} for name, method in ((name, get(name)) for name in names())], as_json)
 
 
 @commands.command("show", epilog="Example: hwnas strategies show regularised-evolution")

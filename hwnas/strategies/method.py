@@ -117,6 +117,30 @@ class Method:
         return kind(space, constants.path_sampler or kind.constants(), seed=seed)
 
 
+def is_strategy(found: object) -> bool:
+    """Whether `found` is a `Method`, or a class that can be one."""
+    return isinstance(found, Method) or (isinstance(found, type) and (_is_sampler(found) or _is_learner(found)))
+
+
+def wrap_class(kind: type) -> Method:
+    """The method of a sampler's or learner's class, which says its name in the first line of its docstring."""
+    line = (getdoc(kind) or kind.__name__).splitlines()[0].rstrip(".")
+    paper = str(getattr(kind, "paper", ""))
+    if not _is_learner(kind):
+        return Method("black box", line, paper, kind)
+    if _is_sampler(kind):
+        return Method("policy", line, paper, kind)
+    return Method("gradient", line, paper, kind, objective="lagrangian")
+
+
+def _is_sampler(kind: type) -> bool:
+    return callable(getattr(kind, "ask", None)) and callable(getattr(kind, "tell", None))
+
+
+def _is_learner(kind: type) -> bool:
+    return callable(getattr(kind, "learn", None)) and callable(getattr(kind, "training_paths", None))
+
+
 def constants_model(part: type) -> type[Constants]:
     """The model of a part's constants; one without fields where the part names none."""
     model = getattr(part, "constants", Constants)

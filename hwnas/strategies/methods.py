@@ -1,11 +1,13 @@
 """The published strategies, as data."""
 
-from ..errors import InputError
-from .method import Configuration, Method
+from collections.abc import Mapping
 
-__all__ = ["METHODS", "Configuration", "Method", "get"]
+from .. import references
+from .method import Configuration, Method, is_strategy, wrap_class
 
-METHODS: dict[str, Method] = {
+__all__ = ["METHODS", "Configuration", "Method", "get", "names"]
+
+METHODS: Mapping[str, Method] = {
     "proxyless": Method(
         "gradient",
         "ProxylessNAS: two-path gates",
@@ -165,10 +167,17 @@ METHODS: dict[str, Method] = {
 }
 
 
-def get(reference: str) -> Method:
-    """The method of that name. Raises `InputError` for no such one."""
-    if reference not in METHODS:
-        raise InputError(
-            f"no strategy {reference!r}: there are {', '.join(METHODS)}", code="strategies.unknown", name=reference
-        )
-    return METHODS[reference]
+def get(reference: str, *, trusted: bool = True) -> Method:
+    """The method that `reference` names: one of `METHODS`, or a `Method` or class of anyone's (see `references`).
+
+    A class is a sampler if it has `ask` and `tell`, a learner if it has `training_paths` and `learn`. Raises
+    `InputError` for what there is not or is neither, and where it was read from a file (not `trusted`) and is not
+    allowed.
+    """
+    found = references.resolve("strategies", reference, METHODS, trusted=trusted, accepts=is_strategy).value
+    return found if isinstance(found, Method) else wrap_class(found)
+
+
+def names() -> tuple[str, ...]:
+    """The names of all methods, built in and of installed packages."""
+    return references.names("strategies", METHODS)

@@ -10,7 +10,7 @@ from pathlib import Path
 import hwnas
 
 ROOT = Path(hwnas.__file__).parents[1]
-QUICK = ["weights.warmup_steps=4", "weights.batch_size=16", "evaluations=6", "finalists.measuring_seconds=2"]
+QUICK = ["weights.warmup_steps=4", "weights.steps=4", "weights.batch_size=16", "evaluations=6", "finalists.measuring_seconds=2"]
 
 
 @dataclass
@@ -61,7 +61,7 @@ def run_all(stranger: Stranger, space: str, strategy: str, objective: str, devic
     settings = [word for setting in QUICK for word in ("--set", setting)]
     found = stranger.answer(
         "search", "--table", "table.json", "--space", space, "--latency", middle, "--out", "found",
-        "--strategy", strategy, "--objective", objective, *settings,
+        "--strategy", strategy, "--set", f"objective={objective}", *settings,
     )  # fmt: skip
     assert (found["space"], found["device"]["device"]) == (space, device)
     assert len((stranger.folder / "found" / "history.jsonl").read_text().splitlines()) >= 4

@@ -7,7 +7,7 @@ their constants; the latency that they are for (`target_ms`) comes with each cal
 from collections.abc import Mapping
 from typing import Any, Literal, overload
 
-from ...errors import InputError
+from ... import references
 from .base import Loss, Objective, Reward
 from .losses import AddLinear, CrossEntropy, FBNetLoss, Lagrangian, MulLog
 from .rewards import Accuracy, Hard, MnasNetHard, MnasNetSoft, ProxylessR, Tunas
@@ -47,6 +47,11 @@ LOSSES: dict[str, type[Loss]] = {
 }
 """Every loss by name."""
 
+BASES: dict[Kind, tuple[type[Reward] | type[Loss], Mapping[str, Any]]] = {
+    "reward": (Reward, REWARDS),
+    "loss": (Loss, LOSSES),
+}
+
 FORMER_NAMES = {"steered": "lagrangian"}
 """Names in older files, and what they are now."""
 
@@ -57,21 +62,20 @@ def current_name(name: str) -> str:
 
 
 @overload
-def get(kind: Literal["reward"], reference: str) -> type[Reward]: ...
+def get(kind: Literal["reward"], reference: str, *, trusted: bool = True) -> type[Reward]: ...
 @overload
-def get(kind: Literal["loss"], reference: str) -> type[Loss]: ...
-def get(kind: Kind, reference: str) -> type[Reward] | type[Loss]:
-    """The class of a reward or loss by name. Raises `InputError` for no such one."""
-    known: Mapping[str, type[Reward] | type[Loss]] = REWARDS if kind == "reward" else LOSSES
-    name = current_name(reference)
-    if name not in known:
-        raise InputError(
-            f"no {kind} {reference!r}: there are {', '.join(known)}",
-            code="objectives.unknown",
-            kind=kind,
-            name=reference,
-        )
-    return known[name]
+def get(kind: Literal["loss"], reference: str, *, trusted: bool = True) -> type[Loss]: ...
+def get(kind: Kind, reference: str, *, trusted: bool = True) -> type[Reward] | type[Loss]:
+    """The class of the reward or loss that `reference` names: built in, or anyone's (see `references`). Raises
+    `InputError` for what there is not or is no such one, and for one that a file names and that is not allowed."""
+    base, known = BASES[kind]
+    return references.resolve(
+        "objectives",
+        current_name(reference),
+        known,
+        trusted=trusted,
+        accepts=lambda found: isinstance(found, type) and issubclass(found, base),
+    ).value
 
 
 def reward(name: str, values: Mapping[str, Any] | None = None) -> Reward:
