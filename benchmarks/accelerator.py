@@ -58,6 +58,7 @@ def stepper(space: SearchSpace, batch: int, way: str) -> Callable[[], float]:
     return step
 
 
+@keep_freed_memory()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--space", default="proxyless-32", choices=registry.SPACES)
@@ -68,7 +69,6 @@ def main() -> None:
     parser.add_argument("--save", type=Path, help="also write the figures there, with their origin")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    keep_freed_memory()
     space, rng = registry.get(options.space), np.random.default_rng(0)
     steps = {way: stepper(space, options.batch, way) for way in ("plain", *options.ways)}
     first = {way: step() for way, step in steps.items()}  # makes momenta, and compiles

@@ -133,6 +133,7 @@ def measured(asked: argparse.Namespace) -> dict[str, tuple[float, float, float]]
     return quantiles
 
 
+@keep_freed_memory()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, help=f"where {CIFAR10} is")
@@ -144,7 +145,6 @@ def main() -> None:
     parser.add_argument("--save", type=Path, help="also write the figures there, with their origin")
     asked = parser.parse_args()
     torch.manual_seed(0)
-    keep_freed_memory()
     quantiles = measured(asked)
     figures = {name: middle for name, (_, middle, _) in quantiles.items()}
     figures["largest_ahead"] = max(middle for name, middle in figures.items() if "_ahead_" in name)

@@ -187,10 +187,10 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@keep_freed_memory()
 def main() -> None:
     asked = options()
     torch.set_num_threads(asked.threads)
-    keep_freed_memory()
     space = nas_bench_macro(width=asked.width, resolution=asked.resolution)
     truth = Truth.load(asked.data_dir / "nas_bench_macro_cifar10.json", space, asked.archs, asked.archs_seed)
     dataset = cifar10(asked.data_dir, asked.runs / "images", asked.resolution)

@@ -201,6 +201,7 @@ def measured(space: SearchSpace, sharing: str, options: argparse.Namespace) -> d
     return figures | about
 
 
+@keep_freed_memory()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--space", default="all", choices=("all", *registry.SPACES))
@@ -212,7 +213,6 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    keep_freed_memory()
     spaces = [registry.get(name) for name in (registry.SPACES if options.space == "all" else (options.space,))]
     if options.space in ("all", "proxyless-32"):
         spaces += [narrowed(registry.get("proxyless-32")), widened(registry.get("proxyless-32"))]
