@@ -22,7 +22,7 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 
 @dataclass(frozen=True)
 class _Row:
-    """What the file says of a network, and is used; it says more."""
+    """What is used of a row of the file; it has more."""
 
     __pydantic_config__ = ConfigDict(extra="ignore")
 
@@ -55,12 +55,15 @@ class PublishedAccuracies:
         rows = {}
         for name, row in table.items():
             if not name.isascii() or not name.isdigit():
-                raise InputError(f"{path}: {name!r} is not an architecture of {space.name}: one digit a slot is needed")
+                raise InputError(f"{path}: {name!r} is not an architecture of {space.name}: one digit a slot is needed",
+                                 code="accuracies.name", path=str(path), name=name)  # fmt: skip
             rows[space.check(tuple(map(int, name)))] = tuple(percent / 100 for percent in row.test_acc)
         if len(rows) != (whole := int(np.prod(space.choices))):
-            raise InputError(f"{path} has {len(rows)} of the {whole} networks of {space.name}: get the whole file")
+            raise InputError(f"{path} has {len(rows)} of the {whole} networks of {space.name}: get the whole file",
+                             code="accuracies.incomplete", path=str(path), networks=len(rows), of=whole)  # fmt: skip
         if len(counts := {len(trials) for trials in rows.values()}) > 1:
-            raise InputError(f"{path} has from {min(counts)} to {max(counts)} trainings of a network: all need as many")
+            raise InputError(f"{path} has from {min(counts)} to {max(counts)} trainings of a network: all need as many",
+                             code="accuracies.uneven", path=str(path))  # fmt: skip
         return PublishedAccuracies(space, rows, sha256(path.read_bytes())[:16])
 
     @cached_property
@@ -82,6 +85,6 @@ class PublishedAccuracies:
         archs = list(self.rows)
         allowed = np.ones(len(archs), bool) if allows is None else np.asarray(allows(archs), bool)
         if not allowed.any():
-            raise InputError(f"no network of {self.space.name} is allowed: allow more")
+            raise InputError(f"no network of {self.space.name} is allowed: allow more", code="accuracies.none-allowed")
         means = np.mean([self.rows[arch] for arch in archs], axis=1)
         return archs[int(np.where(allowed, means, -np.inf).argmax())]

@@ -23,7 +23,7 @@ class Bench:
 
     `accuracy` is the mean over trainings, 0 to 1, and `trials` has an axis more for the single ones. `cost` is in
     `unit`, "ms" or "MACs"; no more than `high` of it is allowed. A strategy is told the mean or, with `single`, one of
-    the trainings. `identity`, of JSON values, tells all this from anything else.
+    the trainings. `identity`, of JSON values, is all that this depends on.
     """
 
     space: SearchSpace
@@ -44,14 +44,14 @@ class Bench:
         Raises `InputError` for a file of another kind or space, and for a limit on what is not the cost.
         """
         if limit_ms is not None and latency is None:
-            raise InputError("a limit in ms needs a latency table to predict with")
+            raise InputError("a limit in ms needs a latency table to predict with", code="compare.no-latency-table")
         if limit_macs is not None and latency is not None:
-            raise InputError("with a latency table the limit is in ms, not in MACs")
+            raise InputError("with a latency table the limit is in ms, not in MACs", code="compare.limit-unit")
         published = PublishedAccuracies.load(table)
         space, high = published.space, limit_macs if latency is None else limit_ms
         archs = np.array(list(np.ndindex(space.choices)))
         trials = np.array([published.trials(arch) for arch in archs])
-        cost, told = (_macs(space, archs), "MACs") if latency is None else _ms(space, archs, latency)
+        cost, source = (_macs(space, archs), "MACs") if latency is None else _ms(space, archs, latency)
         return Bench(
             space=space,
             accuracy=trials.mean(axis=1).reshape(space.choices),
@@ -60,7 +60,7 @@ class Bench:
             unit="MACs" if latency is None else "ms",
             high=inf if high is None else high,
             single=single,
-            identity={"table": published.digest, "cost": told, "limit": high, "single": single},
+            identity={"table": published.digest, "cost": source, "limit": high, "single": single},
         )
 
     @cached_property
@@ -70,26 +70,28 @@ class Bench:
 
     def costs(self, archs: Sequence[Arch]) -> np.ndarray:
         """The cost of each of `archs`, (N, slots) to (N,)."""
-        return self.cost[self.places(archs)]
+        costs: np.ndarray = self.cost[self.indices(archs)]
+        return costs
 
-    def places(self, archs: Sequence[Arch]) -> tuple[np.ndarray, ...]:
+    def indices(self, archs: Sequence[Arch]) -> tuple[np.ndarray, ...]:
         """Where `archs` (N, slots) are in the arrays: an index array (N,) for each slot."""
         return tuple(np.reshape(archs, (-1, self.cost.ndim)).T.astype(int))
 
-    def observed(self, seed: int) -> np.ndarray:
-        """What a strategy is told of every architecture in the run of `seed`, the same whenever it asks again."""
+    def scores(self, seed: int) -> np.ndarray:
+        """The score of every architecture in the run of `seed`, the same whenever it is asked for again."""
         if not self.single:
             return self.accuracy
         rng = np.random.default_rng((1, seed))  # a strategy has a generator of `seed` itself
-        drawn = rng.integers(self.trials.shape[-1], size=self.accuracy.shape)
-        return np.take_along_axis(self.trials, drawn[..., None], axis=-1)[..., 0]
+        chosen = rng.integers(self.trials.shape[-1], size=self.accuracy.shape)
+        scores: np.ndarray = np.take_along_axis(self.trials, chosen[..., None], axis=-1)[..., 0]
+        return scores
 
 
 def _macs(space: SearchSpace, archs: np.ndarray) -> np.ndarray:
     """The MACs of each of `archs` (N, slots): (N,)."""
-    places = Candidates.of(space)
+    candidates = Candidates.of(space)
     fixed = sum(position.candidates[0].macs for position in space.positions if not position.slots)
-    return fixed + places.sums(np.array([float(block.macs) for block in places.blocks]), archs)
+    return fixed + candidates.sums(np.array([float(block.macs) for block in candidates.blocks]), archs)
 
 
 def _ms(space: SearchSpace, archs: np.ndarray, latency: str | Path) -> tuple[np.ndarray, str]:

@@ -1,4 +1,4 @@
-"""What runs of a strategy come to: regret against the number of evaluations, and how much of the front was found."""
+"""What runs of a strategy come to: regret against the number of evaluations, and what share of the front was found."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,13 +32,15 @@ class Truth:
         if not allowed:
             raise InputError(
                 f"no network of {bench.space.name} has {bench.high:.6g} {bench.unit} or less: "
-                f"the least is {bench.cost.min():.6g}"
-            )
-        accuracy, cost = bench.accuracy[bench.places(allowed)], bench.costs(allowed)
+                f"the least is {bench.cost.min():.6g}",
+                code="compare.nothing-allowed", limit=bench.high, least=float(bench.cost.min()),
+            )  # fmt: skip
+        accuracy, cost = bench.accuracy[bench.indices(allowed)], bench.costs(allowed)
         reference = float(bench.accuracy.min()), float(min(bench.high, bench.cost.max()))
         volume = hypervolume(accuracy, cost, reference)
         if not volume:
-            raise InputError(f"a limit of {bench.high:.6g} {bench.unit} leaves nothing to compare: allow more")
+            raise InputError(f"a limit of {bench.high:.6g} {bench.unit} leaves nothing to compare: allow more",
+                             code="compare.no-front", limit=bench.high)  # fmt: skip
         return Truth(len(allowed), float(accuracy.max()), reference, volume)
 
 
@@ -47,8 +49,8 @@ class Result:
     """What all runs of a strategy come to: a median and quartiles over seeds of each figure.
 
     `low`, `regret` and `high` are the quartiles of the regret after each evaluation: how much less accurate than the
-    best allowed network, as the table tells it, the one is that has scored best so far. `found` is the part of runs
-    that ended without regret. `hypervolume` is that of all networks that a run asked for, as a part of the true one.
+    best allowed network, as the table tells it, the one is that has scored best so far. `found` is the share of runs
+    that ended without regret. `hypervolume` is that of all networks that a run asked for, as a share of the true one.
     `seconds` are those of the strategy itself over all evaluations.
     """
 
@@ -87,11 +89,12 @@ def regrets(run: Run, bench: Bench, optimum: float) -> np.ndarray:
     scores = np.array(run.scores)
     rises = np.append(True, scores[1:] > np.maximum.accumulate(scores)[:-1])
     best = np.maximum.accumulate(np.where(rises, np.arange(len(scores)), 0))
-    return optimum - bench.accuracy[bench.places(run.archs)][best]
+    left: np.ndarray = optimum - bench.accuracy[bench.indices(run.archs)][best]
+    return left
 
 
 def _volume(run: Run, bench: Bench, truth: Truth) -> float:
-    accuracy, cost = bench.accuracy[bench.places(run.archs)], bench.costs(run.archs)
+    accuracy, cost = bench.accuracy[bench.indices(run.archs)], bench.costs(run.archs)
     return hypervolume(accuracy, cost, truth.reference) / truth.volume
 
 

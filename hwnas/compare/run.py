@@ -1,4 +1,4 @@
-"""One run of the comparison: a strategy asks, a published table answers, and all that it asked is kept in a file."""
+"""One run of a comparison: a strategy asks, a published table scores, and all that it asked for is kept in a file."""
 
 import json
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Run:
-    """What a strategy asked, in order, what it was told, and the `seconds` that asking and telling took it."""
+    """What a strategy asked, in order, the score of each, and the `seconds` that asking and telling took."""
 
     archs: tuple[Arch, ...]
     scores: tuple[float, ...]
@@ -48,43 +48,54 @@ def run(task: Task, bench: Bench, report: Report) -> Run:
     """
     request = {**asdict(task), **bench.identity}
     del request["path"]
-    if not task.path.exists():
-        done = _done(task, bench, report)
-        files.write_text(task.path, json.dumps({"schema": SCHEMA, "request": request, "run": asdict(done)}))
-        return done
-    report(task.budget, "")
+    if task.path.exists():
+        report(task.budget)
+        return _read(task.path, request)
+    done = _ask_and_tell(task, bench, report)
+    files.write_text(task.path, json.dumps({"schema": SCHEMA, "request": request, "run": asdict(done)}))
+    return done
+
+
+def _read(path: Path, request: Mapping[str, Any]) -> Run:
+    """The run in `path`. Raises `InputError` where it is not the one for `request`."""
     advice = "remove it, or name another folder"
-    kept = files.versioned(files.read_json(task.path, "run"), SCHEMA, task.path, "run", advice)
+    kept = files.versioned(files.read_json(path, "run"), SCHEMA, path, "run", advice)
     theirs = kept.get("request")
     asked = theirs if isinstance(theirs, dict) else {}
-    others = [f"{name}: {asked.get(name)}, not {value}" for name, value in request.items() if asked.get(name) != value]
+    others = {name: asked.get(name) for name, value in request.items() if asked.get(name) != value}
     if others:
-        raise InputError(f"{task.path} is of another comparison ({'; '.join(others)}): {advice}")
-    return files.parse(_RUN, kept.get("run"), task.path)
+        said = "; ".join(f"{name}: {value}, not {request[name]}" for name, value in others.items())
+        raise InputError(f"{path} is of another comparison ({said}): {advice}", code="compare.other",
+                         path=str(path), names=list(others))  # fmt: skip
+    return files.parse(_RUN, kept.get("run"), path)
 
 
 def build_sampler(task: Task, bench: Bench) -> Sampler:
     """The strategy of `task`, which has asked for nothing yet. Raises `InputError` for a constant out of range."""
     method = methods.get(task.strategy)
-    sampler: Sampler = method.build(bench.space, bench.limit, method.configure(task.constants), task.seed, task.budget)
-    return sampler
+    made: Sampler = method.build(bench.space, bench.limit, method.configure(task.constants), task.seed, task.budget)
+    return made
 
 
-def _done(task: Task, bench: Bench, report: Report) -> Run:
-    strategy = build_sampler(task, bench)
-    observed, asked, told, seconds = bench.observed(task.seed), [], [], 0.0
+def _ask_and_tell(task: Task, bench: Bench, report: Report) -> Run:
+    """Run the strategy to the end of its budget."""
+    sampler, known = build_sampler(task, bench), bench.scores(task.seed)
+    archs: list[Arch] = []
+    scores: list[float] = []
+    seconds = 0.0
     for count in range(task.budget):
         started = perf_counter()
-        (proposal,) = strategy.ask()
-        score = float(observed[proposal.arch])
-        strategy.tell(proposal.id, score)
+        (proposal,) = sampler.ask()
+        arch = proposal.arch
+        score = float(known[arch])
+        sampler.tell(proposal.id, score)
         seconds += perf_counter() - started
-        asked.append(proposal.arch)
-        told.append(score)
-        report(count + 1, "")
-    if not bench.limit.allows(asked).all():
+        archs.append(arch)
+        scores.append(score)
+        report(count + 1)
+    if not bench.limit.allows(archs).all():
         raise RuntimeError(f"{task.strategy} asked for what is not allowed: a comparison with it would not be fair")
-    return Run(tuple(asked), tuple(told), seconds)
+    return Run(tuple(archs), tuple(scores), seconds)
 
 
 _RUN = TypeAdapter(Run)

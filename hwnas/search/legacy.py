@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InputError
+from ..strategies.objectives import current_name
 from .config import SearchConfig
 from .plan import INHERITED, Plan
 from .request import Length, Request
@@ -13,7 +14,6 @@ RECORD_SCHEMA = 3
 RENAMED = {"budget_ms": "latency_ms", "aim_ms": "target_ms", "pace": "reference_seconds", "judged_by": "scored_by"}
 """Fields of a record of schema 3."""
 EVALUATOR_CONSTANTS = {"held": "validation_share"}
-OBJECTIVES = {"steered": "lagrangian"}
 
 
 def record_of_schema_3(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def _parts(asked: Mapping[str, Any], config: SearchConfig) -> dict[str, Any]:
     return {
         "strategy": {"name": asked["strategy"], "constants": constants["strategy"]},
         "objective": {
-            "name": OBJECTIVES.get(asked["objective"], asked["objective"]),
+            "name": current_name(asked["objective"]),
             "constants": constants["objective"],
         },
         "evaluator": {"name": None if asked["learns"] else asked["evaluator"], "constants": evaluator},

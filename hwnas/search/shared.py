@@ -58,15 +58,10 @@ class SharedSupernet:
             paths = plan.path_sampler(problem.limit)
             supernet = paths.supernet(sharing)
         else:
-            supernet = Supernet(problem.space, self.seed, sharing)
             paths = LearnerSetup(learner, plan.objective(), problem.predictor, problem.target_ms, self.validating)
+            supernet = Supernet(problem.space, self.seed, sharing)
         self.loop = SharedLoop(
-            supernet.to(ranks.device),
-            paths,
-            self.schedule,
-            self.training,
-            ranks=ranks,
-            history=history,
+            supernet.to(ranks.device), paths, self.schedule, self.training, ranks=ranks, history=history
         )
         self._scorers: dict[int, Inherited] = {}
 

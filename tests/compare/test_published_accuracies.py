@@ -35,7 +35,7 @@ def test_accuracies_are_parts_of_one(table):
     assert table.trainings == 3
     assert table.trials((0, 1, 2, 0, 0, 0, 0, 0)) == pytest.approx((0.6, 0.605, 0.61))
     assert table.accuracy((0, 1, 2, 0, 0, 0, 0, 0)) == pytest.approx(0.605)
-    with pytest.raises(InputError, match="not an architecture of nas-bench-macro"):
+    with pytest.raises(InputError):
         table.accuracy((3,) * 8)
 
 
@@ -43,7 +43,7 @@ def test_the_best_is_of_those_allowed(table):
     assert np.count_nonzero(table.best()) == 8
     few = table.best(lambda archs: np.array([sum(arch) == 2 for arch in archs]))
     assert sorted(few) == [0] * 6 + [1, 1]
-    with pytest.raises(InputError, match="no network of nas-bench-macro is allowed"):
+    with refused("accuracies.none-allowed"):
         table.best(lambda archs: np.zeros(len(archs), bool))
 
 

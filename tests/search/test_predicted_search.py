@@ -1,20 +1,23 @@
 """Searches for a device that is not here: the network is chosen as predicted, and everything says so."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
-from quick_search import budget, quick
+from quick_search import latency_within, quick
 
 from hwnas import devices
-from hwnas.cli.search import _chosen
+from hwnas.cli.search import _latency_lines
 from hwnas.errors import InputError
 from hwnas.latency.predictor import LatencyPredictor
 from hwnas.latency.table import Origin, load
 from hwnas.pipeline.export import export
 from hwnas.pipeline.train import train
-from hwnas.search.folder import claim, read_record
+from hwnas.search.problem import Problem
+from hwnas.search.record import read_record
 from hwnas.space import registry
+from hwnas.testing import refused
 from hwnas.training.recipe import Recipe
 from hwnas.training.run import read_net
 
@@ -52,14 +55,14 @@ def predicted(published, images, tmp_path_factory):
     out = tmp_path_factory.mktemp("predicted") / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(devices, "get", None)  # it starts none
-        return out, quick(published, budget(published, 0.5), images, out)
+        return out, quick(published, latency_within(published, 0.5), images, out).record
 
 
 def test_a_search_by_a_published_table_starts_no_device_and_says_so(published, predicted):
     (out, found), table = predicted, load(published)
     assert found.measured is found.reference_seconds is None
     assert (found.device, found.quality) == (table.device, table.quality)
-    assert f"predictions: {table.quality}" in _chosen(found)
+    assert f"predictions: {table.quality}" in _latency_lines(found)
     assert found.target_ms == pytest.approx(found.latency_ms / (1 + table.quality.rmspe))
     assert found.target_ms < found.latency_ms
     assert found.predicted_low < found.predicted_ms <= found.target_ms
@@ -81,9 +84,9 @@ def test_the_network_has_as_many_classes_as_the_images_and_the_record_tells_of_w
 
 
 def test_nothing_is_measured_beside_published_latencies(published, images, no_device, tmp_path):
-    with pytest.raises(InputError, match=r"phone is published data, .*search without measuring"):
-        quick(published, 5.0, images, tmp_path / "out", measured=True)
-    with pytest.raises(InputError, match="this search measures nothing: leave out the device cpu"):
+    with refused("search.published-table", device="phone"):
+        quick(published, 5.0, images, tmp_path / "out", measure=True)
+    with refused("search.device-unused", device="cpu"):
         quick(published, 5.0, images, tmp_path / "out", device="cpu")
     assert not (tmp_path / "out").exists()
 
@@ -101,11 +104,11 @@ def test_a_search_by_a_measured_table_may_be_told_to_measure_nothing(made_up_tab
     foreign = made_up_table()
     foreign = replace(foreign, device=replace(foreign.device, device="elsewhere"))
     foreign.save(tmp_path / "table.json")
-    found = quick(tmp_path / "table.json", budget(tmp_path / "table.json"), images, tmp_path / "out", measured=False)
+    latency_ms = latency_within(tmp_path / "table.json")
+    found = quick(tmp_path / "table.json", latency_ms, images, tmp_path / "out", measure=False).record
     assert found.measured is None
     assert found.reference_seconds == foreign.reference_seconds  # so its budget can be held where the device is
     assert found.flags == ("latency: predicted, not measured",)
-    asked, length = dict(found.request), found.request["length"]
-    del asked["length"]
-    with pytest.raises(InputError, match=r"another search \(measured\)"):
-        claim(tmp_path / "out", {**asked, "measured": True}, length)
+    with refused("search.other", names=["limits.measure"]), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Problem, "device", lambda *_: nullcontext())
+        quick(tmp_path / "table.json", latency_ms, images, tmp_path / "out", measure=True)

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from hwnas.errors import InputError
 from hwnas.search.history import History, read_history
+from hwnas.testing import refused
 
 
 def cost(archs):
@@ -71,7 +71,7 @@ def test_a_line_that_was_cut_off_is_not_read(path):
 def test_a_damaged_line_is_told_in_one(path):
     written(path, ("weights", 1, (0,), 0.1), ("weights", 2, (0,), 0.2))
     path.write_text(path.read_text()[5:])
-    with pytest.raises(InputError, match=r"history.jsonl is not a whole history .*: remove it"):
+    with refused("search.history", path=str(path)):
         read_history(path)
 
 
