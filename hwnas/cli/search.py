@@ -69,7 +69,10 @@ def search(
     ] = None,
     space: Annotated[
         str | None,
-        typer.Option(help="The table's space again, where it is not built in or installed.", show_default="the table's"),
+        typer.Option(
+            help="The table's space again, where that is not built in or installed: file.yaml, file.py:attribute.",
+            show_default="the table's",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..output import show
+from ..output import lines, show
 from .app import AsJson, DataAgain, Root, app
 
 
@@ -26,4 +26,4 @@ def verify(
         f"logits within {found.max_abs_logit_diff:.1e}, "
         + (f"{found.latency.measured_ms:.4f} ms" if found.latency else "latency not checked (--no-latency)")
     )
-    show(found.to_json(), as_json, text)
+    show(found.to_json(), as_json, "\n".join([text, *lines("note", found.notes)]))

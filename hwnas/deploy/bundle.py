@@ -18,6 +18,7 @@ from ..devices.base import DeviceInfo
 from ..errors import InputError, VerificationError
 from ..files import parse, read_json, require_empty, sha256, versioned
 from ..latency.stats import Estimate
+from ..space.registry import SpaceIdentity
 from ..training.run import NET, WEIGHTS
 
 SCHEMA = 1
@@ -69,7 +70,8 @@ class Latency:
 @dataclass(frozen=True)
 class Manifest:
     """The claims of a bundle. Accuracies are shares (0 to 1) of the test split of `data`, whose contents have
-    `fingerprint`. `seal` is the SHA-256 of the manifest without it."""
+    `fingerprint`. `seal` is the SHA-256 of the manifest without it. `space` is that of the search, if there was
+    one; nothing of the bundle needs it."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -84,10 +86,13 @@ class Manifest:
     versions: dict[str, str]
     files: dict[str, str]
     seal: str = ""
+    space: SpaceIdentity | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The plain-JSON form."""
-        return {"schema": SCHEMA, **_MANIFEST.dump_python(self, by_alias=True)}
+        value = _MANIFEST.dump_python(self, by_alias=True)
+        space = value.pop("space")
+        return {"schema": SCHEMA, **({"space": space} if space else {}), **value}
 
     def text(self) -> str:
         """The file's text, with the right seal."""

@@ -12,13 +12,14 @@ from ..errors import InputError, VerificationError
 from ..files import require_empty
 from ..latency.measure import Measurement
 from ..progress import Progress
+from ..space.registry import SpaceIdentity
 from ..training.data import Dataset, load_recorded
 from ..training.run import NET, WEIGHTS, TrainRecord, read_module, read_net, read_record, versions
 from .bundle import LABELS, MODEL, PREPROCESSING, Latency, Manifest, Preprocessing, write_bundle
 from .checks import Agreement, check_agreement, measure_on
 from .config import ExportConfig
 from .onnx import export_onnx
-from .target import Target, read_target
+from .target import Target, read_space, read_target
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def export_bundle(config: ExportConfig, out: Path, progress: Progress = True) ->
         LABELS: _json(record.labels),
         PREPROCESSING: _json(Preprocessing(net.resolution, record.fitting, record.mean, record.std).to_json()),
     }
-    manifest = write_bundle(folder, files, _manifest(folder.name, record, agreement, latency))
+    manifest = write_bundle(folder, files, _manifest(folder.name, record, agreement, latency, read_space(run)))
     return ExportResult(folder, manifest)
 
 
@@ -64,7 +65,9 @@ def _images_of(record: TrainRecord, config: ExportConfig, resolution: int, progr
     return dataset
 
 
-def _manifest(name: str, record: TrainRecord, agreement: Agreement, latency: Latency) -> Manifest:
+def _manifest(
+    name: str, record: TrainRecord, agreement: Agreement, latency: Latency, space: SpaceIdentity | None
+) -> Manifest:
     """The claims, but for the files', which `write_bundle` adds."""
     return Manifest(
         name=name,
@@ -77,6 +80,7 @@ def _manifest(name: str, record: TrainRecord, agreement: Agreement, latency: Lat
         latency=latency,
         versions=versions("hwnas", "torch", "onnx", "onnxscript", "onnxruntime"),
         files={},
+        space=space,
     )
 
 

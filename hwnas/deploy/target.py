@@ -9,6 +9,7 @@ from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter
 from ..devices.base import DeviceInfo
 from ..errors import InputError
 from ..files import parse, read_json
+from ..space.registry import SpaceIdentity
 from ..training.run import SEARCH
 
 
@@ -55,6 +56,15 @@ class Target:
 
 
 _TARGET = TypeAdapter(Target)
+
+
+def read_space(run: Path) -> SpaceIdentity | None:
+    """The space of the search.json in the folder `run`; None where there is none, or it does not tell."""
+    value = read_json(run / SEARCH, "search record") if (run / SEARCH).exists() else {}
+    names = ("space", "classes", "fingerprint")
+    if not isinstance(value, dict) or not all(value.get(name) for name in names):
+        return None
+    return SpaceIdentity(*(value[name] for name in names))
 
 
 def read_target(run: Path) -> Target:

@@ -8,6 +8,7 @@ from .. import devices
 from ..errors import InputError
 from ..progress import Progress
 from ..space.net import Net
+from ..space.registry import SpaceIdentity
 from ..training.classifier import require_classifier
 from ..training.data import load_recorded
 from ..training.run import read_net
@@ -36,7 +37,7 @@ class VerifyResult:
 
     `path` is the bundle's folder; accuracies are shares (0 to 1), in torch and in onnxruntime, whose logits differ by
     `max_abs_logit_diff` at most; `latency_ms` is the latency asked for, if any; `latency` is the measured one, None
-    where it was not checked.
+    where it was not checked. `notes` say where the space of the search is not known here, or is another now.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class VerifyResult:
     max_abs_logit_diff: float
     latency_ms: float | None
     latency: MeasuredLatency | None
+    notes: tuple[str, ...] = ()
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -78,7 +80,18 @@ def verify_bundle(
         **asdict(agreement),
         latency_ms=manifest.latency.latency_ms,
         latency=_measure(folder, manifest.latency) if latency else None,
+        notes=_notes(manifest.space),
     )
+
+
+def _notes(space: SpaceIdentity | None) -> tuple[str, ...]:
+    """What to know of the space that the network was found in. No claim depends on it."""
+    try:
+        if space is not None:
+            space.resolve()
+    except InputError as error:
+        return (f"space: {error}",)
+    return ()
 
 
 def _read_classifier(folder: Path) -> Net:

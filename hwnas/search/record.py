@@ -12,6 +12,7 @@ from ..latency.quality import Quality
 from ..latency.stats import Estimate
 from ..space import registry
 from ..space.net import Net
+from ..space.registry import SpaceIdentity
 from ..space.space import Arch
 from ..training.run import NET
 from .legacy import RECORD_SCHEMA, record_of_schema_3
@@ -46,6 +47,7 @@ class SearchRecord:
     `predicted_low` to `predicted_high`; `measured` is None where that was not asked for. `quality` is the error of such
     predictions. `reference_seconds` is None for published latencies, with which no measurement compares. `request` is
     the complete configuration, with fingerprints of the files that it names. `flags` say what else to know.
+    `fingerprint` is that of the space of so many `classes`; older records have none.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -70,9 +72,12 @@ class SearchRecord:
     request: dict[str, Any]
     date: str
     flags: tuple[str, ...] = ()
+    fingerprint: str = ""
 
     def net(self) -> Net:
-        """The chosen network. Raises `InputError` where its space cannot be resolved here."""
+        """The chosen network. Raises `InputError` where its space cannot be resolved here, or is another now."""
+        if self.fingerprint:
+            return SpaceIdentity(self.space, self.classes, self.fingerprint).resolve().derive(self.arch)
         return registry.get(self.space, self.classes).derive(self.arch)
 
 

@@ -124,7 +124,7 @@ def _record(search: SearchLoop, decision: Decision, request: Request) -> SearchR
     (low,), (high,) = problem.predictor.interval([best.arch], LEVEL)
     probabilities, expected_ms = search.distribution()
     return SearchRecord(
-        space=table.space,
+        space=problem.space.name,
         classes=problem.space.classes,
         latency_ms=problem.latency_ms,
         target_ms=problem.target_ms,
@@ -144,6 +144,7 @@ def _record(search: SearchLoop, decision: Decision, request: Request) -> SearchR
         request=request.to_json(),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         flags=(*_notes(problem, best.measured is not None), *problem.flags),
+        fingerprint=problem.space.fingerprint,
     )
 
 

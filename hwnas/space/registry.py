@@ -4,7 +4,7 @@ A space that is not built in is called by its reference: that is what tables and
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import references
@@ -54,6 +54,25 @@ def get(reference: str, classes: int | None = None, *, trusted: bool = False) ->
     found = references.resolve("spaces", reference, SPACES, trusted=trusted, accepts=_is_space_or_function)
     space = _with_classes(reference, found.value, classes)
     return space if found.kind == "built-in" else replace(space, name=reference)
+
+
+@dataclass(frozen=True)
+class SpaceIdentity:
+    """A space as a run and a bundle store it: its reference, its number of classes, and its fingerprint."""
+
+    reference: str
+    classes: int
+    fingerprint: str
+
+    def resolve(self) -> SearchSpace:
+        """The space itself. Raises `InputError`: "reference.*" where the reference cannot be resolved, "space.other"
+        where it stands for another space than it did."""
+        space = get(self.reference, self.classes)
+        if space.fingerprint != self.fingerprint:
+            message = f"{self.reference} is another space than it was: {space.fingerprint}, not {self.fingerprint}"
+            fields = {"reference": self.reference, "fingerprint": self.fingerprint, "found": space.fingerprint}
+            raise InputError(message, code="space.other", **fields)
+        return space
 
 
 def _is_space_or_function(value: object) -> bool:
