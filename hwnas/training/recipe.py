@@ -40,10 +40,10 @@ class Recipe(Config):
 
     def make_optimizer(self, module: nn.Module) -> torch.optim.Optimizer:
         """timm's optimiser; weight decay leaves norms and biases alone."""
-        made: torch.optim.Optimizer = require("timm.optim").create_optimizer_v2(
+        optimizer: torch.optim.Optimizer = require("timm.optim").create_optimizer_v2(
             module, self.optimizer, self.lr, self.weight_decay
         )
-        return made
+        return optimizer
 
     def make_schedule(self, optimizer: torch.optim.Optimizer, updates: int) -> LearningRates:
         """timm's schedule over all `updates`: a function of the update's number alone."""
