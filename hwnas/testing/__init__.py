@@ -10,12 +10,30 @@ from typing import TYPE_CHECKING, Any
 from .errors import refused
 
 if TYPE_CHECKING:
+    from .learners import LearnerContract
+    from .objectives import LossContract, RewardContract
     from .runtimes import RuntimeContract
+    from .samplers import SamplerContract
     from .spaces import SpaceContract
 
-__all__ = ["RuntimeContract", "SpaceContract", "refused"]
+__all__ = [
+    "LearnerContract",
+    "LossContract",
+    "RewardContract",
+    "RuntimeContract",
+    "SamplerContract",
+    "SpaceContract",
+    "refused",
+]
 
-_PLACES = {"RuntimeContract": "runtimes", "SpaceContract": "spaces"}
+_PLACES = {
+    "LearnerContract": "learners",
+    "LossContract": "objectives",
+    "RewardContract": "objectives",
+    "RuntimeContract": "runtimes",
+    "SamplerContract": "samplers",
+    "SpaceContract": "spaces",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -73,7 +73,7 @@ class Pnas(PlannedSampler):
             self.level += 1
             chosen = self._promising(self.unscored(self._allowed(self._children())))
             if chosen:
-                self.parents = chosen
+                self.parents = [*chosen[1:], chosen[0]]  # this order decides repairs: seeds give what they always gave
                 return chosen
         best = self.finalists(self.beam, self.limit)
         return self._promising(self.unscored(other for arch in best for other in self.space.neighbours(arch)))
