@@ -1,7 +1,7 @@
 """Search strategies compared on published accuracies."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,7 @@ from ..output import show, table_text
 from .app import AsJson, app
 
 if TYPE_CHECKING:
-    from ..pipeline.compare import Comparison
+    from ..compare.comparison import CompareResult
 
 
 @app.command(
@@ -49,24 +49,25 @@ def compare(
     names = BLACK_BOX if strategies is None else [name.strip() for name in strategies.split(",") if name.strip()]
     found = stage(table, names, budget=budget, seeds=seeds, latency=latency, limit_ms=limit_ms, limit_macs=limit_macs,
                   single=single, constants=_constants(settings or []), out=out, workers=workers)  # fmt: skip
-    show(found, as_json, "\n".join(_lines(found, out)))
+    show(found.record, as_json, "\n".join(_lines(found)))
 
 
-def _constants(settings: list[str]) -> dict[str, dict[str, Any]]:
-    """STRATEGY.NAME=VALUE as values by strategy and name."""
-    from ..search.plan import constants
-
-    found: dict[str, dict[str, Any]] = {}
+def _constants(settings: list[str]) -> dict[str, dict[str, str]]:
+    """The text of each STRATEGY.NAME=VALUE by strategy and name; a strategy may be a reference, which has dots too."""
+    found: dict[str, dict[str, str]] = {}
     for setting in settings:
-        strategy, dot, rest = setting.partition(".")
-        if not dot:
-            raise InputError(f"give a constant as STRATEGY.NAME=VALUE, not {setting!r}")
-        found.setdefault(strategy, {}).update(constants(strategy, [rest]))
+        place, equals, text = setting.partition("=")
+        strategy, dot, name = place.rpartition(".")
+        if not (equals and dot and strategy and name):
+            raise InputError(f"give a constant as STRATEGY.NAME=VALUE, not {setting!r}", code="config.setting",
+                             setting=setting)  # fmt: skip
+        found.setdefault(strategy, {})[name] = text
     return found
 
 
-def _lines(found: "Comparison", out: Path) -> list[str]:
+def _lines(result: "CompareResult") -> list[str]:
     """The comparison as lines for a person; regret in points of accuracy."""
+    found = result.record
     rows = [
         {
             "strategy": one.strategy,
@@ -86,5 +87,5 @@ def _lines(found: "Comparison", out: Path) -> list[str]:
         table_text(rows),
         f"medians over seeds; regret is in points below the best network, which has {found.truth.optimum:.3%}",
         f"hypervolume is a part of the true front's, down to {least:.3%} and up to {most:.6g} {found.unit}",
-        f"{out}/plot.html shows the regret after each evaluation",
+        f"{result.path}/plot.html shows the regret after each evaluation",
     ]

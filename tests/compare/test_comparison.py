@@ -1,7 +1,6 @@
 """Strategies compared: what they are told, kept runs, and what is refused."""
 
 import json
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,20 +11,11 @@ from hwnas.latency.table import load
 from hwnas.pipeline.compare import compare
 from hwnas.space import registry
 from hwnas.strategies import methods
+from hwnas.strategies.constants import Constants
 from hwnas.strategies.samplers.random import RandomSearch
+from hwnas.testing import refused
 
 LIMIT = 40e6
-
-
-@dataclass(frozen=True)
-class Stub(methods.Method):
-    """A method whose class is given."""
-
-    classes: tuple[type, ...] = ()
-
-    @property
-    def parts(self):
-        return self.classes
 
 
 @pytest.fixture
@@ -33,39 +23,46 @@ def stub(monkeypatch):
     """A function that adds a class to the methods, as `stub`."""
 
     def add(kind):
-        monkeypatch.setitem(methods.METHODS, "stub", Stub("black box", "", "", "", classes=(kind,)))
+        monkeypatch.setitem(methods.METHODS, "stub", methods.Method("black box", "", "", kind))
 
     return add
 
 
+class StepsConstants(Constants):
+    steps: int = 3
+
+
 def test_strategies_are_told_what_was_observed_within_the_limit(accuracies, stub, tmp_path):
     class Watched(RandomSearch):
-        def __init__(self, space, limit, *, seed, budget, steps=3):
-            super().__init__(space, limit, seed=seed, budget=budget)
+        constants = StepsConstants
+
+        def __init__(self, space, limit, constants, *, seed, budget):
+            super().__init__(space, limit, constants, seed=seed, budget=budget)
             made.append(self)
-            self.given = (limit.high, seed, budget, steps)
+            self.given = (limit.high, seed, budget, constants.steps)
 
     made = []
     stub(Watched)
     found = compare(accuracies, ["stub"], budget=6, seeds=2, limit_macs=LIMIT, single=True,
                     constants={"stub": {"steps": 5}}, out=tmp_path)  # fmt: skip
     bench = Bench.load(accuracies, None, None, LIMIT, single=True)
-    made = [one for one in made if one.told]  # the first is only tried out
+    made = [one for one in made if one.observations]  # the first is only tried out
     assert [one.given for one in made] == [(LIMIT, seed, 6, 5) for seed in range(2)]
     for seed, one in enumerate(made):
-        archs, scores = zip(*one.told, strict=True)
+        archs, scores = zip(*one.observations, strict=True)
         assert bench.limit.allows(archs).all()
-        assert scores == tuple(bench.observed(seed)[arch] for arch in archs)
+        assert scores == tuple(bench.scores(seed)[arch] for arch in archs)
         kept = json.loads((tmp_path / "runs" / f"stub-{seed}.json").read_text())
         assert kept["run"]["archs"] == [list(arch) for arch in archs]
-    (result,) = found.results
+    assert found.path == tmp_path
+    (result,) = found.record.results
     assert (result.constants, len(result.regret)) == ({"steps": 5}, 6)
     assert min(result.low) >= 0
 
 
 def test_what_is_outside_the_limit_is_no_result(accuracies, stub, tmp_path):
     class Careless(RandomSearch):
-        def ask(self):
+        def propose(self):
             return self.space.largest
 
     stub(Careless)
@@ -76,12 +73,12 @@ def test_what_is_outside_the_limit_is_no_result(accuracies, stub, tmp_path):
 
 def test_the_best_is_first_and_the_files_say_so(accuracies, stub, tmp_path):
     class Knowing(RandomSearch):
-        def ask(self):
+        def propose(self):
             return max(np.ndindex(self.space.choices), key=lambda arch: known.accuracy[arch])
 
     known = Bench.load(accuracies, None, None, None, single=False)
     stub(Knowing)
-    found = compare(accuracies, ["random", "stub"], budget=3, seeds=2, out=tmp_path)
+    found = compare(accuracies, ["random", "stub"], budget=3, seeds=2, out=tmp_path).record
     assert [result.strategy for result in found.results] == ["stub", "random"]
     assert found.results[0].regret == (0.0,) * 3
     assert (found.results[0].found, found.results[1].found) == (1.0, 0.0)
@@ -100,23 +97,23 @@ def test_latency_is_predicted_by_a_table(accuracies, made_up_table, tmp_path):
     space = registry.get("nas-bench-macro")
     predicted = load(path).predictor(space).cost(list(np.ndindex(space.choices)))
     limit = float(np.median(predicted))
-    found = compare(accuracies, ["random"], budget=5, seeds=1, latency=path, limit_ms=limit, out=tmp_path)
+    found = compare(accuracies, ["random"], budget=5, seeds=1, latency=path, limit_ms=limit, out=tmp_path).record
     assert (found.unit, found.limit, found.truth.allowed) == ("ms", limit, int((predicted <= limit).sum()))
     bench = Bench.load(accuracies, path, limit, None, single=False)
     assert bench.cost.ravel() == pytest.approx(predicted)
 
 
 def figures(found):
-    return [(one.strategy, one.low, one.regret, one.high, one.found, one.hypervolume) for one in found.results]
+    return [(one.strategy, one.low, one.regret, one.high, one.found, one.hypervolume) for one in found.record.results]
 
 
 def test_ctrl_c_loses_only_the_run_in_progress(accuracies, stub, tmp_path):
     class Stopped(RandomSearch):
-        def ask(self):
+        def propose(self):
             asks.append(self)
             if len(asks) == stop:
                 raise KeyboardInterrupt
-            return super().ask()
+            return super().propose()
 
     stub(Stopped)
     options = {"budget": 4, "seeds": 3, "limit_macs": LIMIT}
@@ -131,7 +128,7 @@ def test_ctrl_c_loses_only_the_run_in_progress(accuracies, stub, tmp_path):
     assert len(asks) == 2 * 4
     assert figures(found) == figures(whole)
     asks = []
-    assert compare(accuracies, ["stub"], **options, out=tmp_path / "again").results == found.results
+    assert compare(accuracies, ["stub"], **options, out=tmp_path / "again").record.results == found.record.results
     assert asks == []
 
 
@@ -144,20 +141,13 @@ def test_workers_change_nothing(accuracies, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        (
-            {"budget": 4},
-            r"random-0.json is of another comparison \(budget: 3, not 4\): remove it, or name another",
-        ),
-        ({"limit_macs": 5e7}, r"limit: 40000000.0, not 50000000.0"),
-        ({"single": True}, r"single: False, not True"),
-    ],
+    ("changes", "names"),
+    [({"budget": 4}, ["budget"]), ({"limit_macs": 5e7}, ["limit"]), ({"single": True}, ["single"])],
 )
-def test_runs_of_something_else_are_refused(accuracies, tmp_path, changes, words):
+def test_runs_of_something_else_are_refused(accuracies, tmp_path, changes, names):
     options = {"budget": 3, "seeds": 1, "limit_macs": LIMIT, "out": tmp_path}
     compare(accuracies, ["random"], **options)
-    with pytest.raises(InputError, match=words):
+    with refused("compare.other", path=str(tmp_path / "runs" / "random-0.json"), names=names):
         compare(accuracies, ["random"], **{**options, **changes})
 
 
@@ -166,7 +156,7 @@ def test_runs_of_other_accuracies_are_refused(accuracies, tmp_path):
     rows = json.loads(accuracies.read_text())
     rows["00000000"]["test_acc"][0] += 1
     (tmp_path / "other.json").write_text(json.dumps(rows))
-    with pytest.raises(InputError, match=r"is of another comparison \(table: "):
+    with refused("compare.other", names=["table"]):
         compare(tmp_path / "other.json", ["random"], budget=3, seeds=1, out=tmp_path)
 
 
@@ -179,31 +169,28 @@ def test_a_damaged_run_is_refused(accuracies, tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    ("names", "options", "words"),
+    ("names", "options", "code"),
     [
-        (["best"], {}, "no strategy 'best': there are proxyless, "),
-        (["darts"], {}, "darts follows the gradient of shared weights, which a table of accuracies does not have"),
-        ([], {}, "there are no strategies to compare"),
-        (["random"], {"budget": 0}, "budget must be at least 1, not 0"),
-        (["random"], {"seeds": 0}, "seeds must be at least 1, not 0"),
-        (["random"], {"workers": 0}, "workers must be at least 1, not 0"),
-        (
-            ["random"],
-            {"limit_macs": 5e6},
-            "no network of nas-bench-macro has 5e.06 MACs or less: the least is 7.713",
-        ),
-        (["random"], {"limit_macs": float("nan")}, "has nan MACs or less"),
-        (["random"], {"limit_macs": 7713280}, "a limit of 7.71328e.06 MACs leaves nothing to compare: allow more"),
-        (["random"], {"limit_ms": 1.0}, "a limit in ms needs a latency table to predict with"),
-        (["random"], {"latency": "pixel3.fbnet", "limit_macs": 1e7}, "the limit is in ms, not in MACs"),
-        (["random"], {"latency": "pixel3.fbnet"}, "this latency table is of another kind"),
-        (["random"], {"latency": "pixel9"}, "no latency table 'pixel9'"),
-        (["random"], {"constants": {"random": {"size": 3}}}, "random has no constant 'size' here: there are none"),
-        (["random"], {"constants": {"pnas": {"beam": 3}}}, "a constant is set for pnas, which is not compared"),
+        (["best"], {}, "reference.unknown"),
+        (["darts"], {}, "compare.gradient"),
+        ([], {}, "compare.no-strategies"),
+        (["random"], {"budget": 0}, "compare.count"),
+        (["random"], {"seeds": 0}, "compare.count"),
+        (["random"], {"workers": 0}, "compare.count"),
+        (["random"], {"limit_macs": 5e6}, "compare.nothing-allowed"),
+        (["random"], {"limit_macs": float("nan")}, "compare.nothing-allowed"),
+        (["random"], {"limit_macs": 7713280}, "compare.no-front"),
+        (["random"], {"limit_ms": 1.0}, "compare.no-latency-table"),
+        (["random"], {"latency": "pixel3.fbnet", "limit_macs": 1e7}, "compare.limit-unit"),
+        (["random"], {"latency": "pixel3.fbnet"}, "table.other-space"),
+        (["random"], {"latency": "pixel9"}, "table.unknown"),
+        (["random"], {"constants": {"random": {"size": 3}}}, "constants.unknown"),
+        (["one-shot"], {"constants": {"one-shot": {"dropout": 0.1}}}, "constants.unknown"),
+        (["random"], {"constants": {"pnas": {"beam": 3}}}, "compare.not-compared"),
     ],
 )
-def test_a_mistake_is_one_line(accuracies, tmp_path, names, options, words):
-    with pytest.raises(InputError, match=words):
+def test_a_mistake_is_refused(accuracies, tmp_path, names, options, code):
+    with refused(code):
         compare(accuracies, names, **{"budget": 2, "seeds": 1, "out": tmp_path / "out", **options})
     assert not (tmp_path / "out").exists()
 
@@ -212,5 +199,5 @@ def test_a_table_that_is_not_whole_is_refused(accuracies, tmp_path):
     rows = json.loads(accuracies.read_text())
     del rows["00000000"]
     (tmp_path / "part.json").write_text(json.dumps(rows))
-    with pytest.raises(InputError, match="has 6560 of the 6561 networks"):
+    with refused("accuracies.incomplete", networks=6560, of=6561):
         compare(tmp_path / "part.json", ["random"], out=tmp_path / "out")

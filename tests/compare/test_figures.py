@@ -84,10 +84,10 @@ def test_macs_and_accuracies_are_those_of_the_networks(accuracies):
 
 def test_a_single_training_is_drawn_by_the_seed(accuracies):
     single, mean = (Bench.load(accuracies, None, None, None, single) for single in (True, False))
-    told = single.observed(3)
+    told = single.scores(3)
     drawn = told[..., None] == single.trials
     assert drawn.any(axis=-1).all()
     assert drawn.sum(axis=tuple(range(8))) == pytest.approx([6561 / 3] * 3, rel=0.1)
-    assert (told == single.observed(3)).all()
-    assert (told != single.observed(4)).mean() == pytest.approx(2 / 3, abs=0.05)
-    assert (mean.observed(3) == mean.accuracy).all()
+    assert (told == single.scores(3)).all()
+    assert (told != single.scores(4)).mean() == pytest.approx(2 / 3, abs=0.05)
+    assert (mean.scores(3) == mean.accuracy).all()

@@ -8,17 +8,21 @@ import pytest
 import torch
 
 from hwnas.accuracy.proxies import PROXIES
-from hwnas.errors import InputError
-from hwnas.search.evaluators import EVALUATORS, evaluator, require_objective
+from hwnas.search import evaluators
+from hwnas.search.evaluators import EVALUATORS, ChosenEvaluator
 from hwnas.space import registry
 from hwnas.space.net import Block
 from hwnas.space.space import Choice, Elastic, SearchSpace, Slot
-from hwnas.strategies.objective import REWARDS
+from hwnas.testing import refused
 from hwnas.training.data import holdout, load
 from hwnas.training.recipe import Recipe
 from hwnas.training.train import train
 
 TRAINING = ("short", "full")
+
+
+def evaluator(name, space, dataset, *, seed, **constants):
+    return ChosenEvaluator.find(name, constants).build(space, dataset, seed)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +69,7 @@ def test_a_network_is_trained_at_its_own_resolution(dataset, monkeypatch):
         shown.append((net.resolution, dataset.resolution, dataset.test.images.shape[-1], dataset.train.images.dtype))
         return train(net, dataset, *rest)
 
-    monkeypatch.setattr("hwnas.search.evaluators.train", training)
+    monkeypatch.setattr(evaluators, "train", training)
     score = evaluator("short", SearchSpace("e", (stem, head)), dataset, seed=0, epochs=1)
     assert all(0 <= score((s,)) <= 1 for s in (0, 1))
     assert shown == [(6, 6, 6, torch.uint8), (8, 8, 8, torch.uint8)]
@@ -73,7 +77,7 @@ def test_a_network_is_trained_at_its_own_resolution(dataset, monkeypatch):
 
 def test_table_gives_the_mean_or_one_training(dataset, accuracies):
     space = registry.nas_bench_macro(width=0.25, resolution=16)
-    scores = [evaluator("table", space, dataset, seed=0, accuracies=accuracies, trial=trial) for trial in range(4)]
+    scores = [evaluator("table", space, dataset, seed=0, accuracies=str(accuracies), trial=trial) for trial in range(4)]
     assert [score((0, 1, 2) * 2 + (0, 1)) for score in scores] == pytest.approx([0.7, 0.6, 0.9, 0.6])
     assert [score((0,) * 8) for score in scores] == pytest.approx([0.51, 0.5, 0.51, 0.52])
 
@@ -105,7 +109,7 @@ def test_which_training_images_a_proxy_looks_at_depends_on_the_seed(space, datas
 def test_identity_is_all_that_a_score_depends_on(name, space, dataset, accuracies):
     def identity(**changes):
         if name == "table":
-            space_, given = registry.get("nas-bench-macro"), {"accuracies": accuracies}
+            space_, given = registry.get("nas-bench-macro"), {"accuracies": str(accuracies)}
         else:
             space_, given = space, {"seed": 0}
         return evaluator(name, space_, dataset, **{"seed": 0, **given, **changes}).identity
@@ -117,35 +121,51 @@ def test_identity_is_all_that_a_score_depends_on(name, space, dataset, accuracie
 
 
 @pytest.mark.parametrize("name", EVALUATORS)
-def test_only_rewards_that_do_not_weigh_a_proxy_against_latency_go_with_one(name):
-    for objective in REWARDS:
-        if name in PROXIES and objective in ("mnasnet-soft", "mnasnet-hard", "tunas", "proxyless-r"):
-            with pytest.raises(InputError, match=f"{name} gives no accuracy, which {objective} weighs"):
-                require_objective(name, objective)
-        else:
-            require_objective(name, objective)
+def test_a_proxy_gives_no_accuracy(name):
+    assert EVALUATORS[name].gives_accuracy == (name not in PROXIES)
 
 
 @pytest.mark.parametrize(
-    ("name", "constants", "words"),
+    ("name", "constants", "code", "fields"),
     [
-        ("luck", {}, "no evaluator 'luck': there are short, full, table, naswot"),
-        ("short", {"batch": 3}, "the evaluator short has no constant 'batch': it has epochs, held"),
-        ("short", {"epochs": 0}, "the evaluator short trains at least 1 epoch, not 0"),
-        ("short", {"held": 1.0}, "a fraction between 0 and 1"),
-        ("naswot", {"batch": 1}, "the evaluator naswot looks at least at 2 images, not 1"),
-        ("table", {}, "the evaluator table needs a file"),
-        ("table", {"accuracies": 5}, "accuracies of the evaluator table is a file, not 5"),
-        ("table", {"trial": True}, "trial of the evaluator table is a whole number, not True"),
+        ("luck", {}, "reference.unknown", {"group": "evaluators", "reference": "luck"}),
+        ("hwnas.errors:InputError", {}, "reference.wrong-kind", {}),
+        ("short", {"batch": 3}, "constants.unknown", {"name": "batch"}),
+        ("short", {"epochs": 0}, "constants.out-of-range", {"name": "epochs"}),
+        ("short", {"validation_share": 1.0}, "constants.out-of-range", {"name": "validation_share"}),
+        ("naswot", {"batch": 1}, "constants.out-of-range", {"name": "batch"}),
+        ("table", {"accuracies": 5}, "constants.out-of-range", {"name": "accuracies"}),
+        ("table", {"trial": True}, "constants.out-of-range", {"name": "trial"}),
+        ("table", {}, "evaluators.no-accuracies", {}),
     ],
 )
-def test_what_cannot_evaluate_is_refused(name, constants, words, space, dataset):
-    with pytest.raises(InputError, match=words):
+def test_what_cannot_evaluate_is_refused(name, constants, code, fields, space, dataset):
+    with refused(code, **fields):
         evaluator(name, space, dataset, seed=0, **constants)
 
 
 def test_a_table_of_other_networks_is_refused(space, dataset, accuracies):
-    with pytest.raises(InputError, match="of the networks of nas-bench-macro, not of s"):
-        evaluator("table", space, dataset, seed=0, accuracies=accuracies)
-    with pytest.raises(InputError, match="has 3 trainings of each network: 4 is none of them"):
-        evaluator("table", registry.get("nas-bench-macro"), dataset, seed=0, accuracies=accuracies, trial=4)
+    with refused("evaluators.other-space", space="s"):
+        evaluator("table", space, dataset, seed=0, accuracies=str(accuracies))
+    with refused("evaluators.no-trial", trial=4, trainings=3):
+        evaluator("table", registry.get("nas-bench-macro"), dataset, seed=0, accuracies=str(accuracies), trial=4)
+
+
+def test_an_evaluator_of_anyones_is_found_by_its_file(space, dataset, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from pydantic import Field\n"
+        "from hwnas.search.evaluators import Evaluator\n"
+        "from hwnas.strategies.constants import Constants\n\n"
+        "class MineConstants(Constants):\n"
+        "    factor: float = Field(default=2.0, gt=0, description='of the score')\n\n"
+        "class Mine(Evaluator):\n"
+        "    constants, gives_accuracy = MineConstants, False\n\n"
+        "    def __call__(self, arch):\n"
+        "        return self.settings.factor * sum(arch)\n"
+    )
+    reference = f"{tmp_path}/mine.py:Mine"
+    found = evaluator(reference, space, dataset, seed=0, factor=3.0)
+    assert found((1,)) == 3.0
+    assert found.identity == {"evaluator": reference, "data": dataset.fingerprint, "seed": 0, "factor": 3.0}
+    with refused("reference.not-allowed"):
+        ChosenEvaluator.find(reference, trusted=False)

@@ -1,104 +1,80 @@
-"""What is asked of a search: what it comes to, and what does not go together."""
+"""What a configuration comes to: its parts resolved, nothing left to defaults; and what does not go together."""
 
 import pytest
 
-from hwnas.errors import InputError
-from hwnas.search.plan import Plan, constants
-from hwnas.strategies.loops import Schedule
+from hwnas.search.config import SearchConfig, Weights
+from hwnas.search.plan import Plan
 from hwnas.strategies.methods import METHODS
+from hwnas.testing import refused
 
 SHORT = {"strategy": "random", "evaluator": "short"}
 
 
+def config(**settings):
+    return SearchConfig.parse({"table": "t", "latency_ms": 1.0, **settings})
+
+
+def plan(**settings):
+    return Plan.of(config(**settings))
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_is_a_plan_by_itself(name):
-    plan = Plan(name)
-    assert plan.method is METHODS[name]
-    assert plan.learns == (METHODS[name].kind in ("gradient", "policy"))
-    assert plan.shares
-    assert plan.rounds == (0 if plan.learns else 200)
-    assert plan.told()["objective"] == METHODS[name].objective
-    assert plan.told()["sharing"] == METHODS[name].sharing
+    found = plan(strategy=name)
+    assert found.method is METHODS[name]
+    assert found.learns == (METHODS[name].kind in ("gradient", "policy"))
+    assert found.shares_weights
+    assert found.evaluations == (0 if found.learns else 200)
+    assert found.config.objective.name == METHODS[name].objective
+    assert found.config.weights.sharing == METHODS[name].sharing
+    assert Plan.of(SearchConfig.parse(found.config.to_json())).config == found.config, "it is complete"
 
 
 def test_a_policy_with_an_evaluator_is_a_sampler():
-    plan = Plan("mnasnet", evaluator="short", evaluations=10)
-    assert (plan.learns, plan.shares, plan.rounds, plan.judged_by) == (False, False, 10, "short")
-    assert Plan("mnasnet", evaluator="inherited").shares
-    assert not Plan("mnasnet", evaluator="inherited").learns
+    found = plan(strategy="mnasnet", evaluator="short", evaluations=10)
+    assert (found.learns, found.shares_weights, found.evaluations, found.scored_by) == (False, False, 10, "short")
+    inherited = plan(strategy="mnasnet", evaluator="inherited")
+    assert (inherited.learns, inherited.shares_weights) == (False, True)
 
 
 def test_only_rewards_that_weigh_latency_leave_the_strategy_free():
-    assert Plan("tunas").free
-    assert not Plan("enas").free
-    assert not Plan("tunas", objective="hard").free
+    assert plan(strategy="tunas").weighs_latency
+    assert not plan(strategy="enas").weighs_latency
+    assert not plan(strategy="tunas", objective="hard").weighs_latency
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("asked", "code", "fields"),
     [
-        ({"strategy": "guessing"}, "no strategy 'guessing': there are proxyless, "),
-        ({"evaluator": "tarot"}, "no evaluator 'tarot': there are inherited, short, "),
-        ({"strategy": "darts", "evaluator": "short"}, "darts judges by shared weights: leave out the evaluator short"),
-        ({"strategy": "enas", "evaluations": 9}, "enas learns while the weights do: give it steps, not evaluations"),
-        ({"strategy": "spos", "evaluations": 0}, "evaluations must be at least 1, not 0"),
-        ({"objective": "tunas"}, "proxyless has no objective 'tunas': there are steered, "),
-        ({"strategy": "enas", "objective": "steered"}, "enas has no objective 'steered': there are accuracy, "),
-        ({"used": 1.0}, "at least 0 and under 1, not 1"),
-        ({"constants": {"luck": 7}}, "proxyless has no constant 'luck': there are paths, "),
-        ({"constants": {"weights.luck": 7}}, "no constant 'weights.luck'"),
-        ({"constants": {"objective.luck": 7}}, "the loss steered has no constant 'luck'"),
-        ({"constants": {"objective.integral": "fast"}}, "integral of the loss steered must be a number, not fast"),
-        ({"constants": {"evaluator.epochs": 3}}, "the accuracy inherited from shared weights has no epochs"),
-        ({"accuracies": "a.json"}, "the accuracy inherited from shared weights has no accuracies: name an evaluator"),
-        ({**SHORT, "constants": {"evaluator.batch": 3}}, "the evaluator short has no constant 'batch': it has epochs"),
-        ({**SHORT, "constants": {"evaluator.epochs": 1.5}}, "epochs of the evaluator short is a whole number, not 1.5"),
-        ({**SHORT, "constants": {"evaluator.held": "most"}}, "held of the evaluator short is a number, not 'most'"),
-        ({**SHORT, "accuracies": "a.json"}, "the evaluator short has no constant 'accuracies'"),
-        ({**SHORT, "sharing": "collapsed"}, "short needs no shared weights: leave out their sharing"),
-        ({**SHORT, "constants": {"weights.lr": 0.1}}, "short needs no shared weights: leave out weights.lr"),
-        ({"strategy": "mnasnet", "evaluator": "naswot"}, "naswot gives no accuracy, which mnasnet-soft weighs"),
+        ({"strategy": "guessing"}, "reference.unknown", {"reference": "guessing"}),
+        ({"strategy": "random", "evaluator": "tarot"}, "reference.unknown", {"reference": "tarot"}),
+        ({"strategy": "darts", "evaluator": "short"}, "search.evaluator-unused", {"evaluator": "short"}),
+        ({"strategy": "enas", "evaluations": 9}, "search.evaluations-unused", {"strategy": "enas"}),
+        ({"objective": "guess"}, "reference.unknown", {"reference": "guess"}),
+        ({"strategy": {"luck": 7}}, "constants.unknown", {"name": "luck"}),
+        ({"objective": {"luck": 7}}, "constants.unknown", {"name": "luck"}),
+        ({"objective": {"integral": "fast"}}, "constants.out-of-range", {"name": "integral"}),
+        ({"evaluator": {"epochs": 3}}, "search.evaluator-needed", {"constants": ["epochs"]}),
+        ({**SHORT, "evaluator": {"name": "short", "batch": 3}}, "constants.unknown", {"name": "batch"}),
+        ({**SHORT, "evaluator": {"name": "short", "epochs": 1.5}}, "constants.out-of-range", {"name": "epochs"}),
+        ({**SHORT, "weights": {"sharing": "collapsed"}}, "search.weights-unused", {"names": ["sharing"]}),
+        ({**SHORT, "weights": {"lr": 0.2}}, "search.weights-unused", {"names": ["lr"]}),
+        ({"strategy": "mnasnet", "evaluator": "naswot"}, "search.no-accuracy", {"evaluator": "naswot"}),
     ],
     ids=str,
 )
-def test_what_does_not_go_together_is_refused_in_one_line(asked, message):
-    with pytest.raises(InputError) as caught:
-        Plan(**asked)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_other_accuracies_are_another_plan(tmp_path):
-    file = tmp_path / "a.json"
-    plan = Plan("random", evaluator="table", accuracies=file)
-    told = []
-    for text in ("{}", "{} "):
-        file.write_text(text)
-        told.append(plan.told())
-    assert told[0] != told[1]
-    file.unlink()
-    with pytest.raises(InputError, match=r"cannot read table of accuracies .*a.json"):
-        plan.told()
+def test_what_does_not_go_together_is_refused(asked, code, fields):
+    with refused(code, **fields):
+        plan(**asked)
 
 
 def test_the_schedule_has_the_methods_own_values_where_nothing_is_asked():
-    assert Plan("bignas").schedule(Schedule()).lr_floor == 0.05
-    assert Plan("bignas").schedule(Schedule(lr_floor=0.2)).lr_floor == 0.2
-    assert Plan("tunas").schedule(Schedule(batch_size=8)) == Schedule(warmup_steps=0, steps=6000, batch_size=8)
-    assert Plan("bignas", {"weights.lr_floor": 0.3, "weights.lr": 0.7}).schedule(Schedule(steps=5)) == Schedule(
-        steps=5, lr_floor=0.3, lr=0.7
-    )
-    with pytest.raises(InputError, match="schedule of the weights: lr: "):
-        Plan("bignas", {"weights.lr": -1}).schedule(Schedule())
+    assert plan(strategy="bignas").config.weights.lr_floor == 0.05
+    assert plan(strategy="bignas", weights={"lr_floor": 0.2}).config.weights.lr_floor == 0.2
+    tunas = plan(strategy="tunas", weights={"batch_size": 8}).config.weights
+    assert tunas == Weights(warmup_steps=0, steps=6000, batch_size=8, sharing="collapsed")
 
 
-def test_settings_are_of_the_kind_of_the_methods_own():
-    assert constants("proxyless", ["paths=all", "init_std=1e-2"]) == {"paths": "all", "init_std": 0.01}
-    assert constants("ofa", ["population=40", "weights.lr=0.2"]) == {"population": 40, "weights.lr": 0.2}
-    for setting, message in (
-        ("population", "give a constant as NAME=VALUE, not 'population'"),
-        ("population=many", "population is a whole number, not 'many'"),
-        ("init_std=wide", "init_std is a number, not 'wide'"),
-    ):
-        with pytest.raises(InputError, match=message):
-            constants("proxyless" if "init" in setting else "ofa", [setting])
+def test_text_is_read_as_the_kind_of_its_constant():
+    found = Plan.of(config(strategy="ofa").with_settings(["population=40", "weights.lr=0.2"]))
+    assert (found.config.strategy.constants["population"], found.config.weights.lr) == (40, 0.2)

@@ -195,5 +195,5 @@ def test_progress_is_told_and_settings_of_the_process_are_put_back(table, images
     hwnas.search(table, latency_within(table), images, out=tmp_path / "out", threads=before + 1,
                  progress=events.append, **search)  # fmt: skip
     assert torch.get_num_threads() == before
-    assert {event.stage for event in events} == {"evaluate", "finalists"}
+    assert {event.stage for event in events} == {"images", "evaluate", "finalists"}
     assert max(event.done for event in events if event.stage == "evaluate") == 5
