@@ -58,7 +58,7 @@ def test_the_example_works_in_the_repository(hwnas, monkeypatch, command):
     ("words", "message"),
     [
         ("profil", "No such command 'profil'"),
-        ("profile --space imagenet", "no search space 'imagenet': there are proxyless, proxyless-32"),
+        ("profile --space imagenet", "no search space 'imagenet' (did you mean fbnet-imagenet?)"),
         ("profile --device toaster", "no device 'toaster': there are cpu"),
         ("profile --device cut.yaml", "cut.yaml is not YAML"),
         ("profile --threads 0", "at least 1 thread"),
