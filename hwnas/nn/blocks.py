@@ -118,20 +118,23 @@ def modules(layer: Layer, eps: float = 1e-5) -> Iterator[tuple[str, nn.Module]]:
 def attach(parent: nn.Module, name: str, module: nn.Module) -> None:
     """Make `module` the child `name` of `parent`; the dots in the name are modules in between."""
     first, _, rest = name.partition(".")
-    if not rest:
+    if rest:
+        if first not in parent._modules:
+            parent.add_module(first, nn.Sequential())  # as a Sequential its norms are found and folded at export
+        attach(parent.get_submodule(first), rest, module)
+    elif first in parent._modules:
+        raise TypeError(f"two layers of one block are named {first}")
+    else:
         parent.add_module(first, module)
-        return
-    if first not in parent._modules:
-        parent.add_module(first, nn.Sequential())  # as a Sequential its norms are found and folded at export
-    attach(parent.get_submodule(first), rest, module)
 
 
 def find(parent: nn.Module, name: str) -> nn.Module | None:
     """The child `name` of `parent`, as `attach` names it; None where there is none."""
-    found: nn.Module | None = parent
-    for part in name.split("."):
-        found = found._modules.get(part) if found is not None else None
-    return found
+    if "." not in name:
+        return parent._modules.get(name)
+    first, _, rest = name.partition(".")
+    inner = parent._modules.get(first)
+    return None if inner is None else find(inner, rest)
 
 
 def in_channels_last(module: M) -> M:

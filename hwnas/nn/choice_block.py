@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ..space.fold import fold
+from ..space.layer import Weighted, is_weighted
 from ..space.net import Block, Layer
 from ..space.space import Position
 from .blocks import attach, find, initialise, last_conv, modules
@@ -52,13 +53,12 @@ class SharedBlock(nn.Module):
 
     def __init__(self, blocks: Sequence[Block], eps: float, kernels: Kernels) -> None:
         super().__init__()
-        by_name: dict[str, list[Layer]] = {}
+        alike: dict[tuple[Weighted, str], list[Layer]] = {}
         for layer in chain.from_iterable(block.layers for block in blocks):
-            by_name.setdefault(layer.name, []).append(layer)
-        for name in sorted(by_name, key=lambda name: "." in name):  # those of main paths first, as random weights are
-            shared = shared_layer(by_name[name], eps, kernels)
-            if shared is not None:
-                attach(self, name, shared)
+            if is_weighted(layer.kind):
+                alike.setdefault((layer.kind, layer.name), []).append(layer)
+        for kind, name in sorted(alike, key=lambda key: "." in key[1]):  # main paths first, as random weights are drawn
+            attach(self, name, shared_layer(kind, alike[kind, name], eps, kernels))
         initialise(self)
         if all(block.residual for block in blocks):  # as in `BlockModule`
             nn.init.zeros_(self.get_submodule(f"{last_conv(blocks[0])}.norm").get_parameter("weight"))
@@ -66,8 +66,10 @@ class SharedBlock(nn.Module):
     def forward(self, x: torch.Tensor, block: Block) -> torch.Tensor:
         """Run as `block`: (N, cin, H, W) to (N, cout, H', W'), or to (N, classes) for a classifier."""
 
+        layers = block.layers
+
         def run(index: int, inputs: list[torch.Tensor]) -> torch.Tensor:
-            layer = block.layers[index]
+            layer = layers[index]
             shared = find(self, layer.name)
             output: torch.Tensor = _weightless(layer)(*inputs) if shared is None else shared(*inputs, layer)
             return output

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..space.net import Act, Layer
+from ..space.layer import Act, Layer, Weighted
 from .blocks import ACTIVATIONS
 
 Kernels = Literal["crop", "transform", "separate"]
@@ -144,9 +144,8 @@ class SharedLinear(nn.Module):
 SharedLayer = SharedConv | SharedSqueezeExcite | SharedLinear
 
 
-def shared_layer(layers: Sequence[Layer], eps: float, kernels: Kernels) -> SharedLayer | None:
-    """Weights for all of `layers`, which are of one kind; None for a kind without any."""
-    kind = layers[0].kind
+def shared_layer(kind: Weighted, layers: Sequence[Layer], eps: float, kernels: Kernels) -> SharedLayer:
+    """Weights for all of `layers`, which are of this kind."""
     match kind:
         case "conv":
             return SharedConv(layers, eps, kernels)
@@ -154,7 +153,5 @@ def shared_layer(layers: Sequence[Layer], eps: float, kernels: Kernels) -> Share
             return SharedSqueezeExcite(layers)
         case "linear":
             return SharedLinear(layers)
-        case "shuffle" | "avgpool" | "maxpool" | "zero" | "pool" | "split" | "add" | "concat":
-            return None
         case _:
             assert_never(kind)

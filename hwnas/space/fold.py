@@ -17,20 +17,21 @@ def fold(wiring: Wiring, inputs: Sequence[T], run: Callable[[int, list[T]], T]) 
     later step takes it, so that no more stays in memory than a hand-written forward pass would hold.
     """
     values = {-1 - index: value for index, value in enumerate(inputs)}
-    last = -1
-    for index, (sources, spent) in enumerate(zip(wiring, _last_uses(wiring), strict=True)):
+    for index, sources, spent in _schedule(wiring):
         values[index] = run(index, [values[source] for source in sources])
         for source in spent:
             del values[source]
-        last = index
-    return values[last]
+    return values[len(wiring) - 1]
 
 
 @cache
-def _last_uses(wiring: Wiring) -> Wiring:
-    """For each step the values that no later step takes."""
+def _schedule(wiring: Wiring) -> tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...]:
+    """The index of each step, its sources, and those of them that no later step takes."""
     last = {source: index for index, sources in enumerate(wiring) for source in sources}
-    return tuple(tuple(source for source, use in last.items() if use == index) for index in range(len(wiring)))
+    return tuple(
+        (index, sources, tuple(source for source in dict.fromkeys(sources) if last[source] == index))
+        for index, sources in enumerate(wiring)
+    )
 
 
 def dead_ends(wiring: Wiring) -> Iterator[int]:

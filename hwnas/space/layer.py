@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
-from typing import Literal, assert_never
+from typing import Literal, TypeGuard, assert_never, get_args
 
 Act = Literal["", "relu", "relu6", "hswish", "swish"]
 Weighted = Literal["conv", "se", "linear"]
@@ -10,6 +10,11 @@ Weighted = Literal["conv", "se", "linear"]
 Joint = Literal["split", "add", "concat"]
 """Kinds that part and join paths: they compute next to nothing, but move memory."""
 Kind = Literal[Weighted, Joint, "shuffle", "avgpool", "maxpool", "zero", "pool"]
+
+
+def is_weighted(kind: Kind) -> TypeGuard[Weighted]:
+    """Whether layers of `kind` have trainable weights."""
+    return kind in get_args(Weighted)
 
 
 @dataclass(frozen=True, slots=True)

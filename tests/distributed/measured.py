@@ -107,14 +107,14 @@ def refusals(ranks):
     def complain():
         with ranks.share_errors():
             if ranks.rank == 1:
-                raise InputError("no images here")
+                raise InputError("no images here", code="data.none", count=0)
 
     found = []
     for attempt in (complain, lambda: ranks.agree("the path", ranks.rank), lambda: ranks.agree("the path", "same")):
         try:
             found.append(attempt() or "went on")
-        except (InputError, SystemExit) as end:
-            found.append(f"{type(end).__name__}: {end}")
+        except InputError as end:
+            found.append([type(end).__name__, end.code, end.fields.get("rank"), str(end)])
     return found
 
 

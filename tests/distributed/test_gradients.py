@@ -88,12 +88,16 @@ def test_only_gradients_of_active_parameters_travel(ranks):
 
 def test_what_ranks_do_not_agree_on_ends_all_and_is_told_once(ranks):
     first, second = ranks
+    messages = [
+        "rank 1: no images here",
+        "the path of rank 1 is not that of rank 0: give all ranks the same call and versions",
+    ]
     assert first["refusals"] == [
-        "InputError: rank 1: no images here",
-        "InputError: the path of rank 1 is not that of rank 0: give all ranks the same call and versions",
+        ["InputError", "data.none", 1, messages[0]],
+        ["RankError", "ranks.differ", None, messages[1]],
         "went on",
     ]
-    assert second["refusals"] == ["SystemExit: 2", "SystemExit: 2", "went on"]
+    assert second["refusals"] == [*(["RankError", "ranks.ended", None, text] for text in messages), "went on"]
 
 
 def test_ranks_tell_each_other(ranks):
