@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from ..errors import InputError
 
-WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
+WORDS: dict[object, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 BOUNDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
 
 
@@ -74,7 +74,7 @@ def describe_range(field: FieldInfo) -> str:
         for part in field.metadata
         if (bound := getattr(part, name, None)) is not None
     ]
-    return ", ".join([WORDS.get(field.annotation or str, "a value"), *bounds])
+    return ", ".join([WORDS.get(field.annotation, "a value"), *bounds])
 
 
 def require_budget(budget: int) -> None:

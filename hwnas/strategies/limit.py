@@ -44,7 +44,7 @@ class Limit:
         """Which of `archs` are within the band: bool, shape (N,)."""
         if self.free or not len(archs):
             return np.ones(len(archs), bool)
-        return self._short(archs) == 0
+        return np.asarray(self._short(archs) == 0)
 
     def filter(self, archs: Sequence[Arch]) -> list[Arch]:
         """Those of `archs` that are within the band, in order."""
@@ -105,4 +105,4 @@ class Limit:
         """How far each of `archs` is outside the band: 0 within it."""
         cost = np.asarray(self.cost(archs), float)
         slack = 1e-9 * np.abs(cost)  # the same costs may have been added up in another order
-        return np.maximum(np.maximum(cost - self.high, self.low - cost) - slack, 0)
+        return np.asarray(np.maximum(np.maximum(cost - self.high, self.low - cost) - slack, 0))

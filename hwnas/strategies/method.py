@@ -62,7 +62,8 @@ class Method:
     @cached_property
     def strategy_class(self) -> type:
         """The class of the relaxation, policy or sampler."""
-        return _load(self.strategy)
+        found: type = _load(self.strategy)
+        return found
 
     @cached_property
     def path_sampler_class(self) -> "type[PathSampler] | None":

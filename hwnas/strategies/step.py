@@ -101,10 +101,10 @@ class SupernetStep:
             loss = self.shared.loss(batch(), gates).cpu()
             self.last = float(loss.detach())
         if loss.requires_grad:
-            loss.register_hook(lambda _: self.watch.start())
+            loss.register_hook(lambda _: self.watch.start())  # type: ignore[no-untyped-call]
             for gate in gates:
                 if gate.weights is not None and gate.weights.requires_grad:
-                    gate.weights.register_hook(lambda _: self.watch.stop())
+                    gate.weights.register_hook(lambda _: self.watch.stop())  # type: ignore[no-untyped-call]
         return loss
 
     def with_latency(self, loss: torch.Tensor, probs: torch.Tensor) -> torch.Tensor:

@@ -43,7 +43,7 @@ class SharedWeights:
             opened = [(gate.indices, None if gate.weights is None else gate.weights.tolist()) for gate in gates]
             self.ranks.agree("what the gates open", opened)
         with autocast(self.device, self.bfloat16):
-            logits = self.supernet(images, self._spread(gates))
+            logits: torch.Tensor = self.supernet(images, self._spread(gates))
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def loss(self, batch: Batch, gates: Sequence[Gate]) -> torch.Tensor:
@@ -55,7 +55,7 @@ class SharedWeights:
         weighted = [gate.weights for gate in gates if gate.weights is not None]
         if not weighted:
             return tuple(gates)
-        parts = iter(self.ranks.spread(torch.cat(weighted).to(self.device)).split(list(map(len, weighted))))
+        parts = iter(self.ranks.spread(torch.cat(weighted).to(self.device)).split(list(map(len, weighted))))  # type: ignore[no-untyped-call]
         return tuple(gate if gate.weights is None else replace(gate, weights=next(parts)) for gate in gates)
 
 
@@ -73,12 +73,12 @@ def weight_step(
     first, *others = training_paths.paths
     logits = shared.logits(images, first)
     loss = shared.ranks.averaged(shared.criterion(logits, labels))
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     later = _without_gradient(optimizer) if training_paths.decay_first else []
     taught = logits.detach().softmax(1)
     for path in others:
         logits = shared.logits(images, path)
-        (cross_entropy(logits, taught) if training_paths.distil else shared.criterion(logits, labels)).backward()
+        (cross_entropy(logits, taught) if training_paths.distil else shared.criterion(logits, labels)).backward()  # type: ignore[no-untyped-call]
     for parameter, decay in later:
         if parameter.grad is not None:
             parameter.grad.sub_(parameter.detach(), alpha=decay)  # which the optimiser is about to add

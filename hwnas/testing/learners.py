@@ -1,9 +1,9 @@
 """Hold a learner, which learns beside shared weights, to its contract.
 
-    from hwnas.testing import LearnerContract
+from hwnas.testing import LearnerContract
 
-    class TestMine(LearnerContract):
-        reference = "my_strategy.py:Mine"
+class TestMine(LearnerContract):
+    reference = "my_strategy.py:Mine"
 """
 
 from pathlib import Path

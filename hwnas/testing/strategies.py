@@ -63,4 +63,4 @@ def limit_of(name: str) -> Limit:
 
 def global_states() -> tuple[Any, ...]:
     """The states of all generators that are no strategy's own."""
-    return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # type: ignore[index, union-attr]
+    return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # type: ignore[index]

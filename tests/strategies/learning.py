@@ -7,8 +7,8 @@ from hwnas.nn.supernet import Gate, Supernet, one_hot
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
 from hwnas.strategies.base import TrainingPaths
-from hwnas.strategies.loops import Schedule, SharedLoop
-from hwnas.strategies.objective import loss
+from hwnas.strategies.loops import LearnerSetup, Schedule, SharedLoop
+from hwnas.strategies.objectives import loss
 
 SHORT = Schedule(warmup_steps=4, steps=8, weight_steps_per_arch_step=2, batch_size=4, checkpoint_seconds=0)
 JOINT = SHORT.model_copy(update={"weight_steps_per_arch_step": 1})
@@ -49,7 +49,7 @@ def batches(kind, log=None):
     def batch(step):
         if log is not None:
             log.append(f"{kind} {step}")
-        generator = torch.Generator().manual_seed(2 * step + (kind == "held-out"))
+        generator = torch.Generator().manual_seed(2 * step + (kind == "validation"))
         return torch.randn(4, 3, 8, 8, generator=generator), torch.randint(5, (4,), generator=generator)
 
     return batch
@@ -58,7 +58,7 @@ def batches(kind, log=None):
 class Softmax:
     """The mean of all paths, weighted by a softmax of one parameter each; `look` sees what every step is given."""
 
-    def __init__(self, seed=0, lr=0.2, single_level=False, look=lambda held: None):
+    def __init__(self, seed=0, lr=0.2, single_level=False, look=lambda step: None):
         self.single_level, self.single_process, self.look = single_level, False, look
         self.generator = torch.Generator().manual_seed(seed)
         self.alpha = (1e-3 * torch.randn(3, 4, generator=self.generator)).requires_grad_()
@@ -70,15 +70,15 @@ class Softmax:
     def path(self):
         return tuple(torch.multinomial(self.distribution(), 1, generator=self.generator)[:, 0].tolist())
 
-    def training_paths(self, part):
+    def training_paths(self, progress):
         return TrainingPaths((one_hot(self.path()),))
 
-    def learn(self, held):
-        self.look(held)
+    def learn(self, step):
+        self.look(step)
         probs = self.alpha.softmax(1)
-        joined = held.joined(held.loss([Gate((0, 1, 2, 3), row, "weighted") for row in probs.unbind()]), probs)
+        total = step.with_latency(step.loss([Gate((0, 1, 2, 3), row, "weighted") for row in probs.unbind()]), probs)
         self.optimizer.zero_grad()
-        joined.backward() if self.single_level else joined.backward(inputs=[self.alpha])
+        total.backward() if self.single_level else total.backward(inputs=[self.alpha])
         self.optimizer.step()
         return []
 
@@ -92,12 +92,12 @@ class Softmax:
         self.generator.set_state(state["generator"])
 
 
-class Drawn(Softmax):
+class Sampled(Softmax):
     """Three paths judged by their rewards, and nothing learnt but which was the best."""
 
-    def learn(self, held):
-        self.look(held)
-        found = [(arch, held.reward(arch)) for arch in (self.path() for _ in range(3))]
+    def learn(self, step):
+        self.look(step)
+        found = [(arch, step.reward(arch)) for arch in (self.path() for _ in range(3))]
         arch, _ = max(found, key=lambda pair: pair[1])
         with torch.no_grad():
             self.alpha[torch.arange(3), list(arch)] += 0.1
@@ -105,18 +105,20 @@ class Drawn(Softmax):
 
 
 def loop_of(schedule, *, learner=None, seed=0, target_ms=1.0, log=None, objective=None, **options):
-    """A loop of the small space; by default of `Softmax`, steered to `target_ms`."""
-    given = (learner or Softmax(seed), objective or loss("steered", target_ms), LinearCost(), schedule)
-    return SharedLoop(small_supernet(seed), None, *given, batches("training", log), batches("held-out", log), **options)
+    """A loop of the small space; by default of `Softmax`, held to `target_ms`."""
+    setup = LearnerSetup(
+        learner or Softmax(seed), objective or loss("lagrangian"), LinearCost(), target_ms, batches("validation", log)
+    )
+    return SharedLoop(small_supernet(seed), setup, schedule, batches("training", log), **options)
 
 
 def one_shot(kind, schedule=SHORT, seed=0):
     """A loop of lessons alone: another `seed` is of the first weights, not of the lessons."""
-    path_sampler = kind(small_space(), seed=0)
+    path_sampler = kind(small_space(), kind.constants(), seed=0)
     supernet = path_sampler.supernet()
     for value in supernet.parameters():
         torch.nn.init.normal_(value, 0.5, 0.3, generator=torch.Generator().manual_seed(seed))
-    return SharedLoop(supernet, path_sampler, None, None, None, schedule, batches("training"), None)
+    return SharedLoop(supernet, path_sampler, schedule, batches("training"))
 
 
 def run(loop, path, report=lambda done, text: None):

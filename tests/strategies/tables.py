@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import product
 
 import torch
-from toys import space
+from toys import make, space
 
 from hwnas.space.space import Arch
 from hwnas.strategies.limit import Limit
@@ -13,11 +13,11 @@ from hwnas.strategies.relaxations.softmax import Softmax
 CHOICES = (3, 2, 3)
 
 
-def made(kind: type[Softmax], *, choices: Arch = CHOICES, shapes: tuple[int, ...] = (), **constants) -> Softmax:
+def build(kind: type[Softmax], *, choices: Arch = CHOICES, shapes: tuple[int, ...] = (), **constants) -> Softmax:
     """A relaxation of three slots, in float64, with α of deviation 1; the options of slots `shapes` differ in shape."""
     toy = space(*choices)
     vars(toy)["mixable"] = tuple(slot not in shapes for slot in range(len(choices)))
-    chosen = kind(toy, Limit.none(toy), **{"seed": 0, "budget": 100, "init_std": 1.0, **constants})
+    chosen = make(kind, Limit.none(toy), **{"seed": 0, "budget": 100, "init_std": 1.0, **constants})
     chosen.alpha = chosen.alpha.detach().double().requires_grad_()
     return chosen
 
@@ -44,7 +44,7 @@ class Table:
 
 def one_step(chosen: Softmax, table: Table) -> torch.Tensor:
     """The gradient of α in one architecture step, which is not taken."""
-    loss = chosen.credited(table.loss(chosen.gates()))
+    loss = chosen.with_policy_gradient(table.loss(chosen.gates()))
     return torch.autograd.grad(loss, chosen.alpha)[0]
 
 
@@ -52,9 +52,9 @@ def forced(chosen: Softmax) -> Iterator[float]:
     """Makes `chosen` draw one architecture after the other, and gives the probability of each."""
     p = chosen.distribution()
     for arch in product(*map(range, chosen.space.choices)):
-        chosen.drawn = torch.tensor(arch)
-        chosen.draw = lambda: chosen.drawn
-        yield float(p[torch.arange(len(arch)), chosen.drawn].prod())
+        chosen.sampled = torch.tensor(arch)
+        chosen.sample = lambda: chosen.sampled
+        yield float(p[torch.arange(len(arch)), chosen.sampled].prod())
 
 
 def mean_gradient(chosen: Softmax, table: Table) -> torch.Tensor:

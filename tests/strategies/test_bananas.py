@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from toys import Linear, space
+from toys import Linear, make, space
 
-from hwnas.errors import InputError
 from hwnas.strategies.limit import Limit
 from hwnas.strategies.samplers.bananas import NETWORKS, Bananas, paths, thompson
 from hwnas.strategies.samplers.ensemble import Ensemble, Shape
+from hwnas.testing import refused
 
 
 def test_pieces_of_a_chain():
@@ -68,11 +68,12 @@ def test_scores_that_are_all_equal_are_predicted():
 
 def test_plans_random_ones_first_and_then_mutants_of_the_best():
     toy = space(*(6,) * 12)
-    score, sampler = Linear(toy).score, Bananas(toy, Limit.none(toy), seed=0, budget=100, parents=1)
-    first = [sampler.ask() for _ in range(10)]
+    score, sampler = Linear(toy).score, make(Bananas, Limit.none(toy), seed=0, budget=100, parents=1)
+    proposals = sampler.ask(10)
+    first = [proposal.arch for proposal in proposals]
     assert len(set(first)) == 10 == len(sampler.queue)
-    for arch in first:
-        sampler.tell(arch, score(arch))
+    for proposal in proposals:
+        sampler.tell(proposal.id, score(proposal.arch))
     best = max(first, key=score)
     sampler.ask()
     changed = [sum(one != other for one, other in zip(arch, best, strict=True)) for arch in sampler.queue]
@@ -83,14 +84,14 @@ def test_plans_random_ones_first_and_then_mutants_of_the_best():
 
 def test_a_batch_is_a_tenth_of_all_once_that_is_more():
     toy = space(*(6,) * 12)
-    sampler, rng = Bananas(toy, Limit.none(toy), seed=0, budget=1000), np.random.default_rng(1)
+    sampler, rng = make(Bananas, Limit.none(toy), seed=0, budget=1000), np.random.default_rng(1)
     while len(sampler.scores) < 250:
         arch = toy.sample(rng)
-        sampler.tell(arch, Linear(toy).score(arch))
+        sampler.add(arch, Linear(toy).score(arch))
     sampler.ask()
     assert len(sampler.queue) == 25
 
 
 def test_too_long_pieces_are_refused():
-    with pytest.raises(InputError, match="length is 4"):
-        Bananas(space(2, 2), Limit.none(space(2, 2)), seed=0, budget=9, length=4)
+    with refused("constants.out-of-range", name="length", value=4):
+        make(Bananas, Limit.none(space(2, 2)), seed=0, budget=9, length=4)

@@ -11,7 +11,7 @@ from hwnas.strategies.limit import Limit
 from hwnas.strategies.policies.base import Policy
 from hwnas.strategies.policies.controller import Controller
 from hwnas.strategies.policies.factorised import Factorised
-from hwnas.strategies.policies.pace import Pace, Stand
+from hwnas.strategies.policies.scaling import LearningRateScaling, SearchProgress
 
 CHOICES = (3, 2, 3)
 TOY = space(*CHOICES)
@@ -24,16 +24,16 @@ MODELS = {
 each = pytest.mark.parametrize("name", MODELS)
 
 
-def made(name, seed=0, **constants):
+def build(name, seed=0, **constants):
     """A policy with such a model, which nothing scaled."""
     given = {"lr": 0.01, "batch": 4, "decay": 0.9} | constants
-    pace = Pace(lr=0.01, updates=1, batch=4, most=0.01)
+    pace = LearningRateScaling(lr=0.01, updates=1, batch=4, most=0.01)
     return Policy(TOY, Limit.none(TOY), seed=seed, budget=100, model=MODELS[name], pace=pace, **given)
 
 
 @each
 def test_probabilities_sum_to_one_and_there_is_nothing_beyond_narrow_slots(name):
-    policy = made(name)
+    policy = build(name)
     probs = policy.log_probs(ALL).sum(1).exp().detach()
     assert float(probs.sum()) == pytest.approx(1, abs=1e-5)
     assert float(probs.max() / probs.min()) > 1.5
@@ -43,7 +43,7 @@ def test_probabilities_sum_to_one_and_there_is_nothing_beyond_narrow_slots(name)
 
 @each
 def test_samples_are_as_frequent_as_the_log_probabilities_say(name):
-    policy, draws = made(name), 4000
+    policy, draws = build(name), 4000
     counts = Counter(map(tuple, policy.model.sample(draws, torch.Generator().manual_seed(1)).tolist()))
     probs = policy.log_probs(ALL).sum(1).exp().detach()
     assert set(counts) <= set(every(TOY))
@@ -53,7 +53,7 @@ def test_samples_are_as_frequent_as_the_log_probabilities_say(name):
 
 @each
 def test_the_mean_of_the_entropies_is_the_entropy(name):
-    policy = made(name)
+    policy = build(name)
     logs = policy.log_probs(ALL).sum(1).detach()
     want = -(logs.exp() * logs).sum()
     assert float((logs.exp() * policy.entropies(ALL).sum(1).detach()).sum()) == pytest.approx(float(want), abs=1e-5)
@@ -63,7 +63,7 @@ def test_the_mean_of_the_entropies_is_the_entropy(name):
 
 @each
 def test_marginals_are_those_of_all_architectures(name):
-    policy = made(name)
+    policy = build(name)
     probs = policy.log_probs(ALL).sum(1).exp().detach()
     want = torch.zeros(3, 3)
     for slot in range(3):
@@ -78,7 +78,7 @@ def test_marginals_are_those_of_all_architectures(name):
 @each
 def test_the_mean_gradient_of_reinforce_is_that_of_the_expected_reward(name):
     """The mean over all architectures, by their probability; each is a batch of its own."""
-    policy = made(name, decay=0.5)
+    policy = build(name, decay=0.5)
     values = torch.rand(len(ALL), generator=torch.Generator().manual_seed(3)).double()
     parameters = list(policy.model.parameters())
 
@@ -91,39 +91,39 @@ def test_the_mean_gradient_of_reinforce_is_that_of_the_expected_reward(name):
     policy.descend = lambda loss: taken.append(-flat(loss))
     for arch, value in zip(every(TOY), values, strict=True):
         policy.baseline.load_state_dict({"total": 0.45, "weight": 1.0})
-        policy.update([(arch, float(value))], Stand(100, 0.5, shared=False))
+        policy.update([(arch, float(value))], SearchProgress(100, 0.5, shared=False))
     mean = torch.stack([p * gradient for p, gradient in zip(probs.detach(), taken, strict=True)]).sum(0)
     assert want.norm() > 0.01
     torch.testing.assert_close(mean, want / 2, atol=1e-6, rtol=1e-3)  # the sample is half of the average
 
 
 def test_the_loss_is_a_mean_over_the_batch_of_what_each_is_above_the_average():
-    policy, taken = made("factorised"), []
+    policy, taken = build("factorised"), []
     policy.descend = taken.append
-    policy.update([((0, 1, 2), 0.9), ((2, 0, 1), 0.3)], Stand(100, 0.5, shared=False))
+    policy.update([((0, 1, 2), 0.9), ((2, 0, 1), 0.3)], SearchProgress(100, 0.5, shared=False))
     logs = policy.log_probs(torch.tensor([[0, 1, 2], [2, 0, 1]])).sum(1)
     assert float(taken[0].detach()) == pytest.approx(float((-logs[0] * 0.3 + logs[1] * 0.3).detach()) / 2)
 
 
 def test_a_controller_knows_what_was_chosen_before_and_a_factorised_policy_does_not():
-    logs = made("controller").model(ALL)
+    logs = build("controller").model(ALL)
     first = ALL[:, 0]
     assert not logs[first == 0][:, 1].allclose(logs[first == 1][:, 1].mean(0, keepdim=True), atol=1e-3)
     assert logs[:, 0].allclose(logs[:1, 0])
-    flat = made("factorised").model(ALL)
+    flat = build("factorised").model(ALL)
     assert (flat == flat[:1]).all()
 
 
 def test_logits_are_cut_by_the_temperature_and_the_tanh():
-    logs = made("squashed").model(ALL).exp().detach()
+    logs = build("squashed").model(ALL).exp().detach()
     assert float(logs[:, 0].max() / logs[:, 0].min()) < torch.tensor(2 * 2.5).exp()
-    controller = made("squashed").model
+    controller = build("squashed").model
     assert controller._squashed(torch.tensor([5.0, -500.0])).tolist() == pytest.approx([2.5 * 0.76159416, -2.5])
     controller.tanh = 0.0
     assert controller._squashed(torch.tensor([5.0])).tolist() == [1.0]
 
 
 def test_weights_are_within_the_range_of_their_initialisation():
-    weights = torch.cat([p.detach().flatten() for p in made("controller").model.parameters()])
+    weights = torch.cat([p.detach().flatten() for p in build("controller").model.parameters()])
     assert 0.98 < float(weights.abs().max()) <= 1.0
     assert abs(float(weights.mean())) < 0.1

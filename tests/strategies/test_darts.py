@@ -3,14 +3,15 @@
 import pytest
 import torch
 from learning import SHORT, loop_of, small_space
-from tables import CHOICES, Table, made, one_step
+from tables import CHOICES, Table, build, one_step
 from torch import nn
 from torch.func import functional_call
+from toys import make
 
-from hwnas.errors import InputError
 from hwnas.nn.ranks import Ranks
 from hwnas.strategies.limit import Limit
 from hwnas.strategies.relaxations.darts import Darts
+from hwnas.testing import refused
 
 
 class Smooth(nn.Module):
@@ -33,7 +34,7 @@ class SmoothHeld:
     """Held-out and training loss of a `Smooth` network, with a cost of 0.1·E²; `part` and `rate` as in `Held`."""
 
     def __init__(self, rate):
-        self.supernet, self.rate, self.part = Smooth(), rate, 0.5
+        self.supernet, self.learning_rate, self.progress = Smooth(), rate, 0.5
         generator = torch.Generator().manual_seed(1)
         self.images, self.targets = torch.randn(2, 2, 20, generator=generator, dtype=torch.float64)
 
@@ -46,29 +47,29 @@ class SmoothHeld:
     def training_loss(self, gates):
         return self.on(1, self.supernet, gates)
 
-    def joined(self, loss, probs):
+    def with_latency(self, loss, probs):
         return loss * (1 + 0.1 * (probs * torch.arange(3.0)).sum())
 
 
 def through_autograd(chosen, held):
-    """∇_α of the joined held-out loss after one plain step of the weights, exactly."""
+    """∇_α of the joined validation loss after one plain step of the weights, exactly."""
     named = dict(held.supernet.named_parameters())
     gates = chosen.gates()
     slopes = torch.autograd.grad(
         held.training_loss(gates), list(named.values()), create_graph=True, materialize_grads=True
     )
-    moved = {n: w - held.rate * g for (n, w), g in zip(named.items(), slopes, strict=True)}
+    moved = {n: w - held.learning_rate * g for (n, w), g in zip(named.items(), slopes, strict=True)}
     loss = held.on(0, lambda x, gates: functional_call(held.supernet, moved, (x, gates)), gates)
-    return torch.autograd.grad(held.joined(chosen.credited(loss), chosen.probs()), chosen.alpha)[0]
+    return torch.autograd.grad(held.with_latency(chosen.with_policy_gradient(loss), chosen.gate_probs), chosen.alpha)[0]
 
 
 def unrolled(chosen, held):
     weights = list(held.supernet.parameters())
-    return chosen.unrolled(held, weights, [w.detach().clone() for w in weights])[0]
+    return chosen.unrolled_gradient(held, weights, [w.detach().clone() for w in weights])[0]
 
 
 def test_first_order_is_the_gradient_through_the_mixed_network():
-    chosen = made(Darts)
+    chosen = build(Darts)
     torch.testing.assert_close(one_step(chosen, Table()), Table().gradient(chosen.alpha))
     for gate, row, n in zip(chosen.gates(), chosen.distribution(), CHOICES, strict=True):
         assert (gate.indices, gate.mode) == (tuple(range(n)), "weighted")
@@ -77,22 +78,22 @@ def test_first_order_is_the_gradient_through_the_mixed_network():
 
 @pytest.mark.parametrize("shapes", [(), (1,)])
 def test_second_order_is_the_gradient_through_one_step_of_the_weights(shapes):
-    exact = through_autograd(made(Darts, order=2, shapes=shapes), SmoothHeld(0.5))
-    found = unrolled(made(Darts, order=2, shapes=shapes), SmoothHeld(0.5))
-    direct = unrolled(made(Darts, order=2, shapes=shapes), SmoothHeld(0.0))
+    exact = through_autograd(build(Darts, order=2, shapes=shapes), SmoothHeld(0.5))
+    found = unrolled(build(Darts, order=2, shapes=shapes), SmoothHeld(0.5))
+    direct = unrolled(build(Darts, order=2, shapes=shapes), SmoothHeld(0.0))
     difference = (exact - direct).norm()
     assert difference > 0.04 * direct.norm()
     assert (found - exact).norm() < 1e-3 * difference
 
 
 def test_at_rate_0_second_order_is_first_order():
-    first, second, still = made(Darts), made(Darts, order=2), SmoothHeld(0.0)
-    loss = still.joined(still.loss(first.gates()), first.probs())
+    first, second, still = build(Darts), build(Darts, order=2), SmoothHeld(0.0)
+    loss = still.with_latency(still.loss(first.gates()), first.gate_probs)
     torch.testing.assert_close(unrolled(second, still), torch.autograd.grad(loss, first.alpha)[0])
 
 
 def test_weights_are_to_the_bit_as_they_were_also_where_a_step_fails():
-    held, chosen = SmoothHeld(0.5), made(Darts, order=2)
+    held, chosen = SmoothHeld(0.5), build(Darts, order=2)
     chosen.optimizer = torch.optim.Adam([chosen.alpha], lr=0.1)
     before, alpha = held.supernet.weights.detach().clone(), chosen.alpha.detach().clone()
     chosen.learn(held)
@@ -107,7 +108,7 @@ def test_weights_are_to_the_bit_as_they_were_also_where_a_step_fails():
 
 def test_the_finite_difference_is_as_long_as_published():
     """‖w⁺ − w‖ = 0.01, on both sides."""
-    held, chosen = SmoothHeld(0.5), made(Darts, order=2)
+    held, chosen = SmoothHeld(0.5), build(Darts, order=2)
     start, seen, training_loss = held.supernet.weights.detach().clone(), [], held.training_loss
 
     def watched(gates):
@@ -123,7 +124,7 @@ def test_the_finite_difference_is_as_long_as_published():
 
 
 def test_a_lesson_is_the_mixed_network_and_no_gradient_reaches_the_architecture():
-    chosen = made(Darts)
+    chosen = build(Darts)
     (path,) = chosen.training_paths(0.3).paths
     for gate, row, n in zip(path, chosen.distribution(), CHOICES, strict=True):
         assert not gate.weights.requires_grad
@@ -131,8 +132,8 @@ def test_a_lesson_is_the_mixed_network_and_no_gradient_reaches_the_architecture(
 
 
 def test_the_second_order_is_refused_on_several_ranks():
-    first, second = (Darts(small_space(), Limit.none(small_space()), seed=0, budget=8, order=n) for n in (1, 2))
+    first, second = (make(Darts, Limit.none(small_space()), seed=0, budget=8, order=n) for n in (1, 2))
     loop_of(SHORT, learner=first, ranks=Ranks(0, 2))
     loop_of(SHORT, learner=second)
-    with pytest.raises(InputError, match="search in one process"):
+    with refused("strategies.single-process", ranks=2):
         loop_of(SHORT, learner=second, ranks=Ranks(0, 2))

@@ -1,7 +1,7 @@
 """DSNAS: one path runs, and its gradient is that of the expected loss."""
 
 import torch
-from tables import Table, made, mean_gradient, one_step
+from tables import Table, build, mean_gradient, one_step
 from toys import space
 
 from hwnas.nn.gates import one_hot
@@ -14,7 +14,7 @@ from hwnas.strategies.relaxations.dsnas import Dsnas
 
 def test_one_step_is_the_cost_of_the_path_times_the_gradient_of_log_p():
     """In a loss that is linear in the output of each slot, the cost c of every slot is the loss itself."""
-    chosen, table = made(Dsnas), Table()
+    chosen, table = build(Dsnas), Table()
     state = chosen.generator.get_state()
     gates = chosen.gates()
     chosen.generator.set_state(state)
@@ -26,14 +26,14 @@ def test_one_step_is_the_cost_of_the_path_times_the_gradient_of_log_p():
 
 
 def test_the_mean_gradient_is_that_of_the_expected_loss():
-    chosen = made(Dsnas)
+    chosen = build(Dsnas)
     torch.testing.assert_close(mean_gradient(chosen, Table()), Table().gradient(chosen.alpha))
 
 
 def test_the_expected_latency_is_that_of_p():
-    chosen = made(Dsnas)
+    chosen = build(Dsnas)
     chosen.gates()
-    torch.testing.assert_close(chosen.probs().detach(), chosen.distribution())
+    torch.testing.assert_close(chosen.gate_probs.detach(), chosen.distribution())
 
 
 def test_the_cost_of_a_path_is_the_product_of_its_output_and_its_gradient(awake):

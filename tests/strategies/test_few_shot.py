@@ -3,14 +3,14 @@
 import pytest
 import torch
 from learning import small_space
-from toys import elastic, space
+from toys import elastic, make_paths, space
 
-from hwnas.errors import InputError
 from hwnas.nn.gates import Gate
 from hwnas.nn.state import load_state, save_state
 from hwnas.nn.supernet import one_hot
 from hwnas.space import registry
 from hwnas.strategies.path_samplers.few_shot import FewShot
+from hwnas.testing import refused
 
 IMAGES = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -18,7 +18,7 @@ IMAGES = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 @pytest.fixture
 def path_sampler():
     """Of three slots of four options: those of the middle one in two supernets."""
-    return FewShot(small_space(), seed=0, slot=1, supernets=2)
+    return make_paths(FewShot, small_space(), seed=0, slot=1, supernets=2)
 
 
 @pytest.fixture
@@ -101,38 +101,31 @@ def test_its_state_goes_through_a_file(path_sampler, supernet, divided, tmp_path
         supernet.divide()
     disturbed(supernet)
     save_state(tmp_path / "state", supernet.state_dict())
-    fresh = FewShot(small_space(), seed=5, slot=1, supernets=2).supernet().train()
+    fresh = make_paths(FewShot, small_space(), seed=5, slot=1, supernets=2).supernet().train()
     fresh.load_state_dict(load_state(tmp_path / "state"))
     assert fresh.divided == divided
     assert all(map(torch.equal, answers(fresh, *ARCHS), answers(supernet, *ARCHS)))
 
 
 def test_the_first_widest_slot_that_mixes_is_divided_with_a_supernet_for_each_option():
-    assert FewShot(space(2, 4, 3, 4), seed=0).slot == 1
-    found = FewShot(elastic(), seed=0)
+    assert make_paths(FewShot, space(2, 4, 3, 4), seed=0).slot == 1
+    found = make_paths(FewShot, elastic(), seed=0)
     assert (found.slot, found.groups) == (1, (0, 1, 2))
     large = registry.get("mobilenetv3")
-    assert large.slots[FewShot(large, seed=0).slot].name == "stage 1 layer 1 kernel"
-    assert FewShot(space(2, 5), seed=0, slot=1, supernets=2).groups == (0, 0, 0, 1, 1)
+    assert large.slots[make_paths(FewShot, large, seed=0).slot].name == "stage 1 layer 1 kernel"
+    assert make_paths(FewShot, space(2, 5), seed=0, slot=1, supernets=2).groups == (0, 0, 0, 1, 1)
 
 
 @pytest.mark.parametrize(
-    ("constants", "told"),
-    [
-        ({"slot": 2}, "slot 2 to divide the supernet by: toy has 2, from 0"),
-        ({"slot": -2}, "slot -2 to divide"),
-        ({"supernets": 1}, "1 supernets by slot 1 of 4 options: give 2 to 4"),
-        ({"supernets": 5}, "5 supernets by slot 1 of 4 options: give 2 to 4"),
-        ({"split_at": 0.0}, "split_at, the part of the steps before the split, is 0"),
-        ({"split_at": 1.0}, "split_at"),
-    ],
+    ("name", "value"),
+    [("slot", 2), ("slot", -2), ("supernets", 1), ("supernets", 5), ("split_at", 0.0), ("split_at", 1.0)],
 )
-def test_constants_out_of_range_are_refused(constants, told):
-    with pytest.raises(InputError, match=told):
-        FewShot(space(2, 4), seed=0, **constants)
+def test_constants_out_of_range_are_refused(name, value):
+    with refused("constants.out-of-range", name=name, value=value):
+        make_paths(FewShot, space(2, 4), **{"slot": 1, name: value})
 
 
-def test_lessons_are_uniform_single_paths(path_sampler):
+def test_paths_are_uniform_single_paths(path_sampler):
     paths = [path_sampler.training_paths(0.7, step).paths for step in range(400)]
     assert all(len(path) == 1 for path in paths)
     counts = [sum(path[0][slot].indices == (2,) for path in paths) for slot in range(3)]

@@ -7,9 +7,9 @@ import pytest
 from toys import Linear, elastic, every, limited, space
 
 from hwnas.space import registry
-from hwnas.strategies.best_first import by_probability
-from hwnas.strategies.finalists import most_probable_within
 from hwnas.strategies.limit import Limit
+from hwnas.strategies.most_probable import most_probable_within
+from hwnas.strategies.most_probable.best_first import by_probability
 
 
 def most_probable(probs, costs, budget, count, floor=-np.inf):

@@ -4,12 +4,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from toys import make_paths
 
-from hwnas.errors import InputError
 from hwnas.nn.gates import one_hot
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
 from hwnas.strategies.path_samplers.rules import Fair, Sandwich, Uniform, fair, sandwich, uniform
+from hwnas.testing import refused
 
 
 @pytest.fixture
@@ -69,18 +70,21 @@ def test_sandwich_is_the_largest_first_the_smallest_and_random_ones(space):
         (Sandwich, sandwich, {"decay_first": False}, (True, False)),
     ],
 )
-def test_a_lesson_is_what_its_rule_draws_with_the_seed_and_the_step_alone(kind, rule, constants, flags, space):
+def test_a_path_sampler_is_what_its_rule_draws_with_the_seed_and_the_step_alone(kind, rule, constants, flags, space):
     for seed, step in ((0, 0), (0, 1), (5, 1)):
         archs = rule(space, np.random.default_rng((seed, step)))
         for part in (0.1, 0.9):
-            training_paths = kind(space, seed=seed, **constants).training_paths(part, step)
+            training_paths = make_paths(kind, space, seed=seed, **constants).training_paths(part, step)
             assert training_paths.paths == tuple(map(one_hot, archs))
             assert (training_paths.distil, training_paths.decay_first) == flags
-    path_sampler = kind(space, seed=0, **constants)
+    path_sampler = make_paths(kind, space, seed=0, **constants)
     assert len({path_sampler.training_paths(0.0, step).paths for step in range(20)}) > 5
 
 
 def test_a_sandwich_has_as_many_random_paths_as_are_asked_for(space):
-    assert [len(Sandwich(space, seed=0, count=count).training_paths(0.0, 0).paths) for count in (0, 3)] == [2, 5]
-    with pytest.raises(InputError, match=r"count, of random architectures .* is -1: give 0 or more"):
-        Sandwich(space, seed=0, count=-1)
+    assert [len(make_paths(Sandwich, space, seed=0, count=count).training_paths(0.0, 0).paths) for count in (0, 3)] == [
+        2,
+        5,
+    ]
+    with refused("constants.out-of-range", name="count", value=-1):
+        make_paths(Sandwich, space, seed=0, count=-1)

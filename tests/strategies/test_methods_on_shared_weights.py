@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from toys import Linear, elastic, made
+from toys import Linear, build, elastic
 
 from hwnas.nn.state import load_state, save_state
 from hwnas.nn.supernet import Supernet
 from hwnas.strategies.limit import Limit
-from hwnas.strategies.loops import Schedule, SharedLoop
+from hwnas.strategies.loops import LearnerSetup, Schedule, SharedLoop
 from hwnas.strategies.methods import METHODS
-from hwnas.strategies.objective import loss, reward
+from hwnas.strategies.objectives import loss, reward
 
 SCHEDULE = Schedule(warmup_steps=2, steps=5, batch_size=6)
 TRAINS = [name for name, method in METHODS.items() if method.kind != "black box"]
@@ -36,20 +36,18 @@ def batches(kind):
 
 def loop_of(name, seed=0, history=lambda *row: None):
     method, space, cost = METHODS[name], elastic(), Cost(elastic())
-    path_sampler = learner = objective = None
     if method.kind == "one-shot":
-        kind = method.parts[1]
-        path_sampler = kind(space, seed=0, **method.constants_of(kind, {}))
+        paths = method.build_path_sampler(space, method.configure(), 0)
+        supernet = paths.supernet(method.sharing)
     else:
-        learner = made(name, Limit(space, cost.cost), seed=seed, budget=SCHEDULE.arch_steps)
-        objective = (loss if method.kind == "gradient" else reward)(method.objective, 1.4)
-    supernet = path_sampler.supernet(method.sharing) if path_sampler else Supernet(space, 0, method.sharing)
+        learner = build(name, Limit(space, cost.cost), seed=seed, budget=SCHEDULE.arch_steps)
+        objective = (loss if method.kind == "gradient" else reward)(method.objective)
+        paths = LearnerSetup(learner, objective, cost, 1.4, batches(1))
+        supernet = Supernet(space, 0, method.sharing)
     generator = torch.Generator().manual_seed(seed)
     for value in supernet.parameters():  # residual branches begin at 0, and then change nothing yet
         value.data += 0.1 * torch.randn(value.shape, generator=generator)
-    return SharedLoop(
-        supernet, path_sampler, learner, objective, cost, SCHEDULE, batches(0), batches(1), history=history
-    )
+    return SharedLoop(supernet, paths, SCHEDULE, batches(0), history=history)
 
 
 def leaves(state, skipped=("seconds", "own")):
@@ -79,10 +77,10 @@ def test_a_run_through_a_file_ends_to_the_bit_as_one_that_was_not_cut(name, tmp_
 def test_it_learns_on_a_space_with_shared_choices_and_leaves_torch_s_random_state_alone(name):
     rows = []
     loop = loop_of(name, history=lambda *row: rows.append(row))
-    before, state = loop.learner.distribution(), torch.get_rng_state()
+    before, state = loop.setup.learner.distribution(), torch.get_rng_state()
     for _ in range(SCHEDULE.total):
         loop.step()
-    after = loop.learner.distribution()
+    after = loop.setup.learner.distribution()
     assert not torch.equal(after, before)
     assert after.sum(1).tolist() == pytest.approx([1] * len(after), abs=1e-5)
     assert {step for step, _, _ in rows} == set(range(1, SCHEDULE.arch_steps + 1))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from toys import Linear, space
+from toys import Linear, make, run, space
 
 from hwnas.strategies.limit import Limit
 from hwnas.strategies.samplers.graph_network import GraphNetwork, chain, convolved
@@ -50,17 +50,15 @@ def test_the_network_predicts_what_it_did_not_see():
 @pytest.mark.parametrize(("budget", "initial"), [(10, 4), (100, 40), (1000, 172)])
 def test_as_many_random_ones_as_published_or_as_the_budget_allows(budget, initial):
     toy = space(*(6,) * 9)
-    sampler = NeuralPredictor(toy, Limit.none(toy), seed=0, budget=budget)
+    sampler = make(NeuralPredictor, Limit.none(toy), seed=0, budget=budget)
     sampler.ask()
     assert len(set(sampler.queue)) == len(sampler.queue) == initial
 
 
 def test_what_it_expects_most_of_is_evaluated_first_and_a_quarter_more_at_once():
     toy = space(3, 4, 3, 2, 3)
-    score, sampler = Linear(toy), NeuralPredictor(toy, Limit.none(toy), seed=0, budget=100)
-    for _ in range(40):
-        arch = sampler.ask()
-        sampler.tell(arch, score.score(arch))
+    score, sampler = Linear(toy), make(NeuralPredictor, Limit.none(toy), seed=0, budget=100)
+    run(sampler, score.score, 40)
     sampler.ask()
     planned = [*sampler.queue[-1:], *sampler.queue[:-1]]
     assert len(planned) == 10

@@ -4,14 +4,14 @@ import math
 
 import pytest
 import torch
-from toys import Linear, Toy, elastic, every, limited, made, optimum, space
+from toys import Linear, ToyStep, ask, build, elastic, every, limited, optimum, run, space
 
 from hwnas.nn.state import load_state, save_state
 from hwnas.space import registry
 from hwnas.strategies.limit import Limit
 from hwnas.strategies.methods import METHODS
 from hwnas.strategies.policies.baseline import Baseline
-from hwnas.strategies.policies.pace import Pace
+from hwnas.strategies.policies.scaling import LearningRateScaling
 
 POLICIES = [name for name, method in METHODS.items() if method.kind == "policy"]
 TOYS = {"independent": space(4, 3, 2), "elastic": elastic()}
@@ -32,7 +32,7 @@ def test_the_baseline_is_a_debiased_moving_average_with_the_batch_in_it():
 
 
 def test_the_pace_goes_as_far_in_fewer_steps_but_not_too_fast():
-    pace = Pace(lr=1e-3, updates=1000, batch=8, most=0.05)
+    pace = LearningRateScaling(lr=1e-3, updates=1000, batch=8, most=0.05)
     assert [pace.rate_for(n) for n in (5000, 1000, 100, 20, 1)] == pytest.approx([1e-3, 1e-3, 0.01, 0.05, 0.05])
     assert [pace.batch_for(n) for n in (1, 39, 100, 160, 5000)] == [1, 1, 5, 8, 8]
 
@@ -40,14 +40,14 @@ def test_the_pace_goes_as_far_in_fewer_steps_but_not_too_fast():
 @each
 def test_a_policy_learns_from_shared_weights_and_ends_near_the_best(name):
     toy = TOYS["independent"]
-    policy, held = made(name, Limit.none(toy), budget=150), Toy(Linear(toy))
+    policy, held = build(name, Limit.none(toy), budget=150), ToyStep(Linear(toy))
     first, seen = policy.distribution(), []
     for step in range(150):
-        held.part = step / 150
+        held.progress = step / 150
         seen += policy.learn(held)
     assert len(seen) == 150 * policy.batch
     assert all(score == pytest.approx(held.reward(arch)) for arch, score in seen)
-    assert not policy.told
+    assert not policy.observations
     worth = Linear(toy).values
     assert float((policy.distribution() * torch.tensor(worth)).sum()) < 0.6 * float((first * torch.tensor(worth)).sum())
     assert held.reward(policy.best()) > 0.95
@@ -57,9 +57,9 @@ def test_a_policy_learns_from_shared_weights_and_ends_near_the_best(name):
 @pytest.mark.parametrize("kind", TOYS)
 def test_finalists_of_shared_weights_are_the_most_probable_within_the_limit(name, kind):
     toy = TOYS[kind]
-    policy = made(name, Limit.none(toy), lr=0.1)
-    held = Toy(Linear(toy))
-    held.part = 0.5
+    policy = build(name, Limit.none(toy), lr=0.1)
+    held = ToyStep(Linear(toy))
+    held.progress = 0.5
     for _ in range(12):
         policy.learn(held)
     probs = dict(zip(every(toy), policy.log_probs(torch.tensor(every(toy))).sum(1).tolist(), strict=True))
@@ -73,9 +73,9 @@ def test_finalists_of_shared_weights_are_the_most_probable_within_the_limit(name
 
 @each
 def test_finalists_are_the_best_told_before_the_most_probable(name):
-    policy = made(name, Limit.none(TOYS["independent"]))
-    policy.tell((0, 0, 0), 0.1)
-    policy.tell((1, 1, 1), 0.9)
+    policy = build(name, Limit.none(TOYS["independent"]))
+    policy.add((0, 0, 0), 0.1)
+    policy.add((1, 1, 1), 0.9)
     assert policy.finalists(2, policy.limit) == [(1, 1, 1), (0, 0, 0)]
     found = policy.finalists(5, policy.limit)
     assert found[:2] == [(1, 1, 1), (0, 0, 0)]
@@ -85,8 +85,8 @@ def test_finalists_are_the_best_told_before_the_most_probable(name):
 
 @each
 def test_a_learner_that_is_saved_and_loaded_goes_on_as_it_would_have(name, tmp_path):
-    limit, held = limited(elastic(), "hard"), Toy(Linear(elastic()))
-    one, other = (made(name, limit, seed=seed, budget=20) for seed in (0, 9))
+    limit, held = limited(elastic(), "hard"), ToyStep(Linear(elastic()))
+    one, other = (build(name, limit, seed=seed, budget=20) for seed in (0, 9))
     for _ in range(3):
         one.training_paths(0.1)
         one.learn(held)
@@ -103,26 +103,26 @@ def test_a_learner_that_is_saved_and_loaded_goes_on_as_it_would_have(name, tmp_p
 
 @each
 def test_looking_changes_nothing(name):
-    policy, same = (made(name, Limit.none(elastic())) for _ in range(2))
+    policy, same = (build(name, Limit.none(elastic())) for _ in range(2))
     policy.distribution(), policy.finalists(3, policy.limit), policy.best()
-    assert [policy.ask() for _ in range(5)] == [same.ask() for _ in range(5)]
+    assert ask(policy, 5) == ask(same, 5)
 
 
 @each
 def test_the_policy_is_updated_once_a_batch_is_told(name):
-    policy = made(name, Limit.none(TOYS["independent"]), batch=3)
+    policy = build(name, Limit.none(TOYS["independent"]), batch=3)
     first = policy.distribution()
     for told in range(1, 7):
         before = policy.distribution()
-        policy.tell((told % 4, 0, 0), told / 10)
+        policy.add((told % 4, 0, 0), told / 10)
         assert torch.equal(policy.distribution(), before) == (told % 3 > 0)
     assert not torch.equal(policy.distribution(), first)
 
 
 def test_enas_adds_the_entropy_to_the_reward():
-    policy = made("enas", Limit.none(TOYS["independent"]), entropy=0.5, init=1e-9)
+    policy = build("enas", Limit.none(TOYS["independent"]), entropy=0.5, init=1e-9)
     archs = torch.tensor([[0, 1, 0], [3, 2, 1]])
-    found = policy.worth(archs, torch.tensor([0.25, 0.5], dtype=torch.float64))
+    found = policy.score(archs, torch.tensor([0.25, 0.5], dtype=torch.float64))
     assert found.tolist() == pytest.approx([0.25 + 0.5 * math.log(24), 0.5 + 0.5 * math.log(24)], abs=1e-5)
 
 
@@ -134,10 +134,9 @@ def test_what_a_policy_asks_for_gets_better(name, allowed):
     limit, score = limited(toy, allowed), Linear(toy)
     early, late = [], []
     for seed in range(3):
-        policy = made(name, limit, seed=seed, budget=120)
+        policy = build(name, limit, seed=seed, budget=120)
         for number in range(120):
-            arch = policy.ask()
-            policy.tell(arch, score.score(arch))
+            (arch,) = run(policy, score.score, 1)
             if number < 30 or number >= 90:
                 (early if number < 30 else late).append(score.score(arch) / optimum(score, limit))
     assert sum(late) / len(late) > sum(early) / len(early) + 0.05
@@ -147,13 +146,13 @@ def test_published_constants_are_the_defaults():
     """At the published budgets nothing is scaled; the LSTMs are as large as theirs."""
     toy, found = Limit.none(registry.get("nas-bench-macro")), {}
     for name in POLICIES:
-        policy = made(name, toy, budget=10**6)
-        found[name] = policy.pace.rate_for(10**6), policy.batch, policy.baseline.decay
+        policy = build(name, toy, budget=10**6)
+        found[name] = policy.scaling.rate_for(10**6), policy.batch, policy.baseline.decay
     assert found["nas-rl"] == (6e-4, 8, 0.95)
     assert found["enas"] == (3.5e-4, 20, 0.99)
     assert found["mnasnet"] == (3.5e-4, 20, 0.95)
     assert found["tunas"] == (4.8e-3, 8, 0.95)
     assert found["proxyless-r"] == (1e-3, 10, 0.01)
-    lstms = [made(name, toy).model.lstm for name in ("nas-rl", "enas", "mnasnet")]
+    lstms = [build(name, toy).model.lstm for name in ("nas-rl", "enas", "mnasnet")]
     assert [(lstm.num_layers, lstm.hidden_size) for lstm in lstms] == [(2, 35), (1, 100), (1, 100)]
-    assert made("proxyless-r", toy).optimizer.param_groups[0]["betas"] == (0.0, 0.999)
+    assert build("proxyless-r", toy).optimizer.param_groups[0]["betas"] == (0.0, 0.999)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from toys import space
+from toys import make, space
 
 from hwnas.strategies.limit import Limit
 from hwnas.strategies.policies.mnasnet import MnasNet, clipped
@@ -37,7 +37,7 @@ def test_slots_are_summed_and_architectures_averaged():
 def recorded(epochs, **constants):
     """The gradients of each step by four architectures, as those of the heads' biases."""
     toy = space(3, 2)
-    policy = MnasNet(toy, Limit.none(toy), seed=0, budget=100, epochs=epochs, batch=4, **constants)
+    policy = make(MnasNet, Limit.none(toy), seed=0, budget=100, epochs=epochs, batch=4, **constants)
     archs, advantages = torch.tensor([[0, 0], [1, 1], [2, 0], [0, 1]]), torch.tensor([1.0, -1.0, 0.5, 0.0])
     found, step = [], policy.optimizer.step
 
@@ -53,7 +53,7 @@ def recorded(epochs, **constants):
 
 def test_the_first_step_is_that_of_reinforce_and_as_many_follow_as_there_are_epochs():
     policy, archs, advantages, _, found = recorded(epochs=3, entropy=0.0)
-    again = MnasNet(policy.space, policy.limit, seed=0, budget=100, batch=4)
+    again = make(MnasNet, policy.limit, seed=0, budget=100, batch=4)
     loss = -(advantages * again.log_probs(archs).sum(1)).mean()
     (want,) = torch.autograd.grad(loss, again.model.biases)
     assert len(found) == 3

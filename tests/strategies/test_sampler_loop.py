@@ -4,16 +4,17 @@ import signal
 
 import numpy as np
 import pytest
+from toys import make
 from toys import space as slots
 
-from hwnas.errors import InputError
 from hwnas.nn.state import save_state
 from hwnas.strategies.limit import Limit
-from hwnas.strategies.objective import reward
+from hwnas.strategies.objectives import reward
 from hwnas.strategies.sampler_loop import SamplerLoop
 from hwnas.strategies.samplers.evolution import RegularisedEvolution
+from hwnas.testing import refused
 
-ACCURACY = reward("accuracy", 1.0)
+ACCURACY = reward("accuracy")
 
 
 def cost(archs):
@@ -25,28 +26,35 @@ def value(arch):
     return 1 / (1 + sum(arch))
 
 
-def loop_of(total=20, seed=0, identity="", joined=ACCURACY, log=None, looked=None):
+def loop_of(total=20, seed=0, identity="", objective=ACCURACY, log=None, looked=None):
     """A loop on the toy space; evaluations go into `log`, and what the history is told into `looked`."""
     log, looked = [] if log is None else log, [] if looked is None else looked
     space = slots(3, 3, 4)
-    sampler = RegularisedEvolution(space, Limit(space, cost), seed=seed, budget=20)
+    sampler = make(RegularisedEvolution, Limit(space, cost), seed=seed, budget=20)
 
     def evaluate(arch):
         log.append(arch)
         return value(arch)
 
     return SamplerLoop(
-        sampler, total, evaluate, joined, cost, lambda step, arch, score: looked.append((step, arch, score)), identity
+        sampler,
+        total,
+        evaluate,
+        objective,
+        cost,
+        1.0,
+        lambda step, arch, score: looked.append((step, arch, score)),
+        identity,
     )
 
 
 def test_the_sampler_is_told_the_reward_and_the_history_the_value(tmp_path):
     log, looked = [], []
-    loop = loop_of(joined=reward("mnasnet-soft", 1.0), log=log, looked=looked)
+    loop = loop_of(objective=reward("mnasnet-soft"), log=log, looked=looked)
     loop.run(tmp_path / "state")
     assert [step for step, *_ in looked] == list(range(1, 21))
     assert all(score == value(arch) for _, arch, score in looked)
-    for (_, arch, _), (told, score) in zip(looked, loop.sampler.told, strict=True):
+    for (_, arch, _), (told, score) in zip(looked, loop.sampler.observations, strict=True):
         assert told == arch
         assert score == pytest.approx(value(arch) * cost([arch])[0] ** -0.07)
     assert len(log) == len(set(log)) == len(loop.values) <= 20  # none is evaluated twice
@@ -98,7 +106,7 @@ def test_where_evaluations_changed_it_begins_anew(tmp_path):
 
 def test_a_file_of_something_else_is_refused(tmp_path):
     save_state(tmp_path / "state", {"identity": "", "done": 3})
-    with pytest.raises(InputError, match="another search or version"):
+    with refused("search.other-checkpoint", path=str(tmp_path / "state")):
         loop_of().run(tmp_path / "state")
 
 
@@ -106,7 +114,7 @@ def test_what_is_asked_for_again_is_told_again_and_not_evaluated_again(tmp_path)
     log, looked = [], []
     loop = loop_of(total=6, log=log, looked=looked)
     asked = iter([(0, 1, 2), (1, 1, 1)] * 3)
-    loop.sampler.ask = lambda: next(asked)
+    loop.sampler.propose = lambda: next(asked)
     loop.run(tmp_path / "state")
     assert log == [(0, 1, 2), (1, 1, 1)]
-    assert len(looked) == len(loop.sampler.told) == 6
+    assert len(looked) == len(loop.sampler.observations) == 6

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from toys import Linear, elastic, every, limited, made, space
+from toys import Linear, build, elastic, every, limited, make, run, space
 
 from hwnas.space import registry
 from hwnas.strategies.limit import Limit
@@ -13,7 +13,13 @@ from hwnas.strategies.samplers.evolution import RegularisedEvolution
 from hwnas.strategies.samplers.generational import Generational
 from hwnas.strategies.samplers.local_search import LocalSearch
 from hwnas.strategies.samplers.nsga2 import Nsga2, crowding, fronts
-from hwnas.strategies.samplers.variation import changed, crossed, mutated, redrawn, spliced
+from hwnas.strategies.samplers.variation import (
+    mutate,
+    mutate_one_slot,
+    resample,
+    two_point_crossover,
+    uniform_crossover,
+)
 
 TOY = space(4, 3, 5, 2, 4)
 FREE = Limit.none(TOY)
@@ -23,14 +29,6 @@ def distance(one, other):
     return sum(a != b for a, b in zip(one, other, strict=True))
 
 
-def run(sampler, score, rounds):
-    asked = []
-    for _ in range(rounds):
-        asked.append(sampler.ask())
-        sampler.tell(asked[-1], score(asked[-1]))
-    return asked
-
-
 def near(counts, want, draws):
     """Whether drawn frequencies are those wanted, by four standard deviations."""
     return all(abs(counts[key] / draws - p) < 4 * (p * (1 - p) / draws) ** 0.5 + 1e-9 for key, p in want.items())
@@ -38,13 +36,13 @@ def near(counts, want, draws):
 
 def test_one_slot_changes_to_any_other_option_alike():
     rng, toy = np.random.default_rng(0), space(2, 1, 3)
-    counts = Counter(changed((0, 0, 1), toy, rng) for _ in range(6000))
+    counts = Counter(mutate_one_slot((0, 0, 1), toy, rng) for _ in range(6000))
     assert near(counts, {(1, 0, 1): 1 / 2, (0, 0, 0): 1 / 4, (0, 0, 2): 1 / 4}, 6000)
     assert sum(counts.values()) == sum(counts[key] for key in [(1, 0, 1), (0, 0, 0), (0, 0, 2)])
-    assert changed((0,), space(1), rng) == (0,)
+    assert mutate_one_slot((0,), space(1), rng) == (0,)
 
 
-@pytest.mark.parametrize(("vary", "moves"), [(mutated, 0.3), (redrawn, 0.3 * 2 / 3)])
+@pytest.mark.parametrize(("vary", "moves"), [(mutate, 0.3), (resample, 0.3 * 2 / 3)])
 def test_mutations_change_every_slot_by_their_probability(vary, moves):
     rng, toy = np.random.default_rng(0), space(3, 3, 3)
     counts = Counter(vary((0, 1, 2), 0.3, toy, rng) for _ in range(6000))
@@ -56,22 +54,22 @@ def test_crossovers_take_each_slot_from_one_of_the_parents():
     rng = np.random.default_rng(0)
     ones, twos = (1, 1, 1, 1), (2, 2, 2, 2)
     assert near(
-        Counter(crossed(ones, twos, rng) for _ in range(6000)),
+        Counter(uniform_crossover(ones, twos, rng) for _ in range(6000)),
         {tuple(1 + i for i in bits): 1 / 16 for bits in every(space(2, 2, 2, 2))},
         6000,
     )
-    drawn = Counter(spliced(ones, twos, rng) for _ in range(5000))
+    drawn = Counter(two_point_crossover(ones, twos, rng) for _ in range(5000))
     assert near(drawn, {(1, 2, 2, 1): 2 / 25, (2, 2, 2, 2): 2 / 25, (1, 1, 1, 1): 5 / 25}, 5000)
     assert (2, 1, 2, 1) not in drawn  # between the two points is one piece
 
 
 def test_the_parent_wins_a_tournament_with_replacement_and_the_dead_have_no_children():
     """The i-th worst of P is the best of S drawn with probability (i/P)^S − ((i−1)/P)^S."""
-    sampler = RegularisedEvolution(space(9, 9, 9), Limit.none(space(9, 9, 9)), seed=0, budget=9, population=4, sample=3)
+    sampler = make(RegularisedEvolution, Limit.none(space(9, 9, 9)), seed=0, budget=9, population=4, sample=3)
     told = [(8, 8, 8), (0, 0, 0), (2, 2, 2), (4, 4, 4), (6, 6, 6)]
     for arch, score in zip(told, (1.0, 0.2, 0.1, 0.4, 0.3), strict=True):
-        sampler.tell(arch, score)
-    parents = Counter(Counter(sampler.ask()).most_common(1)[0] for _ in range(4000))
+        sampler.add(arch, score)
+    parents = Counter(Counter(sampler.propose()).most_common(1)[0] for _ in range(4000))
     assert {count for _, count in parents} == {2}  # of the three slots one was changed
     chance = [(i / 4) ** 3 - ((i - 1) / 4) ** 3 for i in (1, 2, 3, 4)]
     assert near(parents, dict(zip([(2, 2), (0, 2), (6, 2), (4, 2)], chance, strict=True)), 4000)
@@ -80,7 +78,7 @@ def test_the_parent_wins_a_tournament_with_replacement_and_the_dead_have_no_chil
 
 def test_local_search_evaluates_all_neighbours_and_goes_to_the_best_until_none_is_better():
     score = Linear(TOY)
-    sampler = LocalSearch(TOY, FREE, seed=1, budget=0)
+    sampler = make(LocalSearch, FREE, seed=1, budget=0)
     (at,) = run(sampler, score.score, 1)
     while True:
         around = set(TOY.neighbours(at)) - set(sampler.scores)
@@ -90,12 +88,12 @@ def test_local_search_evaluates_all_neighbours_and_goes_to_the_best_until_none_i
             break
         at = best
     assert score.score(at) == max(map(score.score, every(TOY)))
-    assert distance(sampler.ask(), at) > 1  # another start
+    assert distance(sampler.propose(), at) > 1  # another start
 
 
 def test_local_search_can_go_on_from_the_first_that_is_better():
     score = Linear(TOY)
-    sampler = LocalSearch(TOY, FREE, seed=1, budget=0, full=False)
+    sampler = make(LocalSearch, FREE, seed=1, budget=0, full=False)
     (at,) = run(sampler, score.score, 1)
     while score.score(at) < max(map(score.score, every(TOY))):
         (arch,) = run(sampler, score.score, 1)
@@ -107,7 +105,7 @@ def test_local_search_follows_a_limit_by_pairs_of_changes():
     """Where the options may add up to 6, all of what costs 6 has only cheaper neighbours, but others beside it."""
     toy = space(5, 5, 5)
     limit = Limit(toy, lambda archs: np.sum(np.array(archs), axis=1), high=6)
-    around = LocalSearch(toy, limit, seed=0, budget=0)._near((2, 2, 2))
+    around = make(LocalSearch, limit, seed=0, budget=0)._neighbourhood((2, 2, 2))
     assert set(limit.neighbours((2, 2, 2))) <= set(around)
     pairs = [arch for arch in around if distance(arch, (2, 2, 2)) == 2]
     assert len(pairs) == 6  # two options of each slot lead outside
@@ -132,7 +130,7 @@ def test_crowding_is_the_perimeter_of_the_nearest_two():
 
 def test_nsga2_keeps_the_whole_front():
     score, limit = Linear(TOY), limited(TOY, "free")
-    sampler = Nsga2(TOY, limit, seed=0, budget=400, population=30)
+    sampler = make(Nsga2, limit, seed=0, budget=400, population=30)
     run(sampler, score.score, 400)
     archs = every(TOY)
     front = fronts(np.stack([-score.cost(archs), limit.cost(archs)], axis=1))
@@ -144,7 +142,7 @@ def test_nsga2_keeps_the_whole_front():
 def test_nsga2_prefers_lower_fronts_and_then_the_ends_and_the_less_crowded():
     toy = space(20, 20)
     cost = {(0, 9): 0.0, (1, 8): 1.0, (2, 7): 1.1, (3, 6): 5.0, (9, 9): 6.0}
-    sampler = Nsga2(toy, Limit(toy, lambda archs: np.array([cost[arch] for arch in archs])), seed=0, budget=0)
+    sampler = make(Nsga2, Limit(toy, lambda archs: np.array([cost[arch] for arch in archs])), seed=0, budget=0)
     sampler.population = 4
     sampler.scores = {(0, 9): 0.0, (1, 8): 1.0, (2, 7): 1.1, (3, 6): 5.0, (9, 9): 4.0}
     assert sampler._fittest([*cost, (3, 6)]) == [(0, 9), (3, 6), (2, 7), (1, 8)]
@@ -153,7 +151,7 @@ def test_nsga2_prefers_lower_fronts_and_then_the_ends_and_the_less_crowded():
 def test_a_generation_is_of_mutations_and_crossovers_of_the_best_of_all():
     limit = Limit.none(space(*[9] * 12))
     score = Linear(limit.space)
-    sampler = Generational(limit.space, limit, seed=0, budget=1000, mutated=0.4, crossed=0.4)
+    sampler = make(Generational, limit, seed=0, budget=1000, mutated=0.4, crossed=0.4)
     run(sampler, score.score, 50)
     for _ in range(3):
         told = sorted(sampler.scores, key=score.score)[:-11:-1]
@@ -169,23 +167,23 @@ def test_a_generation_is_of_mutations_and_crossovers_of_the_best_of_all():
 
 
 def test_constants_are_the_published_ones_where_the_budget_allows_it():
-    evolution = RegularisedEvolution(TOY, FREE, seed=0, budget=20000)
+    evolution = make(RegularisedEvolution, FREE, seed=0, budget=20000)
     assert (evolution.population, evolution.sample) == (100, 25)
-    spos, ofa = (made(name, FREE, budget=budget) for name, budget in (("spos", 1000), ("ofa", 50000)))
+    spos, ofa = (build(name, FREE, budget=budget) for name, budget in (("spos", 1000), ("ofa", 50000)))
     assert (spos.population, spos.breeding, spos.mutations, spos.crossovers, spos.probability) == (50, 10, 25, 25, 0.1)
     assert (ofa.population, ofa.breeding, ofa.mutations, ofa.crossovers, ofa.probability) == (100, 25, 50, 50, 0.1)
-    nsga2 = Nsga2(TOY, FREE, seed=0, budget=1200)
+    nsga2 = make(Nsga2, FREE, seed=0, budget=1200)
     assert (nsga2.population, nsga2.offspring, nsga2.crossover) == (40, 40, 0.9)
 
 
 def test_a_small_budget_has_small_generations_unless_they_are_given():
-    assert RegularisedEvolution(TOY, FREE, seed=0, budget=100).population == 20
-    assert (made("spos", FREE, budget=100).population, made("spos", FREE, budget=100, population=50).population) == (
+    assert make(RegularisedEvolution, FREE, seed=0, budget=100).population == 20
+    assert (build("spos", FREE, budget=100).population, build("spos", FREE, budget=100, population=50).population) == (
         10,
         50,
     )
-    assert Nsga2(TOY, FREE, seed=0, budget=100).population == 20
-    assert Nsga2(TOY, FREE, seed=0, budget=100, population=40, offspring=40).offspring == 40
+    assert make(Nsga2, FREE, seed=0, budget=100).population == 20
+    assert make(Nsga2, FREE, seed=0, budget=100, population=40, offspring=40).offspring == 40
 
 
 def test_skeletons_have_one_option_for_each_kind_of_choice():
@@ -197,17 +195,17 @@ def test_skeletons_have_one_option_for_each_kind_of_choice():
 
 def test_mutations_of_the_best_follow_the_skeletons():
     limit, score = limited(elastic(), "hard"), Linear(elastic())
-    sampler = CoarseToFine(limit.space, limit, seed=0, budget=100)
+    sampler = make(CoarseToFine, limit, seed=0, budget=100)
     coarse = limit.filter(skeletons(limit.space))
     assert set(run(sampler, score.score, len(coarse))) == set(coarse)
     best = sampler.best()
-    fine = [sampler.ask() for _ in range(50)]
+    fine = [sampler.propose() for _ in range(50)]
     assert not set(fine) & set(coarse)
     assert np.mean([distance(arch, best) for arch in fine]) < 2
 
 
 def test_no_more_than_half_of_the_budget_goes_to_skeletons():
-    sampler = CoarseToFine(elastic(), Limit.none(elastic()), seed=0, budget=10)
+    sampler = make(CoarseToFine, Limit.none(elastic()), seed=0, budget=10)
     asked = run(sampler, Linear(elastic()).score, 10)
     assert len(set(asked[:5]) & set(skeletons(elastic()))) == 5
     assert not set(asked[5:]) & set(asked[:5])
@@ -218,5 +216,5 @@ def test_skeletons_are_mended_where_none_is_within_the_limit():
     toy = space(3, 3)
     limit = Limit(toy, lambda archs: np.array([abs(a - b) for a, b in archs], float), high=9.0, low=1.0)
     assert not limit.filter(skeletons(toy))
-    asked = run(CoarseToFine(toy, limit, seed=0, budget=10), Linear(toy).score, 4)
+    asked = run(make(CoarseToFine, limit, seed=0, budget=10), Linear(toy).score, 4)
     assert limit.allows(asked).all()

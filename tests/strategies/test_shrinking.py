@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import pytest
+from toys import make_paths
 
 from hwnas.nn.gates import one_hot
 from hwnas.space import registry
@@ -20,12 +21,12 @@ def released(path_sampler, slot):
 
 @pytest.fixture(scope="module")
 def elastic():
-    return ProgressiveShrinking(registry.get("mobilenetv3-32"), seed=0)
+    return make_paths(ProgressiveShrinking, registry.get("mobilenetv3-32"), seed=0)
 
 
 @pytest.fixture(scope="module")
 def chain():
-    return ProgressiveShrinking(registry.get("proxyless-32"), seed=0)
+    return make_paths(ProgressiveShrinking, registry.get("proxyless-32"), seed=0)
 
 
 def test_the_stages_are_as_long_as_published():
@@ -63,7 +64,7 @@ def test_candidates_of_a_slot_are_released_with_the_last_of_their_changes(chain)
 
 @pytest.mark.parametrize("name", registry.SPACES)
 def test_the_largest_alone_is_there_at_first_and_everything_at_the_end(name):
-    path_sampler = ProgressiveShrinking(registry.get(name), seed=0)
+    path_sampler = make_paths(ProgressiveShrinking, registry.get(name), seed=0)
     for slot, (n, largest) in enumerate(zip(path_sampler.space.choices, path_sampler.space.largest, strict=True)):
         stages = released(path_sampler, slot)
         assert largest in stages[0]
@@ -93,7 +94,7 @@ def test_each_stage_draws_what_is_released_uniformly_and_as_often_as_published(s
 
 
 def test_without_distillation_the_drawn_learn_the_labels_and_the_largest_only_in_its_stage(chain):
-    path_sampler = ProgressiveShrinking(chain.space, seed=0, distil=False)
+    path_sampler = make_paths(ProgressiveShrinking, chain.space, seed=0, distil=False)
     for part, count in ((0.0, 1), (0.4, 1), (0.6, 2), (1.0, 4)):
         training_paths = path_sampler.training_paths(part, 3)
         assert not training_paths.distil
@@ -102,9 +103,9 @@ def test_without_distillation_the_drawn_learn_the_labels_and_the_largest_only_in
     assert taught.paths[1:] == path_sampler.training_paths(0.6, 3).paths
 
 
-def test_a_lesson_depends_on_the_seed_and_the_step_alone(chain):
-    again = ProgressiveShrinking(chain.space, seed=0)
-    other = ProgressiveShrinking(chain.space, seed=1)
+def test_a_path_sampler_depends_on_the_seed_and_the_step_alone(chain):
+    again = make_paths(ProgressiveShrinking, chain.space, seed=0)
+    other = make_paths(ProgressiveShrinking, chain.space, seed=1)
     assert [chain.training_paths(0.9, step) for step in range(5)] == [
         again.training_paths(0.9, step) for step in range(5)
     ]

@@ -34,7 +34,7 @@ def sample_most_probable(probs: Rows, limit: Limit, count: int, rng: np.random.G
     kept = max(count, KEPT)
 
     def log(arch: Arch) -> float:
-        return sum(row[i] for row, i in zip(logs, arch, strict=True))
+        return float(sum(row[i] for row, i in zip(logs, arch, strict=True)))
 
     def top(archs: set[Arch]) -> list[Arch]:
         return sorted(archs, key=lambda arch: (-log(arch), arch))[:kept]
@@ -85,7 +85,7 @@ def _fit_costs(archs: Sequence[Arch], limit: Limit, costs: Rows) -> tuple[list[n
     choices = limit.space.choices
     ends = np.cumsum(choices)
     chosen = np.zeros((len(archs), ends[-1]))
-    np.put_along_axis(chosen, np.array(archs) + (ends - choices), 1.0, axis=1)
+    np.put_along_axis(chosen, np.array(archs, int) + (ends - np.array(choices, int)), 1.0, axis=1)
     missing = np.asarray(limit.cost(archs), float) - chosen @ np.concatenate(costs)
     change = np.linalg.lstsq(chosen, missing)[0]
     return np.split(np.concatenate(costs) + change, ends[:-1]), float(np.std(missing - chosen @ change))

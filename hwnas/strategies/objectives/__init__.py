@@ -69,13 +69,14 @@ def get(kind: Kind, reference: str, *, trusted: bool = True) -> type[Reward] | t
     """The class of the reward or loss that `reference` names: built in, or anyone's (see `references`). Raises
     `InputError` for what there is not or is no such one, and for one that a file names and that is not allowed."""
     base, known = BASES[kind]
-    return references.resolve(
+    found: type[Reward] | type[Loss] = references.resolve(
         "objectives",
         current_name(reference),
         known,
         trusted=trusted,
         accepts=lambda found: isinstance(found, type) and issubclass(found, base),
     ).value
+    return found
 
 
 def reward(name: str, values: Mapping[str, Any] | None = None) -> Reward:

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from ...errors import InputError
 from ...nn.build import Network
 from ...nn.choice_block import Sharing
 from ...nn.gates import Gate, one_hot
@@ -32,7 +33,8 @@ class FewShotSupernet(Supernet):
     ) -> None:
         super().__init__(space, seed, sharing, kernels)
         self.slot, self.groups, self.divided = slot, tuple(groups), False
-        self.others = nn.ModuleList(Supernet(space, seed, sharing, kernels) for _ in range(max(groups)))
+        self.others: Sequence[Supernet]
+        self.others = nn.ModuleList(Supernet(space, seed, sharing, kernels) for _ in range(max(groups)))  # type: ignore[assignment]
 
     def divide(self) -> None:
         """Give every group the weights that they had in common so far. They keep no running momentum of them, but for
@@ -42,9 +44,12 @@ class FewShotSupernet(Supernet):
             other.parts.load_state_dict(self.parts.state_dict())
 
     def forward(self, x: torch.Tensor, gates: Sequence[Gate]) -> torch.Tensor:
-        """As `Supernet`. Raises `ValueError` for a gate that mixes options of several groups."""
+        """As `Supernet`. Raises `InputError` for a gate that mixes options of several groups."""
         number = self._group(gates[self.slot].indices)
-        return self.others[number - 1](x, gates) if number else super().forward(x, gates)
+        if not number:
+            return super().forward(x, gates)
+        logits: torch.Tensor = self.others[number - 1](x, gates)
+        return logits
 
     def extract(self, arch: Arch) -> Network:
         """As `Supernet`: the weights are those of the group of `arch`."""
@@ -54,7 +59,11 @@ class FewShotSupernet(Supernet):
     def _group(self, options: Sequence[int]) -> int:
         first, *others = {self.groups[option] for option in options} if self.divided else {0}
         if others:
-            raise ValueError(f"options {options} of slot {self.slot} are in several supernets: open one of them")
+            raise InputError(
+                f"options {options} of slot {self.slot} are in several supernets: open one of them",
+                code="strategies.several-supernets",
+                slot=self.slot,
+            )
         return first
 
     def get_extra_state(self) -> dict[str, Any]:

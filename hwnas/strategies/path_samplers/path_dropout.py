@@ -41,7 +41,7 @@ class PathDropout(PathSampler):
 
     def drop_probability(self, progress: float, options: int) -> float:
         """The probability that one of the `options` of a slot is dropped, when `progress` of all steps is over."""
-        return progress * self.rate ** (1 / options)
+        return float(progress * self.rate ** (1 / options))
 
     def training_paths(self, progress: float, step: int) -> TrainingPaths:
         """One path, of gates over what is left."""

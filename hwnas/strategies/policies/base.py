@@ -131,25 +131,27 @@ class Policy(ScoredSampler):
     def descend(self, loss: torch.Tensor) -> None:
         """One step of Adam."""
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
 
     def log_probs(self, archs: torch.Tensor) -> torch.Tensor:
         """log p of every option of `archs` given those before it, (N, slots): the sum of a row is log p(arch)."""
-        return self.model(archs).gather(2, archs[:, :, None])[:, :, 0]
+        logs: torch.Tensor = self.model(archs)
+        return logs.gather(2, archs[:, :, None])[:, :, 0]
 
     def entropies(self, archs: torch.Tensor) -> torch.Tensor:
         """Entropy of every slot in nats given the options of `archs` before it, (N, slots).
 
         The mean over samples of the sum of a row is the entropy of the policy."""
-        logs = self.model(archs)
+        logs: torch.Tensor = self.model(archs)
         return -(logs.exp() * logs.masked_fill(self.model.absent, 0)).sum(2)
 
     def distribution(self) -> torch.Tensor:
         """Marginal probability of every option, (slots, widest slot), detached. A controller's is the mean over samples
         of what it says given what is before, and so an estimate."""
         with torch.no_grad():
-            return self.model(self.model.sample(SAMPLES, self._fixed_generator())).exp().mean(0)
+            logs: torch.Tensor = self.model(self.model.sample(SAMPLES, self._fixed_generator()))
+            return logs.exp().mean(0)
 
     def finalists(self, count: int, limit: Limit) -> list[Arch]:
         """Up to `count` different architectures within `limit`: the best scored, and then the most `probable`."""

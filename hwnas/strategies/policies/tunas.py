@@ -70,7 +70,7 @@ class TuNas(Policy):
             if progress.progress < self.delay:
                 return 0.0
             grown = (progress.progress - self.delay) / (1 - self.delay)
-        return super().rate(progress) * self.growth**grown
+        return float(super().rate(progress) * self.growth**grown)
 
 
 def _gate(warm: bool, mixable: bool, count: int, index: int, largest: int) -> Gate:

@@ -91,7 +91,8 @@ class Darts(Softmax):
         length = float(torch.stack([gradient.norm() for gradient in uphill]).norm())
         if length == 0:
             return direct, float(beyond.detach())
-        epsilon, found = SHIFT / length, []
+        epsilon = SHIFT / length
+        found: list[torch.Tensor] = []
         for sign in (1, -1):
             _move(weights, kept, uphill, sign * epsilon)
             found += _gradients(step.training_loss(self._same_gates()), [self.alpha])

@@ -58,7 +58,7 @@ class ProxylessGradient(Softmax):
         )
         # One-hot in value and p̂ to autograd: the softmax's own derivative is then the rule's p̂_j (δ_ij − p̂_i).
         binary = (torch.arange(order.shape[1]) == 0) + (hat - hat.detach())
-        rows = binary[torch.arange(order.shape[1]) < sizes[:, None]].split(sizes.tolist())
+        rows = binary[torch.arange(order.shape[1]) < sizes[:, None]].split(sizes.tolist())  # type: ignore[no-untyped-call]
         recompute = self.paths == "all"
         return self.fill_slots(
             Gate(tuple(indices[: len(row)]), row, "binary", recompute)

@@ -105,7 +105,7 @@ class Softmax:
     def mixed_gates(self, weights: torch.Tensor) -> tuple[Gate, ...]:
         """All options of the open slots, summed with `weights` (slots, widest slot); of the others those sampled."""
         sizes = self.choices[self.open].tolist()
-        rows = weights[self.open][self.present[self.open]].split(sizes)
+        rows = weights[self.open][self.present[self.open]].split(sizes)  # type: ignore[no-untyped-call]
         return self.fill_slots(Gate(tuple(range(n)), row, "weighted") for n, row in zip(sizes, rows, strict=True))
 
     def fill_slots(self, gates: Iterator[Gate]) -> tuple[Gate, ...]:
@@ -137,7 +137,7 @@ class Softmax:
         """One Adam update of α; if `single_level`, the shared weights are left their gradients of `loss`."""
         if self.single_level:
             self.optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
         else:
             (self.alpha.grad,) = torch.autograd.grad(loss, self.alpha)
         self.optimizer.step()

@@ -100,4 +100,4 @@ def paths(archs: Sequence[Arch], choices: Sequence[int], length: int) -> np.ndar
 def thompson(predicted: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Independent Thompson sampling: for each architecture, on its own, a draw of the normal distribution of the
     mean and the sample deviation of what the members predict. (members, N) to (N,)."""
-    return rng.normal(predicted.mean(0), predicted.std(0, ddof=1))
+    return np.asarray(rng.normal(predicted.mean(0), predicted.std(0, ddof=1)))

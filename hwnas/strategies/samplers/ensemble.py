@@ -62,9 +62,9 @@ class Ensemble:
 
     def _fit(self, x: torch.Tensor, target: torch.Tensor) -> None:
         optimizer = torch.optim.Adam([*self._weights, *self._biases], self.shape.lr, betas=self.shape.betas)
-        for rows in self._order(len(x)).split(self.shape.batch, dim=1)[:STEPS]:
+        for rows in self._order(len(x)).split(self.shape.batch, dim=1)[:STEPS]:  # type: ignore[no-untyped-call]
             optimizer.zero_grad()
-            (self._forward(x[rows]) - target[rows]).abs().mean(1).sum().backward()
+            (self._forward(x[rows]) - target[rows]).abs().mean(1).sum().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
     def _order(self, count: int) -> torch.Tensor:

@@ -27,7 +27,8 @@ def chain(nodes: int) -> torch.Tensor:
 
 def convolved(h: torch.Tensor, graph: torch.Tensor, onward: torch.Tensor, backward: torch.Tensor) -> torch.Tensor:
     """½ ReLU(A H W⁺) + ½ ReLU(Aᵀ H W⁻) (§3): nodes `h` (N, nodes, in), A `graph`, weights (in, out)."""
-    return 0.5 * ((graph @ h @ onward).relu() + (graph.T @ h @ backward).relu())
+    mixed: torch.Tensor = 0.5 * ((graph @ h @ onward).relu() + (graph.T @ h @ backward).relu())
+    return mixed
 
 
 class GraphNetwork:
@@ -59,7 +60,8 @@ class GraphNetwork:
 
     def _initial(self, rows: int, columns: int) -> torch.Tensor:
         """Weights by He's initialisation."""
-        return (torch.randn(rows, columns, generator=self._generator) * (2 / rows) ** 0.5).requires_grad_()
+        weights: torch.Tensor = torch.randn(rows, columns, generator=self._generator) * (2 / rows) ** 0.5
+        return weights.requires_grad_()
 
     def _nodes(self, archs: Sequence[Arch]) -> torch.Tensor:
         """(N, slots + 2, features): options come after the two kinds of end, `input` and `output`."""
@@ -73,7 +75,8 @@ class GraphNetwork:
         for onward, backward in self._layers:
             h = convolved(h, self.graph, onward, backward)
         hidden = (h.mean(1) @ self._hidden + self._bias).relu()
-        return (hidden * kept @ self._last).squeeze(1)
+        scores: torch.Tensor = (hidden * kept @ self._last).squeeze(1)
+        return scores
 
     def _fit(self, x: torch.Tensor, target: torch.Tensor) -> None:
         parameters = [*(weight for pair in self._layers for weight in pair), self._hidden, self._bias, self._last]
@@ -82,9 +85,9 @@ class GraphNetwork:
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
         epochs = -(-updates * BATCH // len(x))
         order = torch.cat([torch.randperm(len(x), generator=self._generator) for _ in range(epochs)])
-        for rows in order.split(BATCH)[:updates]:
+        for rows in order.split(BATCH)[:updates]:  # type: ignore[no-untyped-call]
             kept = torch.rand(len(rows), HIDDEN, generator=self._generator) >= DROPPED
             optimizer.zero_grad()
-            mse_loss(self._forward(x[rows], kept / (1 - DROPPED)), target[rows]).backward()
+            mse_loss(self._forward(x[rows], kept / (1 - DROPPED)), target[rows]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()

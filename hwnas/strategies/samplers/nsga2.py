@@ -20,7 +20,7 @@ def fronts(costs: np.ndarray) -> np.ndarray:
     """The front of each of `costs` (N, objectives), the smaller the better, (N,): 0 where nothing dominates it, 1 where
     only those of front 0 do, and so on (Deb et al. 2002, §III.A)."""
     one, other = costs[:, None], costs[None]
-    dominates = (one <= other).all(2) & (one < other).any(2)
+    dominates = np.asarray((one <= other).all(2) & (one < other).any(2))
     found = np.full(len(costs), -1)
     for front in range(len(costs)):
         left = found < 0

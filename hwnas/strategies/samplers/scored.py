@@ -95,11 +95,13 @@ class ScoredSampler:
 
     def sample_unseen(self, propose: Callable[[], Arch] | None = None, tries: int = 100) -> Arch:
         """The first new one of `tries` architectures that `propose` (by default uniformly) draws within the limit, or
-        else the last of them."""
+        else the last of them; while something is pending, one sampled uniformly instead."""
         for _ in range(tries):
             arch = self.limit.sample(self.rng, propose)
             if self.is_new(arch):
                 return arch
+        if self.pending and propose is not None:  # rather any other than what is being evaluated
+            return self.sample_unseen(tries=tries)
         return arch
 
     def state_dict(self) -> State:

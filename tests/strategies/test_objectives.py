@@ -1,16 +1,17 @@
-"""Rewards and losses against their formulas; the steered multiplier against a search of nothing but latency."""
+"""Rewards and losses against their formulas; the Lagrangian multiplier against a search of nothing but latency."""
 
 from math import inf, log, nan
 
 import pytest
 import torch
+from toys import make
 
-from hwnas.errors import InputError
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
 from hwnas.strategies.limit import Limit
-from hwnas.strategies.objective import LOSSES, REWARDS, Steered, loss, reward
+from hwnas.strategies.objectives import LOSSES, REWARDS, Lagrangian, loss, reward
 from hwnas.strategies.relaxations.proxyless import ProxylessGradient
+from hwnas.testing import LossContract, RewardContract, refused
 
 
 @pytest.mark.parametrize(
@@ -29,13 +30,13 @@ from hwnas.strategies.relaxations.proxyless import ProxylessGradient
     ],
 )
 def test_rewards_at_half_the_target_and_at_twice(name, constants, under, over):
-    given = reward(name, 4.0, **constants)
-    assert (given(0.6, 2.0), given(0.6, 8.0)) == pytest.approx((under, over))
+    given = reward(name, constants)
+    assert (given(0.6, 2.0, 4.0), given(0.6, 8.0, 4.0)) == pytest.approx((under, over))
 
 
 @pytest.mark.parametrize("name", REWARDS)
 def test_at_the_target_itself_every_reward_is_the_accuracy(name):
-    assert reward(name, 4.0)(0.6, 4.0) == pytest.approx(0.6)
+    assert reward(name)(0.6, 4.0, 4.0) == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize(
@@ -57,14 +58,14 @@ def test_at_the_target_itself_every_reward_is_the_accuracy(name):
 )
 def test_losses_of_3_microseconds_for_a_target_of_2(name, constants, value, by_cross_entropy, by_latency):
     cross_entropy, ms = (torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (3.0, 0.003))
-    given = loss(name, 0.002, **constants)
-    found = given.loss(cross_entropy, ms)
+    given = loss(name, constants)
+    found = given.loss(cross_entropy, ms, 0.002)
     gradients = torch.autograd.grad(found, (cross_entropy, ms), allow_unused=name == "none")
     assert float(found.detach()) == pytest.approx(value)
     assert [float(0 if g is None else g) for g in gradients] == pytest.approx([by_cross_entropy, by_latency])
-    given.steer(0.003)
+    given.update_multiplier(0.003, 0.002)
     given.load_state_dict(given.state_dict())
-    assert float(given.loss(cross_entropy, ms).detach()) == pytest.approx(value), "it remembers nothing"
+    assert float(given.loss(cross_entropy, ms, 0.002).detach()) == pytest.approx(value), "it remembers nothing"
 
 
 @pytest.mark.parametrize("preference", [-0.5, 0.0, 0.5], ids=["for fast", "none", "for slow"])
@@ -75,57 +76,65 @@ def test_expected_latency_ends_at_the_target(share, lr, preference):
     space = SearchSpace("s", (Slot(tuple(Block("conv", 8, 8, 4, 4, 2 * i + 1) for i in range(7))),) * 9)
     costs = torch.rand(9, 7) + 0.1
     low, high = costs.min(1).values.sum(), costs.max(1).values.sum()
-    strategy = ProxylessGradient(space, Limit.none(space), seed=0, budget=700, lr=lr)
-    objective = loss("steered", float(low + share * (high - low)))
+    strategy = make(ProxylessGradient, Limit.none(space), seed=0, budget=700, lr=lr)
+    objective, target = loss("lagrangian"), float(low + share * (high - low))
     for _ in range(700):
         gates = strategy.gates()
         noise = sum((gate.weights * 0.05 * torch.randn(2)).sum() for gate in gates)
-        expected = (strategy.probs() * costs).sum()
+        expected = (strategy.gate_probs * costs).sum()
         liking = -preference * expected / high
-        strategy.step(objective.loss(noise + liking, expected))
-        objective.steer(float((strategy.distribution() * costs).sum()))
-    assert float((strategy.distribution() * costs).sum()) == pytest.approx(objective.target_ms, rel=0.03)
+        strategy.descend(objective.loss(noise + liking, expected, target))
+        objective.update_multiplier(float((strategy.distribution() * costs).sum()), target)
+    assert float((strategy.distribution() * costs).sum()) == pytest.approx(target, rel=0.03)
 
 
-def test_steered_is_lambda_times_the_relative_excess_and_steers_both_ways():
-    objective, cross_entropy = Steered(2.0, proportional=3.0, integral=1.0), torch.tensor(0.25)
-    assert float(objective.loss(cross_entropy, torch.tensor(5.0))) == 0.25
-    objective.steer(3.0)
+def test_the_multiplier_moves_by_the_relative_excess_both_ways():
+    objective, cross_entropy = Lagrangian(proportional=3.0, integral=1.0), torch.tensor(0.25)
+    assert float(objective.loss(cross_entropy, torch.tensor(5.0), 2.0)) == 0.25
+    objective.update_multiplier(3.0, 2.0)
     assert objective.multiplier == pytest.approx((3 + 1) * 0.5)
-    assert float(objective.loss(cross_entropy, torch.tensor(2.5))) == pytest.approx(0.25 + 2.0 * 0.25)
-    objective.steer(1.0)
+    assert float(objective.loss(cross_entropy, torch.tensor(2.5), 2.0)) == pytest.approx(0.25 + 2.0 * 0.25)
+    objective.update_multiplier(1.0, 2.0)
     assert objective.multiplier == pytest.approx(3 * -0.5 + 0)
 
 
-def test_the_state_of_a_steered_one_goes_on():
-    one, two = Steered(2.0), Steered(2.0)
-    for ms in (2.5, 3.0):
-        one.steer(ms)
-    two.load_state_dict(one.state_dict())
-    assert (two.error, two.accumulated, two.multiplier) == (0.5, 0.75, one.multiplier)
+def test_the_former_name_is_read():
+    assert type(loss("steered")) is Lagrangian
+
+
+class TestRewards(RewardContract):
+    @pytest.fixture(autouse=True, params=REWARDS)
+    def _name(self, request):
+        self.reference = request.param
+
+
+class TestLosses(LossContract):
+    @pytest.fixture(autouse=True, params=LOSSES)
+    def _name(self, request):
+        self.reference = request.param
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("call", "code", "fields"),
     [
-        (lambda: reward("best", 1.0), "no reward 'best': there are accuracy, hard, mnasnet-soft"),
-        (lambda: loss("tunas", 1.0), "no loss 'tunas': there are steered, none"),
-        (lambda: reward("tunas", 1.0, alpha=1.0), "the reward tunas has no constant 'alpha': it has beta"),
-        (lambda: loss("none", 1.0, weight=1.0), "the loss none has no constant 'weight': it has none"),
-        (lambda: loss("add-linear", 1.0, weight=nan), "weight of the loss add-linear must be a number"),
-        (lambda: reward("tunas", 0.0), "target of the reward tunas must be a number of ms above 0, not 0"),
-        (lambda: loss("steered", inf), "target of the loss steered"),
-        (lambda: loss("mul-log", 0.001), "mul-log takes the logarithm of the target in µs"),
-        (lambda: loss("fbnet", 1.0).loss(torch.tensor(1.0), torch.tensor(0.0009)), "0.0009 ms is too little"),
+        (lambda: reward("best"), "reference.unknown", {"reference": "best"}),
+        (lambda: loss("tunas"), "reference.unknown", {"reference": "tunas"}),
+        (lambda: reward("tunas", {"alpha": 1.0}), "constants.unknown", {"name": "alpha"}),
+        (lambda: loss("none", {"weight": 1.0}), "constants.unknown", {"name": "weight"}),
+        (lambda: loss("add-linear", {"weight": nan}), "constants.out-of-range", {"name": "weight"}),
+        (lambda: reward("tunas").require_target(0.0), "objectives.target", {"target_ms": 0.0}),
+        (lambda: loss("lagrangian").require_target(inf), "objectives.target", {"target_ms": inf}),
+        (lambda: loss("mul-log").require_target(0.001), "objectives.target", {"target_ms": 0.001}),
+        (lambda: loss("fbnet").loss(torch.tensor(1.0), torch.tensor(0.0009), 1.0), "objectives.latency", {}),
     ],
 )
-def test_what_cannot_be_an_objective_is_refused(call, words):
-    with pytest.raises(InputError, match=words):
+def test_what_cannot_be_an_objective_is_refused(call, code, fields):
+    with refused(code, **fields):
         call()
 
 
 def test_what_does_not_look_at_the_target_takes_any():
-    assert reward("accuracy", inf)(0.5, 3.0) == 0.5
+    reward("accuracy").require_target(inf)
     for name in ("none", "fbnet"):
-        assert torch.isfinite(loss(name, inf).loss(torch.tensor(1.0), torch.tensor(1.0)))
-    assert set(LOSSES) == {"steered", "none", "add-linear", "mul-log", "fbnet"}
+        loss(name).require_target(inf)
+        assert torch.isfinite(loss(name).loss(torch.tensor(1.0), torch.tensor(1.0), inf))
