@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from .latency.profile import ProfileConfig
     from .pipeline.compare import compare
     from .pipeline.demo import DemoResult, demo
-    from .pipeline.export import export
+    from .pipeline.export import ExportConfig, ExportResult, export
     from .pipeline.measure import MeasureResult, measure
     from .pipeline.predict import PredictResult, predict
     from .pipeline.profile import ProfileResult, profile
     from .pipeline.search import search
-    from .pipeline.train import train
-    from .pipeline.verify import verify
+    from .pipeline.train import TrainConfig, TrainResult, train
+    from .pipeline.verify import VerifyResult, verify
     from .search.config import SearchConfig
     from .search.record import SearchResult
 
@@ -45,12 +45,17 @@ _STAGES = {
 }
 _TYPES = {
     "DemoResult": "pipeline.demo",
+    "ExportConfig": "pipeline.export",
+    "ExportResult": "pipeline.export",
     "MeasureResult": "pipeline.measure",
     "PredictResult": "pipeline.predict",
     "ProfileConfig": "latency.profile",
     "ProfileResult": "pipeline.profile",
     "SearchConfig": "search.config",
     "SearchResult": "search.record",
+    "TrainConfig": "pipeline.train",
+    "TrainResult": "pipeline.train",
+    "VerifyResult": "pipeline.verify",
 }
 """The module of each stage and of each type that a stage takes or returns."""
 
@@ -58,6 +63,8 @@ __all__ = [
     "DemoResult",
     "DeviceError",
     "DivergedError",
+    "ExportConfig",
+    "ExportResult",
     "HwnasError",
     "InputError",
     "MeasureResult",
@@ -68,7 +75,10 @@ __all__ = [
     "RankError",
     "SearchConfig",
     "SearchResult",
+    "TrainConfig",
+    "TrainResult",
     "VerificationError",
+    "VerifyResult",
     "accuracy",
     "compare",
     "demo",

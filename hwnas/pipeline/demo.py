@@ -26,7 +26,6 @@ from ..progress import Progress, ProgressEvent
 from ..search.config import LatencyLimit
 from ..space import registry
 from ..space.net import Net
-from ..training.run import TrainRecord
 from .export import export
 from .profile import profile
 from .search import search
@@ -145,6 +144,13 @@ def demo(
     if _open(out, {"latency_ms": latency_ms, "seeds": seeds, "seed": seed}):
         _logger.info("%s holds this demo, finished: remove it to run it again", out)
         return read_result(out)
+    result = _run(out, latency_ms, seeds, seed, progress)
+    _write_result(result)
+    return result
+
+
+def _run(out: Path, latency_ms: float | None, seeds: int, seed: int, progress: Progress) -> DemoResult:
+    """All stages; those that are finished in `out` are only read again."""
     clock = _Clock(progress)
     with clock.stage("profile", f"every block of {SPACE} on this CPU, one thread"):
         table_path = out / f"{DEVICE}.{SPACE}.json"
@@ -160,16 +166,16 @@ def demo(
     with clock.stage("train", f"both networks from scratch, {seeds} times each"):
         jobs = [Job(out / "search", out / f"{BUNDLE}-{i}", seed + i) for i in range(seeds)]
         jobs += [Job(rival, out / f"mobilenet_v2-{i}", seed + i) for i in range(seeds)]
-        records = train_many(jobs, epochs=EPOCHS)
+        top1 = [record.top1 for record in train_many(jobs, epochs=EPOCHS, progress=progress)]
+    bundle = out / "export" / BUNDLE
     with clock.stage("export", "the chosen network as an ONNX bundle"):
-        bundle = out / "export" / BUNDLE
         if not bundle.exists():
-            export(out / f"{BUNDLE}-0", name=BUNDLE, out=out / "export")
+            export(out / f"{BUNDLE}-0", name=BUNDLE, out=out / "export", progress=progress)
     with clock.stage("verify", "everything the bundle claims"):
-        verified = verify(bundle).latency
-        assert verified is not None, "the latency is checked unless asked not to"
+        verified = verify(bundle, progress=progress).latency
+    assert verified is not None, "the latency is checked unless asked not to"
     manifest = read_manifest(bundle)
-    result = DemoResult(
+    return DemoResult(
         path=out,
         bundle=bundle,
         latency_ms=asked_ms,
@@ -177,12 +183,10 @@ def demo(
         verified_ms=verified.measured_ms,
         onnx_top1=manifest.onnx_top1,
         max_abs_logit_diff=manifest.max_abs_logit_diff,
-        **_figures(found.net(), manifest.latency.measured, records[:seeds]),
-        baseline=NetworkFigures(**_figures(rival, rival_ms, records[seeds:])),
+        **_figures(found.net(), manifest.latency.measured, top1[:seeds]),
+        baseline=NetworkFigures(**_figures(rival, rival_ms, top1[seeds:])),
         seconds=clock.seconds,
     )
-    _write_result(result)
-    return result
 
 
 def read_result(folder: Path) -> DemoResult:
@@ -222,17 +226,16 @@ def _latency_inside(table: LatencyTable) -> float:
     return float(f"{fastest + SHARE * (slowest - fastest):.3g}")
 
 
-def _figures(net: Net, measured: Estimate, records: list[TrainRecord]) -> dict[str, Any]:
-    """The fields of `NetworkFigures`, of one training a record."""
-    values = [record.top1 for record in records]
+def _figures(net: Net, measured: Estimate, top1: list[float]) -> dict[str, Any]:
+    """The fields of `NetworkFigures`; `top1` is that of each training."""
     return {
         "name": net.name,
         "macs": net.macs,
         "params": net.params,
         "measured_ms": measured.ms,
         "measured_interval_ms": (measured.low, measured.high),
-        "top1": values[0],
-        "top1_seeds": tuple(values),
-        "top1_mean": mean(values),
-        "top1_spread": stdev(values) if len(values) > 1 else None,
+        "top1": top1[0],
+        "top1_seeds": tuple(top1),
+        "top1_mean": mean(top1),
+        "top1_spread": stdev(top1) if len(top1) > 1 else None,
     }

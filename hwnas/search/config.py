@@ -1,12 +1,13 @@
 """What to search, and how: one typed configuration for Python, the command line, files and `request.json`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from .. import references
 from ..config import Config, Values, merge
 from ..errors import InputError
 from ..strategies.schedule import Schedule
@@ -138,6 +139,33 @@ class SearchConfig(Config):
         elif not found.get("limits"):
             found["limits"] = [{}]  # so that what is missing is told as `limits.table`
         return found
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Read a YAML or JSON file of one mapping. Code that it names must be allowed (`references.allow`)."""
+        config = super().from_file(path)
+        config.require_repeated()
+        return config
+
+    @classmethod
+    def layered(cls, file: Values, options: Values, settings: Sequence[str] = ()) -> Self:
+        """As `Config.layered`; code that the `file` names must be repeated."""
+        config = super().layered(file, options, settings)
+        if file:
+            config.require_repeated()
+        return config
+
+    def require_repeated(self) -> None:
+        """Raise `InputError` ("reference.not-allowed") for a reference to code that the caller has not repeated."""
+        parts: dict[references.Group, str | None] = {
+            "spaces": self.space,
+            "strategies": self.strategy.name,
+            "objectives": self.objective.name,
+            "evaluators": self.evaluator.name,
+        }
+        for group, reference in parts.items():
+            if reference is not None and (":" in reference or reference.endswith((".yaml", ".yml"))):
+                references.require_allowed(group, reference)
 
     @property
     def limit(self) -> LatencyLimit:

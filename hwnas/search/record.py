@@ -1,6 +1,6 @@
 """The record of a finished search: what was searched and chosen."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..latency.stats import Estimate
 from ..space import registry
 from ..space.net import Net
 from ..space.registry import SpaceIdentity
-from ..space.space import Arch
+from ..space.space import Arch, SearchSpace
 from ..training.run import NET
 from .legacy import RECORD_SCHEMA, record_of_schema_3
 
@@ -75,7 +75,8 @@ class SearchRecord:
     fingerprint: str = ""
 
     def net(self) -> Net:
-        """The chosen network. Raises `InputError` where its space cannot be resolved here, or is another now."""
+        """The chosen network. Raises `InputError` where its space is not built in, installed or allowed on this call
+        (see `references`), or is another now."""
         if self.fingerprint:
             return SpaceIdentity(self.space, self.classes, self.fingerprint).resolve().derive(self.arch)
         return registry.get(self.space, self.classes).derive(self.arch)
@@ -83,14 +84,15 @@ class SearchRecord:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """A finished search: its folder `path`, and its `record`."""
+    """A finished search: its folder `path`, its `record`, and the `space` that was searched."""
 
     path: Path
     record: SearchRecord
+    space: SearchSpace = field(repr=False)
 
     def net(self) -> Net:
         """The chosen network."""
-        return self.record.net()
+        return self.space.derive(self.record.arch)
 
 
 _RECORD = TypeAdapter(SearchRecord)
@@ -105,7 +107,7 @@ def read_record(folder: Path) -> SearchRecord:
     return parse(_RECORD, versioned(value, SCHEMA, path, "search record"), path)
 
 
-def write_record(folder: Path, record: SearchRecord) -> None:
+def write_record(folder: Path, record: SearchRecord, net: Net) -> None:
     """Write what a finished search leaves, the record last. Its checkpoints stay: more steps can go on from them."""
-    write_json(folder / NET, record.net().to_json())
+    write_json(folder / NET, net.to_json())
     write_json(folder / RECORD, {"schema": SCHEMA, **asdict(record)})

@@ -55,7 +55,7 @@ def run_search(
             ranks.agree("the search asked for", (request.identity, request.length))
             finished = _open(folder, request, problem, ranks)
             record = finished or _search(search, device, request, ranks)
-        return SearchResult(folder, record)
+        return SearchResult(folder, record, problem.space)
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def _search(search: SearchLoop, device: Device | None, request: Request, ranks: 
     with ranks.share_errors():
         if ranks.main:  # the others wait for the device's decision
             record = _record(search, _decide(search, ranked, device), request)
-            write_record(search.folder, record)
+            write_record(search.folder, record, search.problem.space.derive(record.arch))
     found = ranks.same(record)
     assert found is not None  # it is the main rank's
     return found

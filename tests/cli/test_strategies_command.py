@@ -26,7 +26,9 @@ def test_every_strategy_tells_its_constants(hwnas, name):
     code, out, _ = hwnas("strategies", "show", name, "--json")
     assert code == 0
     found = json.loads(out)
-    assert found["constants"] == methods.get(name).defaults
+    assert found["constants"] == methods.get(name).configure().values()
+    assert list(found["ranges"]) == list(found["constants"]) == list(found["descriptions"])
+    assert all(found["descriptions"].values())
     assert found["schedule"] == methods.get(name).schedule
     assert all(isinstance(value, bool | int | float | str | None) for value in found["constants"].values())
     assert len(found["parts"]) == 1 + (methods.get(name).path_sampler is not None)
@@ -38,7 +40,7 @@ def test_a_person_is_told_the_same(hwnas):
     assert code == 0
     lines = out.splitlines()
     assert lines[0] == "darts-second: DARTS, second order: through one unrolled step of the weights (1806.09055)"
-    assert lines[1] == "kind: gradient; needs shared weights; objective: steered; weights: separate"
+    assert lines[1] == "kind: gradient; needs shared weights; objective: lagrangian; weights: separate"
     (row,) = [line for line in lines if line.startswith("│ order")]
     assert row.split("│")[2].strip() == "2"
     _, out, _ = hwnas("strategies", "show", "tunas")

@@ -5,7 +5,6 @@ torchrun --nproc-per-node 2 measured.py FOLDER
 
 import sys
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,7 +18,7 @@ from hwnas.nn.gates import Gate, one_hot
 from hwnas.nn.ranks import Ranks, process_group
 from hwnas.nn.state import save_state
 from hwnas.strategies.base import TrainingPaths
-from hwnas.strategies.objective import reward
+from hwnas.strategies.objectives import reward
 from hwnas.strategies.policies.proxyless_r import ProxylessReinforce
 from hwnas.strategies.relaxations.snas import Snas
 
@@ -46,7 +45,7 @@ def weight_gradients(ranks, training):
     """The gradients of one path, by name, as a step's optimiser gets them; the loss; and what was sent."""
     loop = loop_of(ranks)
     loop.supernet.train(training)
-    loop.learner.path = lambda: PATH
+    loop.setup.learner.path = lambda: PATH
     before = ranks.gradient_bytes
     with sent() as all_sent:
         loss = loop.weight_step(0)
@@ -62,7 +61,7 @@ def lesson_gradients(ranks):
     """The gradients of a lesson of two paths, of which the first is a mean of three."""
     loop = loop_of(ranks, SCHEDULE.model_copy(update={"weight_decay": 0.5}))
     mean = Gate((0, 1, 2), torch.full((3,), 1 / 3), "weighted")
-    loop.learner.training_paths = lambda part: TrainingPaths(
+    loop.setup.learner.training_paths = lambda progress: TrainingPaths(
         ((Gate((0,)), mean), one_hot((1, 0))), distil=True, decay_first=True
     )
     return {"loss": loop.weight_step(0), "gradients": gradients(loop)}
@@ -73,7 +72,7 @@ def joint_gradients(ranks):
     loop = loop_of(ranks, kind=Snas)
     return {
         "loss": loop.joint_step(SCHEDULE.warmup_steps),
-        "gradients": gradients(loop) | {"α": loop.learner.alpha.grad},
+        "gradients": gradients(loop) | {"α": loop.setup.learner.alpha.grad},
     }
 
 
@@ -82,12 +81,13 @@ def rewards(ranks):
     told = []
     loop = loop_of(
         ranks,
-        kind=partial(ProxylessReinforce, batch=6),
-        objective=reward("tunas", 1.0),
+        kind=ProxylessReinforce,
+        constants={"batch": 6},
+        objective=reward("tunas"),
         history=lambda *row: told.append(row),
     )
-    seen, learn = [], loop.learner.learn
-    loop.learner.learn = lambda held: seen.extend(learn(held)) or seen
+    seen, learn = [], loop.setup.learner.learn
+    loop.setup.learner.learn = lambda step: seen.extend(learn(step)) or seen
     loop.arch_step(0)
     return {"seen": seen, "told": told}
 
@@ -95,10 +95,10 @@ def rewards(ranks):
 def gate_gradient(ranks):
     """The gradient of α of one architecture step."""
     loop = loop_of(ranks)
-    seen, step = [], loop.learner.step
-    loop.learner.step = lambda loss: seen.append(float(loss.detach())) or step(loss)
+    seen, step = [], loop.setup.learner.step
+    loop.setup.learner.step = lambda loss: seen.append(float(loss.detach())) or step(loss)
     loop.arch_step(0)
-    return {"loss": seen[0], "gradient": loop.learner.alpha.grad}
+    return {"loss": seen[0], "gradient": loop.setup.learner.alpha.grad}
 
 
 def refusals(ranks):

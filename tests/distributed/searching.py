@@ -6,15 +6,16 @@ torchrun --nproc-per-node 2 searching.py TABLE MS IMAGES OUT
 import sys
 
 import hwnas
-from hwnas.strategies.loops import Schedule
+from hwnas.strategies.schedule import Schedule
 
 SCHEDULE = Schedule(warmup_steps=1, steps=11, batch_size=8, checkpoint_seconds=0, synchronised=True)
 
 
 def search(table, ms, images, out):
-    constants = {"lr": 0.2}
+    weights = SCHEDULE.model_dump(exclude_unset=True)
+    strategy = {"name": "proxyless", "lr": 0.2}
     return hwnas.search(
-        table, ms, images, out=out, constants=constants, schedule=SCHEDULE, finalists=3, threads=1, measured=False
+        table, ms, images, out=out, strategy=strategy, weights=weights, finalists=3, threads=1, measure=False
     )
 
 

@@ -19,9 +19,9 @@ from hwnas.nn.state import save_state
 from hwnas.nn.supernet import Supernet
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
+from hwnas.strategies import objectives
 from hwnas.strategies.limit import Limit
-from hwnas.strategies.loops import Schedule, SharedLoop
-from hwnas.strategies.objective import loss
+from hwnas.strategies.loops import LearnerSetup, Schedule, SharedLoop
 from hwnas.strategies.relaxations.proxyless import ProxylessGradient
 
 COSTS = torch.tensor([[0.3, 0.9, 0.0], [0.2, 0.7, 0.0]])
@@ -60,25 +60,22 @@ def batches(kind: int, rows: slice):
 
 
 def loop_of(
-    ranks: Ranks, schedule: Schedule = SCHEDULE, kind: Callable = ProxylessGradient, objective=None, **options: Any
+    ranks: Ranks,
+    schedule: Schedule = SCHEDULE,
+    kind: Callable = ProxylessGradient,
+    objective=None,
+    constants=None,
+    **options: Any,
 ) -> SharedLoop:
     """The same loop on any number of ranks. No candidate is at rest, and no two channels are alike."""
     supernet = Supernet(space(), seed=0)
     generator = torch.Generator().manual_seed(0)
     for value in supernet.parameters():
         value.data += 0.1 * torch.randn(value.shape, generator=generator)
-    return SharedLoop(
-        supernet,
-        path_sampler=None,
-        learner=kind(space(), Limit.none(space()), seed=0, budget=schedule.arch_steps, lr=0.2),
-        objective=objective or loss("steered", 1.0),
-        cost=LinearCost(),
-        schedule=schedule,
-        weight_batch=batches(0, ranks.rows),
-        arch_batch=batches(1, ranks.rows),
-        ranks=ranks,
-        **options,
-    )
+    constants = kind.constants.parse({"lr": 0.2, **(constants or {})})
+    learner = kind(space(), Limit.none(space()), constants, seed=0, budget=schedule.arch_steps)
+    setup = LearnerSetup(learner, objective or objectives.loss("lagrangian"), LinearCost(), 1.0, batches(1, ranks.rows))
+    return SharedLoop(supernet, setup, schedule, batches(0, ranks.rows), ranks=ranks, **options)
 
 
 def until(ranks: Ranks, checkpoint: Path, stop: int | None = None) -> dict[str, Any]:
@@ -93,7 +90,7 @@ def until(ranks: Ranks, checkpoint: Path, stop: int | None = None) -> dict[str, 
     with suppress(KeyboardInterrupt):
         loop.run(checkpoint, report)
     kept = {name: part for name, part in loop.state_dict().items() if name not in ("seconds", "own")}
-    return {**kept, "best": loop.learner.best()}
+    return {**kept, "best": loop.setup.learner.best()}
 
 
 if __name__ == "__main__":

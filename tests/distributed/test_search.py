@@ -13,13 +13,13 @@ from hwnas.errors import InputError
 from hwnas.latency.table import load
 from hwnas.nn.ranks import Ranks
 from hwnas.nn.state import load_state
-from hwnas.search.folder import read_record
+from hwnas.search.config import SearchConfig
 from hwnas.search.history import read_history
 from hwnas.search.plan import Plan
-from hwnas.search.state import STEPS, SearchState
+from hwnas.search.problem import Problem
+from hwnas.search.record import read_record
+from hwnas.search.shared import SharedSupernet
 from hwnas.space import registry
-from hwnas.strategies.loops import Schedule
-from hwnas.training.data import load as load_images
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_ctrl_c_stops_two_processes_and_one_goes_on(torchrun, table, budget, ima
     assert [name for name in names(cut) if name != "history.jsonl"] == ["request.json", "search.state"]
     assert 0 < steps_in(cut / "search.state") < total
     resumed = searching.search(table, budget, images, cut)
-    assert resumed == read_record(cut)
+    assert resumed.record == read_record(cut)
     assert [line["step"] for line in read_history(cut / "history.jsonl")] == list(range(1, total))
     assert names(cut) == ["history.jsonl", "net.json", "request.json", "search.json", "search.state"]
 
@@ -61,7 +61,18 @@ def command(torchrun, table, budget, images, tmp_path):
     """A function that runs `hwnas search` as two processes with `flags`: exit code, output, errors."""
 
     def run(*flags):
-        words = ("--table", table, "--latency", budget, "--data", images, "--out", tmp_path / "out", "--finalists", 3)
+        words = (
+            "--table",
+            table,
+            "--latency",
+            budget,
+            "--data",
+            images,
+            "--out",
+            tmp_path / "out",
+            "--set",
+            "finalists=3",
+        )
         running = torchrun(2, "-m", "hwnas", "search", "--no-measure", "--json", *words, *flags,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
         printed, errors = running.communicate()
@@ -71,7 +82,7 @@ def command(torchrun, table, budget, images, tmp_path):
 
 
 def test_of_two_processes_one_writes_and_prints_and_both_judge_finalists(command, tmp_path):
-    code, printed, errors = command("--steps", 2, "--warmup-steps", 1)
+    code, printed, errors = command("--steps", 2, "--set", "weights.warmup_steps=1")
     assert code == 0, errors
     (line,) = printed.splitlines()
     found = read_record(tmp_path / "out")
@@ -83,7 +94,7 @@ def test_of_two_processes_one_writes_and_prints_and_both_judge_finalists(command
 
 
 def test_a_mistake_is_told_once(command, tmp_path):
-    code, printed, errors = command("--batch-size", 33)
+    code, printed, errors = command("--set", "weights.batch_size=33")
     assert code != 0
     assert printed == ""
     assert [line for line in errors.splitlines() if line.startswith("hwnas: ")] == [
@@ -92,14 +103,15 @@ def test_a_mistake_is_told_once(command, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_each_rank_makes_its_part_of_a_batch(table, images, tmp_path):
-    found, schedule = load(table), Schedule()
-    dataset = load_images(images, 32, show=False)
-    predictor = found.predictor(registry.get("proxyless-32", 3))
-    begun = {STEPS: schedule.steps}
-    options = (tmp_path, found, predictor, Plan("proxyless"), 4.0, dataset, 0, schedule, begun)
-    alone, *parts = (SearchState(*options, ranks).shared for ranks in (Ranks(), Ranks(0, 2), Ranks(1, 2)))
-    for kind in ("training", "judging"):
+def test_each_rank_makes_its_part_of_a_batch(table, images):
+    asked = {"table": str(table), "latency_ms": 4.0, "data": str(images), "strategy": "spos"}
+    plan = Plan.of(SearchConfig.parse(asked))
+    problem = Problem.of(plan.config)
+    alone, *parts = (
+        SharedSupernet(problem, plan, learner=None, history=lambda *_: None, ranks=ranks)
+        for ranks in (Ranks(), Ranks(0, 2), Ranks(1, 2))
+    )
+    for kind in ("training", "validating"):
         whole, labels = getattr(alone, kind)(3)
         for rank, shared in enumerate(parts):
             part, some = getattr(shared, kind)(3)

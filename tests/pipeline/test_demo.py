@@ -12,8 +12,6 @@ from hwnas.pipeline.demo import NetworkFigures, _figures, _latency_inside, _writ
 from hwnas.space import registry
 from hwnas.space.zoo import mobilenet_v2
 from hwnas.testing import refused
-from hwnas.training.recipe import Recipe
-from hwnas.training.run import TrainRecord
 
 
 @pytest.fixture
@@ -44,19 +42,14 @@ def test_the_latency_is_inside_the_space(made_up_table):
     assert fastest < _latency_inside(table) < slowest
 
 
-def record(top1):
-    fixed = {"data": "d", "fingerprint": "f", "labels": ("a", "b"), "mean": (0.0,), "std": (1.0,), "fitting": ""}
-    return TrainRecord(**fixed, recipe=Recipe(), seed=0, top1=top1, history=(), seconds=1.0, versions={})
-
-
 def test_accuracy_is_of_the_exported_seed_and_of_all(made_up_table):
     net, measured = mobilenet_v2(0.35, 10, 32), made_up_table().reference
-    found = NetworkFigures(**_figures(net, measured, [record(0.8), record(0.9), record(0.7)]))
+    found = NetworkFigures(**_figures(net, measured, [0.8, 0.9, 0.7]))
     assert (found.name, found.macs, found.measured_ms) == (net.name, net.macs, measured.ms)
     assert found.top1 == 0.8
     assert found.top1_mean == pytest.approx(0.8)
     assert found.top1_spread == pytest.approx(0.1)
-    assert _figures(net, measured, [record(0.8)])["top1_spread"] is None
+    assert _figures(net, measured, [0.8])["top1_spread"] is None
 
 
 FIGURES = {

@@ -13,6 +13,7 @@ from hwnas.search.legacy import request_without_schema
 from hwnas.search.plan import Plan
 from hwnas.search.record import read_record
 from hwnas.search.request import Length, Request
+from hwnas.space.net import Net
 from hwnas.testing import refused
 
 OLD = Path(__file__).parent / "run_of_schema_3"
@@ -37,7 +38,7 @@ def test_an_old_record_has_the_present_names():
     record, raw = read_record(OLD), json.loads((OLD / "search.json").read_text())
     assert (record.latency_ms, record.target_ms) == (raw["budget_ms"], raw["aim_ms"])
     assert (record.reference_seconds, record.scored_by) == (raw["pace"], raw["judged_by"])
-    assert record.net().to_json() == json.loads((OLD / "net.json").read_text())
+    assert record.net() == Net.from_json(json.loads((OLD / "net.json").read_text()))
 
 
 def test_an_old_request_is_the_same_search():

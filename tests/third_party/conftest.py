@@ -1,3 +1,3 @@
-"""The files here are examples of docs/extending.md: `test_my.py` is run where a stranger would, in a folder of its own."""
+"""The files here are examples of docs/extending.md; `test_my.py` is run as a stranger runs it, in another folder."""
 
 collect_ignore = ["test_my.py"]
