@@ -25,5 +25,6 @@ def test_the_documentation_shows_the_file(name):
 
 
 def test_a_strategy_has_20_lines_and_a_space_15():
-    assert len((HERE / "tiny.yaml").read_text().splitlines()) <= 15
-    assert len((HERE / "my_strategy.py").read_text().splitlines()) <= 25
+    lines = {name: (HERE / name).read_text().splitlines() for name in ("tiny.yaml", "my_strategy.py")}
+    assert len(lines["tiny.yaml"]) <= 15
+    assert len([line for line in lines["my_strategy.py"] if line]) <= 20

@@ -1,11 +1,19 @@
 from my import Unoptimised
 
-from hwnas.testing import RuntimeContract, SpaceContract
+from hwnas.testing import RewardContract, RuntimeContract, SamplerContract, SpaceContract
 
 
-class TestSpace(SpaceContract):
+class TestMySpace(SpaceContract):
     reference = "my.py:space"
 
 
-class TestRuntime(RuntimeContract):
+class TestMyStrategy(SamplerContract):
+    reference = "my.py:Climb"
+
+
+class TestMyObjective(RewardContract):
+    reference = "my.py:Excess"
+
+
+class TestMyRuntime(RuntimeContract):
     runtime = Unoptimised()
