@@ -19,9 +19,9 @@ Core = Annotated[int, Field(ge=0, lt=CORES)]
 
 
 class Spec(BaseModel):
-    """Part of a device file: a field that is not known is an error, never ignored."""
+    """Part of a device file: a field that is not known is an error, never ignored. A text may be written in digits."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
 class Runtime(Spec):

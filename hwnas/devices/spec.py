@@ -57,6 +57,21 @@ Seconds = Annotated[float, BeforeValidator(_parse_seconds), Field(gt=0, le=LONGE
 """A field for how long to wait, written with its unit: 500 ms, 30 s, 2 min."""
 
 
+class _AsWritten(yaml.SafeLoader):
+    """YAML whose numbers are numbers only where they are written as they would be printed: a serial such as 0123456 or
+    12_34 stays what it is, and a field that wants a number takes the text of one."""
+
+    def construct_scalar_number(self, node: yaml.ScalarNode) -> Any:
+        """The number that `node` is, or its text where another number would be printed."""
+        text = str(self.construct_scalar(node))
+        number = self.construct_yaml_int(node) if node.tag.endswith(":int") else self.construct_yaml_float(node)
+        return number if str(number) == text else text
+
+
+for _tag in ("int", "float"):
+    _AsWritten.add_constructor(f"tag:yaml.org,2002:{_tag}", _AsWritten.construct_scalar_number)
+
+
 class Transport(Spec):
     """Where the runner runs, and how it is reached."""
 
@@ -84,6 +99,7 @@ class DeviceFile(Spec):
         for name in value.keys() - {"name", "transport", "runtime"}:
             raise field_error(where, str(name), "no such field")
         name = value.get("name")
+        name = str(name) if type(name) in (int, float) else name  # digits are letters of a name too
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
             raise field_error(where, "name", "a device needs a name of letters, digits, '-', '_' and '.'")
         transport, runtime = value.get("transport", {"kind": "local"}), value.get("runtime", {"kind": "onnxruntime"})
@@ -105,7 +121,7 @@ class DeviceFile(Spec):
 def read(path: Path) -> DeviceFile:
     """Read a device file. Raises `InputError`."""
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        value = yaml.load(path.read_text(encoding="utf-8"), _AsWritten)
     except OSError as error:
         raise InputError(
             f"cannot read device file {path}: {error.strerror or error}", code="device.file-unreadable", path=str(path)

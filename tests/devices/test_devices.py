@@ -119,6 +119,37 @@ def test_what_is_no_device_file(tmp_path, text, code):
     assert str(path) in refusal.message
 
 
+@pytest.mark.parametrize(
+    ("written", "serial"),
+    [
+        ("1234567890", "1234567890"),
+        ("0123456701", "0123456701"),
+        ("1234_5678", "1234_5678"),
+        ("0x1F0000", "0x1F0000"),
+        ("12.50", "12.50"),
+        ("12:30:59", "12:30:59"),
+        ("'0042'", "0042"),
+        ("R58M", "R58M"),
+    ],
+)
+def test_a_serial_of_digits_is_a_serial(tmp_path, written, serial):
+    """YAML has other ideas: it reads 0123456701 as octal, and 12:30:59 to the base 60."""
+    path = tmp_path / "a.yaml"
+    path.write_text(f"schema: 1\nname: a\ntransport: {{kind: adb, serial: {written}, perf_test: /data/perf}}\n")
+    assert devices.describe(str(path)).transport.serial == serial
+
+
+def test_digits_are_a_text_where_a_text_is_wanted_and_a_number_where_a_number_is(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "schema: 1\nname: 2026\ntransport: {kind: ssh, host: pi, user: 1000, port: 022, timeout: 1.50 s}\n"
+        "runtime: {kind: onnxruntime, threads: 2, cores: [04, 5]}\n"
+    )
+    found = devices.describe(str(path))
+    assert (found.name, found.transport.user, found.transport.port) == ("2026", "1000", 22)
+    assert (found.transport.timeout, found.runtime.threads, found.runtime.cores) == (1.5, 2, (4, 5))
+
+
 def test_a_file_that_is_not_there(tmp_path):
     with refused("device.file-unreadable", path=str(tmp_path / "absent.yaml")):
         devices.get(str(tmp_path / "absent.yaml"))
