@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,35 +20,40 @@ T = TypeVar("T")
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`, moved over `path` on success and removed on any failure.
 
-    Raises `InputError` where nothing can be written in that folder.
+    The file has the mode that the umask leaves. Raises `InputError` ("file.not-written") where it cannot be written.
     """
-    try:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-    except OSError as error:
-        raise _cannot_write(path, error) from None
-    os.close(handle)
-    temporary = Path(name)
-    temporary.chmod(0o644)  # mkstemp gives 0600; these are ordinary files, to be read by others too
+        temporary.touch(exist_ok=False)  # not by tempfile, which makes files that nobody else may read
+        try:
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise `InputError` ("file.not-written") where the body cannot write `path`: on a full disk, for example."""
     try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    except OSError as error:  # a full disk, or a folder of that name
-        raise _cannot_write(path, error) from None
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"cannot write {path}: {reason}", code="file.not-written", path=path) from None
 
 
-def _cannot_write(path: Path, error: OSError) -> InputError:
-    return InputError(f"cannot write {path}: {error.strerror or error}", code="file.not-written", path=path)
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` atomically."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` atomically."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:

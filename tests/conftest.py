@@ -5,6 +5,7 @@ NAS-Bench-Macro whose figures are made up.
 """
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product
 
@@ -47,6 +48,23 @@ def awake():
 
 def exactly(ms):
     return Estimate(ms, ms, ms, ms, ms, ms, ms, rounds=10)
+
+
+@pytest.fixture
+def full_disk():
+    """A context manager: in its body no file grows beyond so many bytes, as on a disk that is full."""
+    resource = pytest.importorskip("resource")
+
+    @contextmanager
+    def limited(size):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,16 @@
 """Files are whole or absent, and what is wrong with one is said in a line."""
 
+import os
+import stat
+
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as some
 from pydantic import TypeAdapter
 
 from hwnas.files import parse, read_json, replacing, require_empty, versioned, write_json, write_text
+from hwnas.nn.state import save_state
 from hwnas.testing import refused
 
 
@@ -16,6 +21,25 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_text() == "old"
+
+
+def test_a_full_disk_is_said_and_leaves_the_old_file(tmp_path, full_disk):
+    write_text(tmp_path / "a", "old")
+    with full_disk(1000), refused("file.not-written", path=tmp_path / "a"):
+        write_text(tmp_path / "a", "new" * 1000)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="umask is POSIX's")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_the_umask_says_who_may_read_a_file(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "text", "")
+        save_state(tmp_path / "state", {"weight": torch.zeros(3)})
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {mode}
 
 
 def test_json_round_trip_and_what_is_wrong_with_a_file(tmp_path):

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, PositiveFloat, TypeAdapter
 
 from ..devices.base import DeviceInfo
 from ..errors import InputError, VerificationError
-from ..files import parse, read_json, require_empty, sha256, versioned
+from ..files import parse, read_json, require_empty, sha256, versioned, writing
 from ..latency.stats import Estimate
 from ..space.registry import SpaceIdentity
 from ..training.run import NET, WEIGHTS
@@ -112,20 +112,22 @@ _MANIFEST, _PREPROCESSING, _LABELS = TypeAdapter(Manifest), TypeAdapter(Preproce
 def write_bundle(folder: Path, files: dict[str, bytes], manifest: Manifest) -> Manifest:
     """Write `files` and the `manifest` with their hashes, and return that as it reads from there.
 
-    Raises `InputError` ("file.not-empty") where `folder` holds anything.
+    Raises `InputError` where `folder` holds anything ("folder.not-empty"), and where it cannot be written
+    ("file.not-written"): then there is nothing of it.
     """
     require_empty(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in folder.parent.glob(f".{glob.escape(folder.name)}.{'?' * 8}.partial"):
-        shutil.rmtree(leftover)  # of a write that was killed; with `*` it might be that of a bundle `<name>.2`
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", suffix=".partial") as temporary:
-        whole = Path(temporary) / folder.name
-        whole.mkdir()
-        for name, data in files.items():
-            (whole / name).write_bytes(data)
-        hashes = {name: sha256(data) for name, data in files.items()}
-        (whole / MANIFEST).write_text(replace(manifest, files=hashes).text(), encoding="utf-8")
-        whole.rename(folder)
+    hashes = {name: sha256(data) for name, data in files.items()}
+    text = replace(manifest, files=hashes).text()
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.parent.glob(f".{glob.escape(folder.name)}.{'?' * 8}.partial"):
+            shutil.rmtree(leftover)  # of a write that was killed; with `*` it might be that of a bundle `<name>.2`
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", suffix=".partial") as temporary:
+            whole = Path(temporary) / folder.name
+            whole.mkdir()
+            for name, data in {**files, MANIFEST: text.encode()}.items():
+                (whole / name).write_bytes(data)
+            whole.rename(folder)
     return read_manifest(folder)
 
 

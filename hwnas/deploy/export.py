@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import devices
 from ..devices.base import Device
 from ..errors import InputError, VerificationError
-from ..files import require_empty
+from ..files import require_empty, write_bytes
 from ..latency.measure import Measurement
 from ..progress import Progress
 from ..space.registry import SpaceIdentity
@@ -97,7 +97,7 @@ def measure_within(model: bytes, device: str | None, threads: int | None, target
     with tempfile.TemporaryDirectory() as folder, devices.get(device, threads) as running:
         target.require_same_device(running.info)
         path = Path(folder) / MODEL
-        path.write_bytes(model)
+        write_bytes(path, model)
         found = _measure_twice(running, path, target)
         return Latency(
             running.info, found.estimates[MODEL], found.reference_seconds, target.latency_ms, target.predicted_ms

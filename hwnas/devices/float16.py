@@ -7,6 +7,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ..errors import InputError
+from ..files import write_bytes
 
 
 def to_float16(source: Path, out: Path) -> Path:
@@ -32,7 +33,7 @@ def to_float16(source: Path, out: Path) -> Path:
     nodes = [*before, *graph.node, *after]
     del graph.node[:], graph.value_info[:]
     graph.node.extend(nodes)
-    onnx.save(model, out, format="protobuf")
+    write_bytes(out, model.SerializeToString())
     return out
 
 

@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError, Message  # type: ignore[import-
 from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_model, uses_external_data
 
 from ..errors import InputError
+from ..files import write_bytes
 from .answers import printable
 
 LARGEST = 2**31 - 2**20
@@ -42,7 +43,7 @@ def single_file(path: Path, folder: Path) -> Path:
     if _places(model):
         raise _external("it has external data in a place where onnx reads none", "misplaced")
     copy = folder / path.name
-    onnx.save(model, copy, format="protobuf")
+    write_bytes(copy, model.SerializeToString())
     return copy
 
 

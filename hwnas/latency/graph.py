@@ -185,6 +185,5 @@ def empty() -> onnx.ModelProto:
 
 def save(part: Block | Net, path: Path, seed: int = 0) -> Path:
     """Write `graph(part, seed)` to `path`, and return `path`."""
-    with files.replacing(path) as temporary:
-        temporary.write_bytes(graph(part, seed).SerializeToString())
+    files.write_bytes(path, graph(part, seed).SerializeToString())
     return path

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from ..config import Config
 from ..devices.base import Device
+from ..files import write_bytes
 from ..progress import Progress, show_progress
 from ..space.net import Block
 from ..space.space import Arch, SearchSpace
@@ -194,5 +195,5 @@ def save_models(blocks: Sequence[Block], folder: Path) -> dict[str, Path]:
     """Write the `blocks` and the empty network as ONNX files: their paths by key."""
     models = {block.key: save(block, folder / f"{index}.onnx") for index, block in enumerate(blocks)}
     models[EMPTY] = folder / "empty.onnx"
-    models[EMPTY].write_bytes(empty().SerializeToString())
+    write_bytes(models[EMPTY], empty().SerializeToString())
     return models

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from ..errors import InputError
-from ..files import replacing
+from ..files import write_bytes
 
 
 def save_state(path: Path, state: Any) -> None:
@@ -27,8 +27,7 @@ def save_state(path: Path, state: Any) -> None:
         return value
 
     tree = json.dumps(plain(state))
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, {"tree": tree})
+    write_bytes(path, save(tensors, {"tree": tree}))  # `save_file` makes files that nobody else may read
 
 
 def load_state(path: Path) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from ..errors import InputError
-from ..files import write_text
+from ..files import write_text, writing
 from ..space.space import Arch
 from ..strategies.limit import Cost
 
@@ -40,14 +40,16 @@ class History:
         seconds = self.before + time.monotonic() - self.started
         entry = {"stage": stage, "step": step, "architecture": list(arch), "score": round(score, 6),
                  "predicted_ms": round(float(ms), 6), "seconds": round(seconds, 3)}  # fmt: skip
-        file.write(json.dumps(entry) + "\n")
-        file.flush()
+        with writing(self.path):
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
 
     def close(self) -> None:
         """Close the file, if anything was written."""
         if self.file is not None:
-            self.file.close()
-            self.file = None
+            file, self.file = self.file, None
+            with writing(self.path):  # it tries again to write what could not be written
+                file.close()
 
     def _open(self, stage: Stage, step: int) -> TextIO:
         """Keep what is before `step` of `stage`, and go on there."""
@@ -56,7 +58,8 @@ class History:
         write_text(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
         self.before = kept[-1]["seconds"] if kept else 0.0
         self.started = time.monotonic()
-        self.file = self.path.open("a", encoding="utf-8")
+        with writing(self.path):
+            self.file = self.path.open("a", encoding="utf-8")
         return self.file
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from pydantic import ConfigDict, InstanceOf, TypeAdapter
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from ..errors import InputError
-from ..files import parse, read_json, replacing, versioned, write_json
+from ..files import parse, read_json, versioned, write_bytes, write_json
 from ..nn.build import build
 from ..space import published
 from ..space.net import Net
@@ -84,8 +84,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 def write_run(folder: Path, net: Net, module: nn.Module, record: TrainRecord) -> None:
     """Write the three files of a finished run."""
-    with replacing(folder / WEIGHTS) as temporary:
-        save_file({name: value.contiguous() for name, value in module.state_dict().items()}, temporary)
+    write_bytes(folder / WEIGHTS, save({name: value.contiguous() for name, value in module.state_dict().items()}))
     write_json(folder / NET, net.to_json())
     write_json(folder / RECORD, record.to_json())
 

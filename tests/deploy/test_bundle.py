@@ -119,6 +119,13 @@ def test_an_untouched_bundle_passes_and_says_what_was_checked(bundle, images):
     assert found.to_json()["bundle"] == str(bundle)
 
 
+def test_a_full_disk_is_said_and_leaves_nothing(bundle, tmp_path, full_disk):
+    files = {name: (bundle / name).read_bytes() for name in CLAIMED}
+    with full_disk(1000), refused("file.not-written", path=tmp_path / "out" / "full"):
+        write_bundle(tmp_path / "out" / "full", files, read_manifest(bundle))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 @pytest.mark.parametrize("name", [*CLAIMED, MANIFEST])
 @pytest.mark.parametrize("place", [0, 0.5, 0.99])
 def test_one_changed_byte_is_found_and_its_file_named(bundle, images, name, place):

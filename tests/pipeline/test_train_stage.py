@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,38 @@ def test_a_killed_run_is_gone_on_with(images, tmp_path, monkeypatch, moment):
     assert (resumed.top1, resumed.history) == (whole.top1, whole.history)
     assert weights(out) == weights(tmp_path / "whole")
     assert sorted(files(out)) == ["net.json", "train.json", "weights.safetensors"]
+
+
+def test_a_full_disk_is_said_and_the_run_goes_on_from_the_last_state(images, tmp_path, full_disk, monkeypatch):
+    train(network(), images, out=tmp_path / "whole", recipe=RECIPE)
+    save, written = training.save_state, []
+
+    def on_a_disk_that_fills(path, state):
+        with full_disk(1000) if written else nullcontext():
+            save(path, state)
+        written.append(path.read_bytes())
+
+    monkeypatch.setattr(training, "save_state", on_a_disk_that_fills)
+    state = tmp_path / "run" / "train.state"
+    with refused("file.not-written", path=state):
+        train(network(), images, out=tmp_path / "run", recipe=RECIPE)
+    assert files(tmp_path / "run") == {"train.state": written[0]}
+    monkeypatch.undo()
+    train(network(), images, out=tmp_path / "run", recipe=RECIPE)
+    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+
+
+def test_a_disk_that_is_full_at_the_end_leaves_the_state(images, tmp_path, full_disk, monkeypatch):
+    write_run = jobs_of.write_run
+
+    def on_a_full_disk(*args):
+        with full_disk(100):
+            write_run(*args)
+
+    monkeypatch.setattr(jobs_of, "write_run", on_a_full_disk)
+    with refused("file.not-written", path=tmp_path / "run" / "weights.safetensors"):
+        train(network(), images, out=tmp_path / "run", recipe=RECIPE)
+    assert files(tmp_path / "run").keys() == {"train.state"}
 
 
 def test_a_folder_with_anything_else_in_it_is_left_alone(images, tmp_path):

@@ -68,6 +68,19 @@ def test_a_line_that_was_cut_off_is_not_read(path):
     assert [entry["score"] for entry in read_history(path)] == [0.1, 0.5]
 
 
+def test_a_full_disk_is_said_and_the_lines_before_are_kept(path, full_disk):
+    history = History(path, cost)
+    history.add("weights", 1, (0,), 0.1)
+    with full_disk(path.stat().st_size + 20):
+        with refused("file.not-written", path=path):
+            history.add("weights", 2, (0,), 0.2)
+        with refused("file.not-written", path=path):
+            history.close()
+    assert [entry["step"] for entry in read_history(path)] == [1]
+    written(path, ("weights", 2, (0,), 0.5))
+    assert [entry["score"] for entry in read_history(path)] == [0.1, 0.5]
+
+
 def test_a_damaged_line_is_told_in_one(path):
     written(path, ("weights", 1, (0,), 0.1), ("weights", 2, (0,), 0.2))
     path.write_text(path.read_text()[5:])

@@ -88,6 +88,14 @@ def test_an_interrupted_search_ends_as_an_undisturbed_one(undisturbed, images, t
     assert resumed.expected_ms == whole.record.expected_ms
 
 
+def test_a_full_disk_is_said_and_the_same_call_goes_on(table, images, tmp_path, full_disk):
+    latency = latency_within(table)
+    with full_disk(100_000), refused("file.not-written", path=tmp_path / "out" / "search.state"):
+        quick(table, latency, images, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} <= {"request.json", "history.jsonl"}
+    assert quick(table, latency, images, tmp_path / "out").path == tmp_path / "out"
+
+
 def test_a_latency_outside_the_space_is_refused_with_both_figures(table, images, tmp_path):
     fastest, slowest = bounds(load(table))
     for ms in (fastest * 0.9, slowest * 1.1):
