@@ -144,6 +144,8 @@ def test_impossible_things_are_refused():
         Slot((Block("conv", 8, 8, 8, 8), Block("conv", 8, 16, 8, 8)))
     with pytest.raises(InputError, match="no search space 'x'"):
         registry.get("x")
+    with refused("space.join", space="s", block="add_8-8_8x8_n2"):
+        SearchSpace("s", (Block("conv", 3, 8, 8, 8), Block("add", 8, 8, 8, 8, fan_in=2)))
     space = SearchSpace("s", (Slot((Block("conv", 3, 8, 8, 8), Block("conv", 3, 8, 8, 8, 3))),))
     for arch in ((), (0, 0), (2,), (-1,)):
         with refused("space.not-an-architecture", space="s", arch=arch):
