@@ -93,6 +93,7 @@ class SharedLoop(Resumable):
             compile_blocks(supernet)
         self.total, self.checkpoint_seconds = schedule.total, schedule.checkpoint_seconds
         self.done, self.seconds, self.own = 0, 0.0, 0.0
+        self._present = 1, schedule.lr  # the step that is being taken, and its learning rate
         self._expected: float | None = None
 
     @property
@@ -111,6 +112,7 @@ class SharedLoop(Resumable):
     def step(self, report: Report = silent) -> None:
         """One step of the weights and, past the warm-up and where it is due, one of the architecture."""
         started = time.perf_counter()
+        self._present = self.done + 1, self.schedule.rate(self.done)
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.rate(self.done)
         setup = self.setup if self.done >= self.schedule.warmup_steps else None
@@ -176,12 +178,12 @@ class SharedLoop(Resumable):
         """Raise `DivergedError` unless `value` is finite: the checkpoint of an earlier step is then the last."""
         if isfinite(value):
             return
-        rate = self.schedule.rate(self.done)
+        step, rate = self._present
         raise DivergedError(
-            f"the {what} is {value} in step {self.done + 1} at a learning rate of {rate:g}: "
+            f"the {what} is {value} in step {step} at a learning rate of {rate:g}: "
             "search with a lower weights.lr; the last checkpoint is kept",
             code="strategies.diverged",
-            step=self.done + 1,
+            step=step,
             learning_rate=rate,
         )
 

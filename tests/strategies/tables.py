@@ -1,6 +1,7 @@
 """Losses that can be listed: a number for every architecture of three slots, and gradients that are exact."""
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import product
 
 import torch
@@ -15,6 +16,8 @@ CHOICES = (3, 2, 3)
 
 def build(kind: type[Softmax], *, choices: Arch = CHOICES, shapes: tuple[int, ...] = (), **constants) -> Softmax:
     """A relaxation of three slots, in float64, with α of deviation 1; the options of slots `shapes` differ in shape."""
+    if isinstance(kind, partial):
+        kind, constants = kind.func, kind.keywords | constants
     toy = space(*choices)
     vars(toy)["mixable"] = tuple(slot not in shapes for slot in range(len(choices)))
     chosen = make(kind, Limit.none(toy), **{"seed": 0, "budget": 100, "init_std": 1.0, **constants})

@@ -8,7 +8,7 @@ import torch
 from toys import every, space
 
 from hwnas.strategies.limit import Limit
-from hwnas.strategies.policies.base import Policy
+from hwnas.strategies.policies.base import Policy, PolicyConstants
 from hwnas.strategies.policies.controller import Controller
 from hwnas.strategies.policies.factorised import Factorised
 from hwnas.strategies.policies.scaling import LearningRateScaling, SearchProgress
@@ -26,9 +26,9 @@ each = pytest.mark.parametrize("name", MODELS)
 
 def build(name, seed=0, **constants):
     """A policy with such a model, which nothing scaled."""
-    given = {"lr": 0.01, "batch": 4, "decay": 0.9} | constants
-    pace = LearningRateScaling(lr=0.01, updates=1, batch=4, most=0.01)
-    return Policy(TOY, Limit.none(TOY), seed=seed, budget=100, model=MODELS[name], pace=pace, **given)
+    values = PolicyConstants(**({"lr": 0.01, "batch": 4, "decay": 0.9} | constants))
+    scaling = LearningRateScaling(lr=0.01, updates=1, batch=4, most=0.01)
+    return Policy(TOY, Limit.none(TOY), values, seed=seed, budget=100, model=MODELS[name], scaling=scaling)
 
 
 @each
@@ -118,9 +118,9 @@ def test_logits_are_cut_by_the_temperature_and_the_tanh():
     logs = build("squashed").model(ALL).exp().detach()
     assert float(logs[:, 0].max() / logs[:, 0].min()) < torch.tensor(2 * 2.5).exp()
     controller = build("squashed").model
-    assert controller._squashed(torch.tensor([5.0, -500.0])).tolist() == pytest.approx([2.5 * 0.76159416, -2.5])
+    assert controller._squash(torch.tensor([5.0, -500.0])).tolist() == pytest.approx([2.5 * 0.76159416, -2.5])
     controller.tanh = 0.0
-    assert controller._squashed(torch.tensor([5.0])).tolist() == [1.0]
+    assert controller._squash(torch.tensor([5.0])).tolist() == [1.0]
 
 
 def test_weights_are_within_the_range_of_their_initialisation():

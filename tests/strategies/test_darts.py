@@ -100,7 +100,7 @@ def test_weights_are_to_the_bit_as_they_were_also_where_a_step_fails():
     assert torch.equal(held.supernet.weights, before)
     assert not torch.equal(chosen.alpha, alpha)
     assert held.supernet.weights.grad is None
-    held.joined = None
+    held.with_latency = None
     with pytest.raises(TypeError):
         chosen.learn(held)
     assert torch.equal(held.supernet.weights, before)

@@ -2,7 +2,7 @@
 
 import torch
 from tables import Table, build, mean_gradient, one_step
-from toys import space
+from toys import make, space
 
 from hwnas.nn.gates import one_hot
 from hwnas.nn.supernet import Supernet
@@ -41,7 +41,7 @@ def test_the_cost_of_a_path_is_the_product_of_its_output_and_its_gradient(awake)
     slot = Slot(tuple(Block("mbconv", 8, 8, 8, 8, k, expansion=2, residual=True) for k in (3, 5)))
     small = SearchSpace("small", (Block("conv", 3, 8, 8, 8, 3), slot, Block("classifier", 8, 5, 8, 8)))
     supernet, images = awake(Supernet(small, 0)).train(), torch.randn(4, 3, 8, 8)
-    chosen = Dsnas(small, Limit.none(small), seed=0, budget=10)
+    chosen = make(Dsnas, Limit.none(small), seed=0, budget=10)
     gates, seen = chosen.gates(), []
 
     def keep(module, given, output):
@@ -65,7 +65,7 @@ def test_the_cost_of_a_path_is_the_product_of_its_output_and_its_gradient(awake)
 
 
 def test_all_are_drawn_by_p():
-    chosen, draws = Dsnas(space(3), Limit.none(space(3)), seed=0, budget=10, init_std=1.0), 2000
+    chosen, draws = make(Dsnas, Limit.none(space(3)), seed=0, budget=10, init_std=1.0), 2000
     counts = torch.zeros(3)
     for _ in range(draws):
         counts[chosen.gates()[0].indices[0]] += 1

@@ -31,10 +31,10 @@ def test_the_baseline_is_a_debiased_moving_average_with_the_batch_in_it():
         assert found.tolist() == pytest.approx([reward - want for reward in rewards[seen - 1]])
 
 
-def test_the_pace_goes_as_far_in_fewer_steps_but_not_too_fast():
-    pace = LearningRateScaling(lr=1e-3, updates=1000, batch=8, most=0.05)
-    assert [pace.rate_for(n) for n in (5000, 1000, 100, 20, 1)] == pytest.approx([1e-3, 1e-3, 0.01, 0.05, 0.05])
-    assert [pace.batch_for(n) for n in (1, 39, 100, 160, 5000)] == [1, 1, 5, 8, 8]
+def test_the_learning_rate_goes_as_far_in_fewer_steps_but_not_too_fast():
+    scaling = LearningRateScaling(lr=1e-3, updates=1000, batch=8, most=0.05)
+    assert [scaling.rate_for(n) for n in (5000, 1000, 100, 20, 1)] == pytest.approx([1e-3, 1e-3, 0.01, 0.05, 0.05])
+    assert [scaling.batch_for(n) for n in (1, 39, 100, 160, 5000)] == [1, 1, 5, 8, 8]
 
 
 @each

@@ -5,7 +5,7 @@ import torch
 from toys import make, space
 
 from hwnas.strategies.limit import Limit
-from hwnas.strategies.policies.mnasnet import MnasNet, clipped
+from hwnas.strategies.policies.mnasnet import MnasNet, clipped_objective
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from hwnas.strategies.policies.mnasnet import MnasNet, clipped
 )
 def test_the_clipped_objective_and_its_gradient(ratio, advantage, value, slope):
     r = torch.tensor([[ratio]], requires_grad=True)
-    objective = clipped(r, torch.tensor([advantage]), clip=0.2)
+    objective = clipped_objective(r, torch.tensor([advantage]), clip=0.2)
     objective.backward()
     assert float(objective.detach()) == pytest.approx(value)
     assert float(r.grad) == pytest.approx(slope)
@@ -31,7 +31,7 @@ def test_the_clipped_objective_and_its_gradient(ratio, advantage, value, slope):
 def test_slots_are_summed_and_architectures_averaged():
     ratios = torch.tensor([[1.0, 2.0], [0.5, 1.0]])
     want = ((3 * 1.0 + 3 * 1.2) + (-1 * 0.8 - 1 * 1.0)) / 2
-    assert float(clipped(ratios, torch.tensor([3.0, -1.0]), 0.2)) == pytest.approx(want)
+    assert float(clipped_objective(ratios, torch.tensor([3.0, -1.0]), 0.2)) == pytest.approx(want)
 
 
 def recorded(epochs, **constants):
@@ -60,7 +60,7 @@ def test_the_first_step_is_that_of_reinforce_and_as_many_follow_as_there_are_epo
     torch.testing.assert_close(found[0], want)
 
 
-def test_steps_end_where_the_ratios_are_clipped():
+def test_steps_end_where_the_ratios_are_clipped_objective():
     """At a rate that overshoots at once, what has moved as far as it should is not pushed on; what moved astray is."""
     policy, archs, _, before, found = recorded(epochs=2, lr=0.3, entropy=0.0)
     assert found[0].abs().max() > 1e-2

@@ -77,6 +77,6 @@ class Ensemble:
             rows = torch.arange(count)
             if folds:
                 rows = rows[rows % members != member]
-            drawn = [torch.randperm(len(rows), generator=self._generator)[:each] for _ in range(epochs)]
-            orders.append(rows[torch.cat(drawn)])
+            seen = [torch.randperm(len(rows), generator=self._generator)[:each] for _ in range(epochs)]
+            orders.append(rows[torch.cat(seen)])
         return torch.stack(orders)

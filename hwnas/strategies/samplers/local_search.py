@@ -14,7 +14,7 @@ from .scored import ScoredSampler
 from .variation import mutate_one_slot
 
 SECOND = 16
-"""Second changes that are drawn for a neighbour outside the limit."""
+"""Second changes that are sampled for a neighbour outside the limit."""
 
 
 class LocalSearchConstants(Constants):
