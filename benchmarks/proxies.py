@@ -21,7 +21,7 @@ from scipy.stats import rankdata
 
 from hwnas.accuracy.proxies import PROXIES
 from hwnas.progress import progress
-from hwnas.search.evaluators import BATCH, evaluator
+from hwnas.search.evaluators import ChosenEvaluator, ProxyConstants
 from hwnas.space.layerwise import nas_bench_macro
 
 
@@ -59,13 +59,13 @@ def main() -> None:
     space = nas_bench_macro(width=asked.width, resolution=asked.resolution)
     truth = Truth.load(asked.data_dir / "nas_bench_macro_cifar10.json", space, asked.archs, asked.archs_seed)
     dataset = cifar10(asked.data_dir, asked.images, asked.resolution)
-    figures: dict[str, Any] = {"images": BATCH, "layers": round(truth.tau(truth.rivals["layers"]), 4)}
+    figures: dict[str, Any] = {"images": ProxyConstants().batch, "layers": round(truth.tau(truth.rivals["layers"]), 4)}
     with progress("proxies", len(PROXIES) * len(asked.seeds) * len(truth.archs)) as report:
         done = 0
         for name in PROXIES:
             scores = []
             for seed in asked.seeds:
-                evaluate, found = evaluator(name, space, dataset, seed=seed), []
+                evaluate, found = ChosenEvaluator.find(name).build(space, dataset, seed), []
                 for arch in truth.archs:
                     found.append(evaluate(arch))
                     report(done := done + 1, name)

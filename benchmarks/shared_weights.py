@@ -33,7 +33,7 @@ from hwnas.latency.table import LatencyTable
 from hwnas.latency.table import load as load_table
 from hwnas.pipeline.search import search
 from hwnas.pipeline.train import Job, train_many
-from hwnas.search.folder import read_record
+from hwnas.search.record import read_record
 from hwnas.space import registry
 from hwnas.space.space import Arch
 from hwnas.strategies.limit import Limit
@@ -99,14 +99,15 @@ class Bench:
                 dataset(self.data, self.folder),
                 out=self.search_folder(strategy, index, seed),
                 strategy=strategy,
-                sharing="collapsed",
                 evaluations=EVALUATIONS if strategy in ONE_SHOT else None,
-                finalists=FINALISTS,
-                weights=first if strategy in ONE_SHOT and index else None,
+                finalists={"count": FINALISTS, "measuring_seconds": 5},
+                weights={
+                    **self.schedule(strategy).model_dump(exclude_unset=True),
+                    "sharing": "collapsed",
+                    "from_run": first if strategy in ONE_SHOT and index else None,
+                },
                 seed=seed,
-                schedule=self.schedule(strategy),
                 threads=1,
-                measuring_seconds=5,
             )
         return f"{strategy}, seed {seed}, {'all budgets' if strategy in ONE_SHOT else f'budget {budget}'}: searched"
 

@@ -28,8 +28,9 @@ import torch
 from record import record
 
 from hwnas.compare.bench import Bench
+from hwnas.compare.comparison import Comparison
 from hwnas.latency.tables import load_table
-from hwnas.pipeline.compare import Comparison, compare
+from hwnas.pipeline.compare import compare
 from hwnas.progress import progress
 from hwnas.space import registry
 from hwnas.strategies import methods
@@ -72,17 +73,17 @@ def told(found: Comparison) -> dict[str, Any]:
 
 def seconds_of(name: str, limit: Limit) -> float:
     """Seconds that `name` takes for `ROUNDS` rounds of ask and tell, told made-up accuracies."""
-    worth = np.random.default_rng(0).random((len(limit.space.choices), max(limit.space.choices)))
+    made_up = np.random.default_rng(0).random((len(limit.space.choices), max(limit.space.choices)))
     method = methods.get(name)
-    strategy = method.parts[0](limit.space, limit, seed=0, budget=ROUNDS, **method.constants_of(method.parts[0], {}))
+    strategy = method.build(limit.space, limit, method.configure(), 0, ROUNDS)
     spent = 0.0
     for _ in range(ROUNDS):
         started = perf_counter()
-        arch = strategy.ask()
+        (proposal,) = strategy.ask()
         spent += perf_counter() - started
-        score = float(worth[range(len(arch)), arch].mean())
+        score = float(made_up[range(len(proposal.arch)), proposal.arch].mean())
         started = perf_counter()
-        strategy.tell(arch, score)
+        strategy.tell(proposal.id, score)
         spent += perf_counter() - started
     return spent
 
@@ -136,7 +137,7 @@ def main() -> None:
     table = asked.data_dir / "nas_bench_macro_cifar10.json"
     found = {
         (limit, budget): compare(table, asked.strategies, budget=budget, seeds=asked.seeds, workers=asked.workers,
-                                 out=asked.runs / f"{limit}-{budget}", **options)
+                                 out=asked.runs / f"{limit}-{budget}", **options).record
         for limit, options in limits(table, asked.latency).items() for budget in BUDGETS
     }  # fmt: skip
     if asked.plot is not None:

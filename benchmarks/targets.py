@@ -22,14 +22,13 @@ from record import record
 from hwnas.latency.tables import find_table, load_table
 from hwnas.pipeline.search import search
 from hwnas.space import registry
-from hwnas.strategies.loops import Schedule
 from hwnas.strategies.methods import METHODS
 from hwnas.training.data import Dataset, load
 
 SPACE = "nas-bench-macro-16"
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """The latencies asked for, as shares of the way from the fastest network to the slowest."""
-SCHEDULE = Schedule(warmup_steps=10, steps=50)
+WEIGHTS = {"warmup_steps": 10, "steps": 50}
 EVALUATIONS = 20
 
 
@@ -37,11 +36,10 @@ def searched(strategy: str, ms: float, table: Path, data: Dataset, out: Path, we
     """What one search ends with. Black-box strategies are told the MACs, which takes no time and pulls away from the
     target as accuracy does."""
     kind = METHODS[strategy].kind
-    sampling = {"evaluations": EVALUATIONS} if kind in ("black box", "one-shot") else {}
-    if kind == "black box":
-        sampling["evaluator"] = "macs"
-    found = search(table, ms, data, out=out, strategy=strategy, schedule=SCHEDULE, threads=1, finalists=4,
-                   measured=False, weights=weights, **sampling)  # fmt: skip
+    sampling: dict[str, Any] = {"evaluations": EVALUATIONS} if kind in ("black box", "one-shot") else {}
+    shared = {"evaluator": "macs"} if kind == "black box" else {"weights": {**WEIGHTS, "from_run": weights}}
+    found = search(table, ms, data, out=out, strategy=strategy, threads=1, finalists=4, measure=False,
+                   **shared, **sampling).record  # fmt: skip
     return {
         "of_target": found.predicted_ms / found.target_ms,
         "of_asked": found.predicted_ms / ms,

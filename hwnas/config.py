@@ -26,7 +26,7 @@ class Config(BaseModel):
 
     @classmethod
     def parse(cls, values: Values, where: object = None) -> Self:
-        """The configuration of `values`, as nested as the fields are; `where` they are from is told with an error."""
+        """The configuration of `values`, as nested as the fields are; an error names `where` they are from."""
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:

@@ -1,4 +1,4 @@
-"""A space of which the accuracy and the cost of every network is known, and what is allowed of it."""
+"""A space with the published accuracy and the cost of every network, and what is allowed of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

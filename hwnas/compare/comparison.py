@@ -26,7 +26,7 @@ RESULT, PLOT, RUNS = "comparison.json", "plot.html", "runs"
 """In the folder of a comparison: its figures, and its runs, which another call with the same folder uses again."""
 
 BLACK_BOX = tuple(name for name, method in methods.METHODS.items() if method.kind == "black box")
-"""What is compared unless told otherwise."""
+"""What is compared by default."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Comparison:
     """How the `results`, the least regret first, of strategies compare on the figures of `table`.
 
     Costs are in `unit`: "ms" as `latency` predicts them, or "MACs". `truth` is the best within `limit` (None: all is
-    allowed). `single` is whether strategies were told the accuracy of one training, drawn by the seed, and not the
+    allowed). `single` is whether scores were the accuracy of one training, chosen by the seed, and not the
     mean; regret is of the mean either way.
     """
 

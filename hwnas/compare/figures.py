@@ -16,8 +16,8 @@ QUARTILES = (0.25, 0.5, 0.75)
 class Truth:
     """The best of the networks that are `allowed`, so many: the greatest mean accuracy, and the front of it and cost.
 
-    `reference` is the point that the front's `volume` is told from: the least accuracy of the table, and the limit, or
-    where all is allowed the greatest cost.
+    `reference` is the point that the front's `volume` is measured from: the least accuracy of the table, and the limit,
+    or where all is allowed the greatest cost.
     """
 
     allowed: int

@@ -79,7 +79,7 @@ def build_sampler(task: Task, bench: Bench) -> Sampler:
 
 def _ask_and_tell(task: Task, bench: Bench, report: Report) -> Run:
     """Run the strategy to the end of its budget."""
-    sampler, known = build_sampler(task, bench), bench.scores(task.seed)
+    sampler, scored = build_sampler(task, bench), bench.scores(task.seed)
     archs: list[Arch] = []
     scores: list[float] = []
     seconds = 0.0
@@ -87,7 +87,7 @@ def _ask_and_tell(task: Task, bench: Bench, report: Report) -> Run:
         started = perf_counter()
         (proposal,) = sampler.ask()
         arch = proposal.arch
-        score = float(known[arch])
+        score = float(scored[arch])
         sampler.tell(proposal.id, score)
         seconds += perf_counter() - started
         archs.append(arch)

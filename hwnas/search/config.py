@@ -97,7 +97,7 @@ class Finalists(Config):
 
 
 IN_LIMIT = ("table", "latency_ms", "device", "measure")
-"""Settings of the one limit, which need not be told as such."""
+"""Settings of the one limit, which need not be said within it."""
 SHORT = {"evaluations": "budget.evaluations", **{name: f"limits.{name}" for name in IN_LIMIT}}
 WHOLE = {"strategy": "name", "objective": "name", "evaluator": "name", "weights": "from_run", "finalists": "count"}
 """The setting of a part that its bare name means: `strategy` is `strategy.name`."""
@@ -137,7 +137,7 @@ class SearchConfig(Config):
         if isinstance(found.get("limits"), Mapping):
             found["limits"] = [found["limits"]]
         elif not found.get("limits"):
-            found["limits"] = [{}]  # so that what is missing is told as `limits.table`
+            found["limits"] = [{}]  # so that what is missing is named, as `limits.table`
         return found
 
     @classmethod

@@ -198,4 +198,5 @@ class ChosenEvaluator:
 
     def files(self) -> list[Path]:
         """Files that a score depends on."""
-        return [Path(self.constants.accuracies)] if isinstance(self.constants, TableConstants) else []
+        named = isinstance(self.constants, TableConstants) and self.constants.accuracies
+        return [Path(named)] if named else []

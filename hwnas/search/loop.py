@@ -90,8 +90,8 @@ class SearchLoop:
         if self.shared:
             return self.shared.score(arch)
         evaluator = cast(Evaluator, self.evaluator)
-        known = self.sampling.values if self.sampling else {}
-        return known[arch] if arch in known else evaluator(arch)
+        evaluated = self.sampling.values if self.sampling else {}
+        return evaluated[arch] if arch in evaluated else evaluator(arch)
 
     def overhead(self) -> float:
         """Share of the seconds of searching that were the strategy's own."""

@@ -18,7 +18,7 @@ INHERITED = "inherited"
 """The evaluator that is no other than the shared weights: accuracy of a child on validation images."""
 
 EVALUATIONS = 200
-"""Architectures that a sampler evaluates, unless told otherwise."""
+"""Architectures that a sampler evaluates, unless a budget is given."""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class Problem:
 
     @contextmanager
     def device(self, name: str | None) -> Iterator[Device]:
-        """The device that finalists are measured on, up and known to be the table's. Raises `InputError`."""
+        """The device that finalists are measured on, running, and found to be the table's. Raises `InputError`."""
         with devices.get(name or self.table.device.device, self.table.device.threads) as running:
             self.table.require(device=running.info)
             yield running

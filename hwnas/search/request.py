@@ -24,7 +24,7 @@ PLACES = (
     "evaluator.constants.accuracies",
     "weights.from_run",
 )
-"""Where things are, which are known by what they hold."""
+"""Where things are: what they hold has a fingerprint."""
 LENGTHS = ("weights.steps", "budget.evaluations")
 """A search can go on for longer."""
 HOW = ("threads", "weights.checkpoint_seconds", "finalists.measuring_seconds")

@@ -132,7 +132,8 @@ def test_a_bundle_with_a_changed_byte_is_one_line_naming_the_file(hwnas, made_up
     table = made_up_table()
     manifest = Manifest(
         name="tiny", date=table.date, data="fashion-mnist-small", fingerprint="0", top1=0.9, onnx_top1=0.9,
-        max_abs_logit_diff=0.0, latency=Latency(table.device, table.reference, table.reference_seconds), versions={}, files={},
+        max_abs_logit_diff=0.0, latency=Latency(table.device, table.reference, table.reference_seconds),
+        versions={}, files={},
     )  # fmt: skip
     write_bundle(tmp_path / "tiny", {name: f"made-up {name}".encode() for name in CLAIMED}, manifest)
     data = bytearray((tmp_path / "tiny" / name).read_bytes())

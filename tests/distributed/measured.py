@@ -45,7 +45,7 @@ def weight_gradients(ranks, training):
     """The gradients of one path, by name, as a step's optimiser gets them; the loss; and what was sent."""
     loop = loop_of(ranks)
     loop.supernet.train(training)
-    loop.setup.learner.path = lambda: PATH
+    loop.setup.learner.sample_path = lambda: PATH
     before = ranks.gradient_bytes
     with sent() as all_sent:
         loss = loop.weight_step(0)
@@ -71,7 +71,7 @@ def joint_gradients(ranks):
     """The gradients of the weights and of α in a step of a single-level learner, before its own step."""
     loop = loop_of(ranks, kind=Snas)
     return {
-        "loss": loop.joint_step(SCHEDULE.warmup_steps),
+        "loss": loop.joint_step(loop.setup, SCHEDULE.warmup_steps),
         "gradients": gradients(loop) | {"α": loop.setup.learner.alpha.grad},
     }
 
@@ -88,16 +88,16 @@ def rewards(ranks):
     )
     seen, learn = [], loop.setup.learner.learn
     loop.setup.learner.learn = lambda step: seen.extend(learn(step)) or seen
-    loop.arch_step(0)
+    loop.arch_step(loop.setup, 0)
     return {"seen": seen, "told": told}
 
 
 def gate_gradient(ranks):
     """The gradient of α of one architecture step."""
     loop = loop_of(ranks)
-    seen, step = [], loop.setup.learner.step
-    loop.setup.learner.step = lambda loss: seen.append(float(loss.detach())) or step(loss)
-    loop.arch_step(0)
+    seen, descend = [], loop.setup.learner.descend
+    loop.setup.learner.descend = lambda loss: seen.append(float(loss.detach())) or descend(loss)
+    loop.arch_step(loop.setup, 0)
     return {"loss": seen[0], "gradient": loop.setup.learner.alpha.grad}
 
 

@@ -27,10 +27,8 @@ class Climb(ScoredSampler):
 
     def propose(self):
         """The next architecture to evaluate."""
-        if len(self.scores) % 4 == 0:
-            return self.sample_unseen()
-        near = list(self.space.neighbours(self.best()))
-        return self.sample_unseen(lambda: near[self.rng.integers(len(near))])
+        near = list(self.space.neighbours(self.best())) if len(self.observations) % 4 else []
+        return self.sample_unseen((lambda: near[self.rng.integers(len(near))]) if near else None)
 
 
 class Excess(Reward):

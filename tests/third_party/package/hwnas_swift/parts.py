@@ -42,10 +42,8 @@ class Mutation(ScoredSampler):
 
     def propose(self):
         """The next architecture to evaluate."""
-        if len(self.scores) < self.first:
-            return self.sample_unseen()
-        near = list(self.space.neighbours(self.best()))
-        return self.sample_unseen(lambda: near[self.rng.integers(len(near))])
+        near = list(self.space.neighbours(self.best())) if len(self.observations) >= self.first else []
+        return self.sample_unseen((lambda: near[self.rng.integers(len(near))]) if near else None)
 
 
 class Excess(Reward):
