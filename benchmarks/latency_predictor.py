@@ -24,7 +24,7 @@ from record import record
 from hwnas.latency.predictor import LatencyPredictor
 from hwnas.latency.published import steady_mask
 from hwnas.latency.quality import errors
-from hwnas.progress import progress
+from hwnas.progress import show_progress
 from hwnas.space import registry
 
 SPACE = registry.get("fbnet")
@@ -184,7 +184,7 @@ def main() -> None:
     data, found = Data.load(args.data_dir), Found()
     budgets = [int(labels) for labels in args.budgets.split(",")]
     rounds = [(draw, device) for draw in range(args.draws) for device in data.ms]
-    with progress("predictor", len(rounds)) as report:
+    with show_progress("predictor", len(rounds)) as report:
         for done, (draw, device) in enumerate(rounds):
             report(done, device)
             for labels in budgets:

@@ -20,7 +20,7 @@ from record import record
 from scipy.stats import rankdata
 
 from hwnas.accuracy.proxies import PROXIES
-from hwnas.progress import progress
+from hwnas.progress import show_progress
 from hwnas.search.evaluators import ChosenEvaluator, ProxyConstants
 from hwnas.space.layerwise import nas_bench_macro
 
@@ -60,7 +60,7 @@ def main() -> None:
     truth = Truth.load(asked.data_dir / "nas_bench_macro_cifar10.json", space, asked.archs, asked.archs_seed)
     dataset = cifar10(asked.data_dir, asked.images, asked.resolution)
     figures: dict[str, Any] = {"images": ProxyConstants().batch, "layers": round(truth.tau(truth.rivals["layers"]), 4)}
-    with progress("proxies", len(PROXIES) * len(asked.seeds) * len(truth.archs)) as report:
+    with show_progress("proxies", len(PROXIES) * len(asked.seeds) * len(truth.archs)) as report:
         done = 0
         for name in PROXIES:
             scores = []

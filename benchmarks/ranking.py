@@ -33,7 +33,7 @@ from supernet_run import CALIBRATION, Run, Scores, Way
 
 from hwnas.errors import InputError
 from hwnas.files import read_json, write_json
-from hwnas.progress import progress
+from hwnas.progress import show_progress
 from hwnas.space.layerwise import nas_bench_macro
 from hwnas.space.space import Arch, SearchSpace
 from hwnas.training.data import Dataset, Split, holdout, load
@@ -122,7 +122,7 @@ class Bench:
         if list(map(tuple, found["archs"])) != self.truth.archs:
             raise InputError(f"{scored} is of other architectures: name another folder or remove it")
         curve = found["curve"]
-        with progress(name, run.steps * run.per_step) as report:
+        with show_progress(name, run.steps * run.per_step) as report:
             for step in sorted(run.steps >> halvings for halvings in range(POINTS))[len(curve) :]:
                 run.go_on(step, folder / "state", report)
                 curve.append(self.point(run, final=step == run.steps))

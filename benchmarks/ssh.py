@@ -18,7 +18,7 @@ from hwnas import devices
 from hwnas.devices import spec
 from hwnas.devices.base import Device
 from hwnas.latency.graph import save
-from hwnas.progress import progress
+from hwnas.progress import show_progress
 from hwnas.space import registry
 from hwnas.space.zoo import mobilenet_v2
 
@@ -51,7 +51,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Sshd(Path(folder)) as server:
         files = models(Path(folder))
         times = {name: ([], []) for name in files}
-        with devices.get("cpu") as direct, by_ssh(server) as remote, progress("ssh", args.rounds) as report:
+        with devices.get("cpu") as direct, by_ssh(server) as remote, show_progress("ssh", args.rounds) as report:
             for device in (direct, remote):
                 for name, path in files.items():
                     device.load(name, path)

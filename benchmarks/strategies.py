@@ -31,7 +31,7 @@ from hwnas.compare.bench import Bench
 from hwnas.compare.comparison import Comparison
 from hwnas.latency.tables import load_table
 from hwnas.pipeline.compare import compare
-from hwnas.progress import progress
+from hwnas.progress import show_progress
 from hwnas.space import registry
 from hwnas.strategies import methods
 from hwnas.strategies.limit import Limit
@@ -98,7 +98,7 @@ def timings(table: Path, names: list[str]) -> dict[str, dict[str, float]]:
         OTHER: Limit(space, cost, float(np.median(cost(drawn)))),
     }
     found: dict[str, dict[str, float]] = {name: {} for name in known}
-    with progress("timing", len(known) * len(names)) as report:
+    with show_progress("timing", len(known) * len(names)) as report:
         for place, limit in known.items():
             for name in names:
                 found[place][name] = round(seconds_of(name, limit), 3)

@@ -72,6 +72,3 @@ def _bar(title: str, total: int) -> Iterator[Report]:
     with bars.Progress(*columns, console=console) as bar:
         task = bar.add_task(title, total=total, text="")
         yield lambda done, text="": bar.update(task, completed=done, text=text)
-
-
-progress = show_progress

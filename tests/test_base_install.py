@@ -83,7 +83,11 @@ def test_what_needs_more_says_in_one_line_what_to_install(base, words):
 def test_a_stage_that_needs_more_says_so_in_python(tmp_path):
     code = f"""
 import sys
-for name in {SEARCH}: sys.modules[name] = None
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {SEARCH}:
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Missing())
 import hwnas
 try:
     hwnas.search

@@ -65,7 +65,7 @@ def test_all_black_box_strategies_are_compared_by_default(hwnas, table):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--strategies best", "no strategy 'best': there are proxyless, "),
+        ("--strategies best", "no strategy 'best'"),
         (
             "--strategies proxyless",
             "proxyless follows the gradient of shared weights, which a table",
@@ -75,10 +75,10 @@ def test_all_black_box_strategies_are_compared_by_default(hwnas, table):
         ("--strategies random --limit-ms 1", "a limit in ms needs a latency table"),
         ("--strategies random --limit-macs 1e6", "the least is 7.71328e+06"),
         ("--set random", "give a constant as STRATEGY.NAME=VALUE, not 'random'"),
-        ("--set random.size", "give a constant as NAME=VALUE, not 'size'"),
-        ("--set best.size=3", "no strategy 'best'"),
-        ("--set random.size=3", "random has no constant 'size' here: there are none"),
-        ("--set regularised-evolution.population=many", "population is a whole number, not 'many'"),
+        ("--set random.size", "STRATEGY.NAME=VALUE, not 'random.size'"),
+        ("--set best.size=3", "set for best"),
+        ("--set random.size=3", "has no constant 'size'"),
+        ("--set regularised-evolution.population=many", "population is 'many'"),
         ("--strategies random,regularised-evolution --set regularised-evolution.population=-1", "population"),
         ("--strategies random --table other.json", "cannot read table of accuracies other.json"),
     ],
