@@ -28,21 +28,21 @@ def space(classes: int = 10) -> SearchSpace:
 class MutationConstants(Constants):
     """Constants of `Mutation`."""
 
-    first: int = Field(default=3, ge=1, description="architectures that are sampled uniformly")
+    every: int = Field(default=3, ge=1, description="each so many proposals, one is sampled uniformly")
 
 
 class Mutation(ScoredSampler):
-    """Architectures at random first, and then neighbours of the best."""
+    """Neighbours of the best, and now and then any architecture."""
 
     constants = MutationConstants
 
     def __init__(self, space, limit, constants, *, seed, budget):
         super().__init__(space, limit, constants, seed=seed, budget=budget)
-        self.first = constants.first
+        self.every = constants.every
 
     def propose(self):
         """The next architecture to evaluate."""
-        near = list(self.space.neighbours(self.best())) if len(self.observations) >= self.first else []
+        near = list(self.space.neighbours(self.best())) if len(self.observations) % self.every else []
         return self.sample_unseen((lambda: near[self.rng.integers(len(near))]) if near else None)
 
 
