@@ -93,7 +93,7 @@ def read_values(path: str | Path) -> dict[str, Any]:
     import yaml
 
     path = Path(path)
-    if path.suffix == ".json":
+    if path.suffix.lower() == ".json":
         found = read_json(path, "configuration")
     else:
         try:

@@ -62,13 +62,16 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path, what: str) -> Any:
-    """The JSON value in `path`. Raises `InputError` naming `what` was expected there."""
+    """The JSON value in `path`, with or without a byte order mark, in UTF-8 or in the UTF-16 that Windows writes.
+
+    Raises `InputError` naming `what` was expected there.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_bytes())
     except OSError as error:
         message = f"cannot read {what} {path}: {error.strerror or error}"
         raise InputError(message, code="file.unreadable", path=path, what=what) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no text, no JSON, or nested too deep
         raise InputError(
             f"{path} is not a whole {what}: {error}", code="file.not-whole", path=path, what=what
         ) from None

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 
 import typer
 
@@ -9,6 +10,7 @@ from ..errors import HwnasError
 from ..install import missing_extra
 from ..logs import log_to_stderr
 from .app import INTERRUPTED, UsageError, app
+from .streams import discard_output, flush_output, prepare_streams
 
 # isort: off
 from . import profile, search, train, export, verify, demo  # noqa: F401  each file adds its commands to `app`,
@@ -22,9 +24,11 @@ def main() -> None:
 
     An error is one line and never a traceback. Of the processes of a torchrun, which all stop, the first one says why.
     """
+    prepare_streams()
     try:
         with log_to_stderr():
             ended = app(standalone_mode=False)
+        flush_output()
         if ended == INTERRUPTED:  # newer typers return it, older ones raise
             raise KeyboardInterrupt
     except UsageError as error:
@@ -39,14 +43,16 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         _end("stopped (the same profile, search, train, compare or demo goes on from here)", INTERRUPTED, "\nhwnas: ")
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         sys.exit(141)
     except OSError as error:  # a full disk, say
+        discard_output()
         _end(str(error), 2)
 
 
 def _end(message: str, code: int, prefix: str = "hwnas: ") -> None:
     """Exit with `code` and one line on standard error, unless another process of the same torchrun says it."""
     if os.environ.get("RANK", "0") == "0":
-        print(f"{prefix}{message}", file=sys.stderr)
+        with suppress(OSError):  # nobody listens
+            print(f"{prefix}{message}", file=sys.stderr, flush=True)
     sys.exit(code)

@@ -41,7 +41,7 @@ def list_devices() -> dict[str, DeviceFile | InputError]:
         name: DeviceFile.parse(value, name) for name, value in BUILT_IN.items()
     }
     folder = Path(os.environ.get(FOLDER, "devices"))
-    for path in sorted(path for path in folder.glob("*") if path.suffix in (".yaml", ".yml")):
+    for path in sorted(path for path in folder.glob("*") if path.suffix.lower() in (".yaml", ".yml")):
         try:
             device = read(path)
             if device.name in found:
@@ -61,7 +61,7 @@ def names() -> tuple[str, ...]:
 def describe(name: str) -> DeviceFile:
     """The description of the device `name`, or of the device file of that path. Raises `InputError` for no such device
     and for a wrong file."""
-    if Path(name).suffix in (".yaml", ".yml"):
+    if Path(name).suffix.lower() in (".yaml", ".yml"):
         return read(Path(name))
     devices = list_devices()
     device = devices.get(name)

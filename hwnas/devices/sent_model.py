@@ -30,7 +30,7 @@ class SentModel:
         folder = tempfile.TemporaryDirectory()
         inside = Path(folder.name)
         try:
-            artifact = runtime.artifact(single_file(source, inside), inside)
+            artifact = runtime.artifact(_with_plain_name(single_file(source, inside), inside), inside)
             if not artifact.is_file():
                 raise InputError(f"its artifact {artifact} was not written", code="runtime.no-artifact")
             if keep and artifact.parent != inside:
@@ -43,3 +43,12 @@ class SentModel:
     def remove(self) -> None:
         """Remove its folder."""
         self.folder.cleanup()
+
+
+def _with_plain_name(model: Path, folder: Path) -> Path:
+    """`model`, or a copy in `folder` where its path is no text, as a name in Latin-1 is not: no runtime opens it."""
+    try:
+        str(model.resolve()).encode()
+    except UnicodeEncodeError:
+        return Path(shutil.copy(model, folder / f"model{model.suffix}"))
+    return model

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from .. import files
 from ..devices.base import DeviceInfo
@@ -109,7 +110,7 @@ class LatencyTable:
     @property
     def identity(self) -> str:
         """Tells this table from any other, also of the same device and space."""
-        return _hash(json.loads(_TABLE.dump_json(self)))[:16]
+        return _hash(_content(self))[:16]
 
     def require(self, space: SearchSpace | None = None, device: DeviceInfo | None = None) -> None:
         """Raise `InputError` naming what differs where this is not the table of `space` ("table.other-space") and of
@@ -145,7 +146,7 @@ class LatencyTable:
 
     def save(self, path: Path) -> None:
         """Write the table to `path` atomically, with the hash that `load` checks."""
-        content = json.loads(_TABLE.dump_json(self))
+        content = _content(self)
         files.write_json(path, {"schema": SCHEMA, "sha256": _hash(content), **content})
 
 
@@ -197,6 +198,14 @@ def load(path: str | PathLike[str]) -> LatencyTable:
             f"{path} was changed after it was measured: profile again", code="table.changed", path=str(path)
         )
     return files.parse(_TABLE, value, path)
+
+
+def _content(table: LatencyTable) -> Any:
+    """The fields of `table` as JSON holds them."""
+    try:
+        return json.loads(_TABLE.dump_json(table))
+    except PydanticSerializationError:  # the name of a file of a space is no UTF-8, which Python's JSON escapes
+        return _TABLE.dump_python(table, mode="json")
 
 
 def _hash(content: Any) -> str:

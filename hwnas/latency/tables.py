@@ -38,7 +38,7 @@ def _label(space: str) -> str:
     """The name or reference `space` as part of a file's name."""
     place, colon, attribute = space.rpartition(":")
     if not colon:
-        label = Path(space).stem if space.endswith((".yaml", ".yml")) else space
+        label = Path(space).stem if space.lower().endswith((".yaml", ".yml")) else space
     else:
         label = f"{Path(place).stem if place.endswith('.py') else place}.{attribute}"
     return re.sub(r"[^\w.+-]+", "-", label)
@@ -46,7 +46,7 @@ def _label(space: str) -> str:
 
 def list_tables(folder: Path = FOLDER) -> dict[str, Path]:
     """The file of every table by name: those of `folder`, then the packaged ones whose name is not among them."""
-    files = [*sorted(PACKAGED.glob("*.json")), *sorted(folder.glob("*.json"))]
+    files = [path for place in (PACKAGED, folder) for path in sorted(place.glob("*")) if path.suffix.lower() == ".json"]
     return dict(sorted({path.stem: path for path in files}.items()))
 
 
@@ -57,7 +57,7 @@ def find_table(name: str | PathLike[str]) -> Path:
     ("table.unknown") for a name that no table has.
     """
     path = Path(name)
-    if path.suffix == ".json" or len(path.parts) > 1:
+    if path.suffix.lower() == ".json" or len(path.parts) > 1:
         return path
     tables = list_tables()
     if path.name in tables:

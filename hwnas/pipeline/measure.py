@@ -98,6 +98,6 @@ def _model(target: Path, folder: Path) -> Path:
     if not target.is_file():
         wanted = "an ONNX file, a bundle's folder, the JSON of a network, or a name of `hwnas zoo`"
         raise InputError(f"{target} is not a file: give {wanted}", code="measure.target", target=str(target))
-    if target.suffix not in (".json", ".config"):
+    if target.suffix.lower() not in (".json", ".config"):
         return target
     return save(published.read(target), folder / "network.onnx")

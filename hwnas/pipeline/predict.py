@@ -119,7 +119,7 @@ def _arch(
     path = Path(one)
     if path.is_dir():
         path /= NET
-    if path.suffix not in (".json", ".config"):
+    if path.suffix.lower() not in (".json", ".config"):
         return space.check(read_arch(str(path)))
     net = published.read(path)
     if table.origin is not None:

@@ -47,7 +47,7 @@ def get(reference: str, classes: int | None = None, *, trusted: bool = False) ->
     if classes is not None and classes < 2:
         message = f"a classifier needs at least 2 classes, not {classes}"
         raise InputError(message, code="space.classes", space=reference, classes=classes)
-    if Path(reference).suffix in (".yaml", ".yml"):
+    if Path(reference).suffix.lower() in (".yaml", ".yml"):
         if not trusted:
             references.require_allowed("spaces", reference)
         return replace(from_yaml.read(Path(reference), classes), name=reference)
