@@ -88,7 +88,7 @@ def test_the_runner_of_the_wheel_measures(installed):
 def test_the_packaged_images_are_read_from_the_wheel(installed):
     code = """
 from hwnas.training.data import load
-found = load(show=False)
+found = load(progress=False)
 print(found.name, len(found.labels), *found.train.images.shape[1:], len(found.test) > 0, found.fingerprint)
 """
     from hwnas.training.data import load
@@ -100,5 +100,5 @@ print(found.name, len(found.labels), *found.train.images.shape[1:], len(found.te
         "32",
         "32",
         "True",
-        load(show=False).fingerprint,
+        load(progress=False).fingerprint,
     ]
