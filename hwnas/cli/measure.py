@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..output import lines, show, table_text
+from ..output import lines, plain, show, table_text
 from .app import AsJson, DeviceName, DeviceThreads, app
 
 if TYPE_CHECKING:
@@ -17,29 +17,40 @@ if TYPE_CHECKING:
 @app.command(epilog="Example: hwnas measure export/fashion-mnist-small --device cpu")
 def measure(
     target: Annotated[
-        Path, typer.Argument(help="Any ONNX file, a bundle's folder, a net.json, or one of `hwnas zoo`.")
+        Path,
+        typer.Argument(
+            help="Any ONNX file, the folder of a bundle, search or training, a net.json, or one of `hwnas zoo`."
+        ),
     ],
     device: DeviceName = "cpu",
     threads: DeviceThreads = None,
     precision: Annotated[float, typer.Option(help="Relative half-width of the 95 % interval to reach.")] = 0.01,
     time_limit: Annotated[float, typer.Option(help="Seconds of measuring at most.")] = 30.0,
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Size of what an ONNX file leaves free, such as height and width.")
+    ] = None,
     operators: Annotated[int, typer.Option(min=0, help="Types of operators to name, the slowest first.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Measure one model at batch 1: its latency, its memory, and where the time goes."""
+    """Measure one model at its own batch, 1 where that is free: its latency, its memory, and where the time goes."""
     from ..pipeline.measure import measure as stage
 
-    found = stage(target, device, threads=threads, precision=precision, time_limit=time_limit)
-    show(found, as_json, "\n".join([*_latency(found), *_breakdown(found, operators)]))
+    found = stage(target, device, threads=threads, precision=precision, time_limit=time_limit, size=size)
+    value = {**plain(found), "ms_per_image": found.ms_per_image} if as_json else found
+    show(value, as_json, "\n".join([*_latency(found), *_breakdown(found, operators)]))
 
 
 def _latency(found: "MeasureResult") -> list[str]:
     at, on = found.latency, found.device
+    batch = f"batch {on.batch}: {found.ms_per_image:.4f} ms an image"
+    weights = f"{found.model} is a network without its weights: they are random, which changes no latency"
     return [
         f"{found.target}: {at.ms:.4f} ms (95 %: {at.low:.4f} to {at.high:.4f}) on {on.model}, "
         f"{on.runtime} {on.version}, threads: {on.threads}, {on.precision}",
         f"p50 {at.p50:.4f}, p90 {at.p90:.4f}, p99 {at.p99:.4f} ms over {at.rounds} visits; "
         f"{at.outliers:.0%} of the visits not counted, as something else was running",
+        *([batch] if on.batch > 1 else []),
+        *lines("note", [weights] if found.random_weights else []),
         *lines("note", found.flags),
     ]
 

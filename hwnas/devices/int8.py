@@ -4,6 +4,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -30,13 +31,24 @@ class _RandomInputs(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime
     def _draw(model: onnx.ModelProto) -> Iterator[dict[str, np.ndarray]]:
         rng = np.random.default_rng(0)
         stored = {tensor.name for tensor in model.graph.initializer}
-        shapes = {
-            value.name: [dim.dim_value or 1 for dim in value.type.tensor_type.shape.dim]
+        inputs = {
+            value.name: ([max(1, dim.dim_value) for dim in value.type.tensor_type.shape.dim], _dtype(value))
             for value in model.graph.input
             if value.name not in stored
         }
         for _ in range(BATCHES):
-            yield {name: rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
+            yield {name: _random(rng, shape, dtype) for name, (shape, dtype) in inputs.items()}
+
+
+def _dtype(value: onnx.ValueInfoProto) -> np.dtype[Any]:
+    return onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+
+
+def _random(rng: np.random.Generator, shape: list[int], dtype: np.dtype[Any]) -> np.ndarray:
+    """An array of normal numbers, or of 0 and 1 where they are whole or logical."""
+    if dtype.kind in "biu":
+        return np.asarray(rng.integers(0, 2, shape)).astype(dtype)
+    return np.asarray(rng.standard_normal(shape, np.float32)).astype(dtype)
 
 
 def quantize(path: Path, out: Path) -> Path:

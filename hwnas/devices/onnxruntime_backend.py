@@ -10,6 +10,7 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Collection
 from contextlib import suppress
 from time import perf_counter_ns
 from typing import Any
@@ -19,29 +20,55 @@ import onnxruntime as ort
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
-FLOATS: dict[str, type] = {
+TYPES: dict[str, Any] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
     "tensor(double)": np.float64,
+    "tensor(bool)": np.bool_,
+    **{f"tensor({name})": np.dtype(name) for name in ("uint8", "uint16", "uint32", "uint64")},
+    **{f"tensor({name})": np.dtype(name) for name in ("int8", "int16", "int32", "int64")},
 }
-INTEGERS: dict[str, type] = {
-    "tensor(uint8)": np.uint8,
-    "tensor(int8)": np.int8,
-    "tensor(int32)": np.int32,
-    "tensor(int64)": np.int64,
+"""The types of inputs that numpy has too."""
+
+BITS: dict[str, tuple[Any, int]] = {
+    "tensor(bfloat16)": (np.uint16, 16),
+    "tensor(float8e4m3fn)": (np.uint8, 17),
+    "tensor(float8e4m3fnuz)": (np.uint8, 18),
+    "tensor(float8e5m2)": (np.uint8, 19),
+    "tensor(float8e5m2fnuz)": (np.uint8, 20),
 }
+"""Those that it has not: the type of their bits, and ONNX's number of the type."""
 
 
-def random_input(node: Any, rng: np.random.Generator) -> np.ndarray:
-    """An array for one model input; a free first dimension is a batch of 1."""
-    shape = list(node.shape)
-    if shape and not isinstance(shape[0], int):
+def random_array(node: Any, rng: np.random.Generator, batches: Collection[Any] = ()) -> np.ndarray:
+    """An array for one model input, of bits where numpy has not its type; a free first dimension is a batch of 1, and
+    so is what has one of the names `batches`."""
+    shape = [1 if isinstance(size, str) and size in batches else size for size in node.shape]
+    if shape and not (isinstance(shape[0], int) and shape[0] >= 0):
         shape[0] = 1
-    if not all(isinstance(size, int) for size in shape) or node.type not in {**FLOATS, **INTEGERS}:
-        raise ValueError(f"input {node.name} of type {node.type} and shape {node.shape} has no fixed size to time")
-    if node.type in INTEGERS:
-        return rng.integers(0, 2, shape).astype(INTEGERS[node.type])  # small, as it may be an index
-    return rng.standard_normal(shape).astype(FLOATS[node.type])
+    if node.type not in TYPES and node.type not in BITS:
+        raise ValueError(f"input {node.name} is of type {node.type}, of which no input can be made: only of numbers")
+    if not all(isinstance(size, int) and size > 0 for size in shape):
+        raise ValueError(f"input {node.name} of shape {node.shape} has no fixed size to time")
+    if node.type == "tensor(bfloat16)":  # the upper half of a float32
+        return (rng.standard_normal(shape, np.float32).view(np.uint32) >> 16).astype(np.uint16)
+    if node.type in BITS:
+        return rng.integers(0x30, 0x40, shape).astype(np.uint8)  # positive numbers, none of them denormal
+    if np.issubdtype(TYPES[node.type], np.floating):
+        return np.asarray(rng.standard_normal(shape)).astype(TYPES[node.type])
+    return np.asarray(rng.integers(0, 2, shape)).astype(TYPES[node.type])  # small, as it may be an index
+
+
+def random_input(node: Any, rng: np.random.Generator, place: str, batches: Collection[Any]) -> Any:
+    """A value of onnxruntime for one model input."""
+    array = random_array(node, rng, batches)
+    if node.type not in BITS:
+        return ort.OrtValue.ortvalue_from_numpy(array, place, 0)
+    make = getattr(ort.OrtValue, "ortvalue_from_numpy_with_onnx_type", None)
+    if make is None:
+        raise ValueError(f"input {node.name} is of type {node.type}, which onnxruntime {ort.__version__} takes from no "
+                         "array: install 1.20 or later")  # fmt: skip
+    return make(array, BITS[node.type][1])
 
 
 class Model:
@@ -61,9 +88,10 @@ class Model:
             raise ValueError(f"this onnxruntime cannot use {provider} here")
         self.binding = self.session.io_binding()
         rng = np.random.default_rng(0)
-        for node in self.session.get_inputs():
-            value = ort.OrtValue.ortvalue_from_numpy(random_input(node, rng), place, 0)
-            self.binding.bind_ortvalue_input(node.name, value)
+        inputs = self.session.get_inputs()
+        batches = {node.shape[0] for node in inputs if node.shape}
+        for node in inputs:
+            self.binding.bind_ortvalue_input(node.name, random_input(node, rng, place, batches))
         outputs = [node.name for node in self.session.get_outputs()]
         for name in outputs:
             self.binding.bind_output(name, place)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Self
 
 from ..errors import InputError
+from .model_inputs import require_timeable
 from .runtime import Runtime
-from .single_file import single_file
+from .single_file import read_graph, single_file
 
 
 @dataclass
@@ -22,7 +23,7 @@ class SentModel:
 
     @classmethod
     def prepare(cls, source: Path, runtime: Runtime, keep: bool) -> Self:
-        """Bring `source` into one file and have `runtime` make its artifact.
+        """Bring `source`, whose inputs can be timed, into one file and have `runtime` make its artifact.
 
         `keep`: whether the artifact must last, as it may be sent again when `source` is gone. Raises `InputError`, with
         the reason alone.
@@ -30,7 +31,9 @@ class SentModel:
         folder = tempfile.TemporaryDirectory()
         inside = Path(folder.name)
         try:
-            artifact = runtime.artifact(_with_plain_name(single_file(source, inside), inside), inside)
+            whole = single_file(source, inside, model := read_graph(source))
+            require_timeable(model)
+            artifact = runtime.artifact(_with_plain_name(whole, inside), inside)
             if not artifact.is_file():
                 raise InputError(f"its artifact {artifact} was not written", code="runtime.no-artifact")
             if keep and artifact.parent != inside:

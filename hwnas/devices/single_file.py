@@ -15,20 +15,26 @@ LARGEST = 2**31 - 2**20
 """Bytes of weights that fit into one ONNX file, as protobuf can hold 2 GiB at most."""
 
 
-def single_file(path: Path, folder: Path) -> Path:
-    """The model of `path` as one file: itself, or where it has data in other files, a copy in `folder` that holds them.
-
-    Raises `InputError`, with the reason alone: for a file that is no ONNX model, for data outside the folder of `path`
-    (another's file, that a model must not make a device read), and for data that is absent or too large.
-    """
+def read_graph(path: Path) -> onnx.ModelProto:
+    """The model of `path` without the data that it has in other files. Raises `InputError`, with the reason alone."""
     try:
-        model = onnx.load(path, format="protobuf", load_external_data=False)
+        return onnx.load(path, format="protobuf", load_external_data=False)
     except OSError as error:
         raise InputError(
             f"it cannot be read: {error.strerror or error}", code="model.unreadable", path=str(path)
         ) from None
     except DecodeError:
         raise InputError("it is not an ONNX model", code="model.not-onnx", path=str(path)) from None
+
+
+def single_file(path: Path, folder: Path, model: onnx.ModelProto | None = None) -> Path:
+    """The model of `path` as one file: itself, or where it has data in other files, a copy in `folder` that holds them.
+
+    `model` is what `read_graph` gives, if it was read already; it then has the data too. Raises `InputError`, with the
+    reason alone: for a file that is no ONNX model, for data outside the folder of `path` (another's file, that a model
+    must not make a device read), and for data that is absent or too large.
+    """
+    model = read_graph(path) if model is None else model
     places = _places(model)
     if not places:
         return path

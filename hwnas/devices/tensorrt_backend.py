@@ -68,8 +68,10 @@ def parse(builder: Any, path: str | Path, package: str) -> tuple[Any, Any]:
         raise ValueError("it is no ONNX model")
     for tensor in map(network.get_input, range(network.num_inputs)):
         shape = tuple(tensor.shape)
-        if -1 in shape[1:] or tensor.dtype not in (trt.float32, trt.float16):
-            raise ValueError(f"input {tensor.name} of type {tensor.dtype} and shape {shape} has no fixed size to time")
+        if tensor.dtype not in (trt.float32, trt.float16):
+            raise ValueError(f"input {tensor.name} is of type {tensor.dtype}: only float32 and float16 are timed here")
+        if -1 in shape[1:]:
+            raise ValueError(f"input {tensor.name} of shape {shape} has no fixed size to time")
         if shape[:1] == (-1,):
             # Fixed, where a profile would leave it free: TensorRT-RTX begins free shapes with kernels of a last resort.
             tensor.shape = (1, *shape[1:])

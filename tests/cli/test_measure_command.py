@@ -52,6 +52,42 @@ def test_a_person_is_told_the_same(hwnas, tmp_path):
     assert float(row.split("%")[0].split()[-1]) > 50
 
 
+def test_a_batch_and_a_size_are_told(hwnas, tmp_path):
+    model(tmp_path / "eight.onnx", (4, 8))
+    found = onnx.load(tmp_path / "eight.onnx")
+    found.graph.output[0].type.tensor_type.shape.dim.add().dim_value = 4
+    found.graph.output[0].type.tensor_type.shape.dim.add().dim_value = 8
+    onnx.save(found, tmp_path / "eight.onnx")
+    code, out, _ = hwnas("measure", "eight.onnx", "--time-limit", 0.5)
+    assert code == 0
+    assert "batch 4: " in out
+    code, out, _ = hwnas("measure", "eight.onnx", "--time-limit", 0.5, "--json")
+    found = json.loads(out)
+    assert found["device"]["batch"] == 4
+    assert found["ms_per_image"] == found["latency"]["ms"] / 4
+    model(tmp_path / "free.onnx", ("batch", "width"))
+    code, out, _ = hwnas("measure", "free.onnx", "--size", 8, "--time-limit", 0.5)
+    assert code == 0
+    assert "batch" not in out
+
+
+def test_the_folder_of_a_search_or_training_is_its_network_with_random_weights(hwnas, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "net.json").write_text(json.dumps(mobilenet_v2(0.35, 10, 32).to_json()))
+    code, out, _ = hwnas("measure", "run", "--time-limit", 0.5)
+    assert code == 0
+    assert "note: run/net.json is a network without its weights: they are random" in out
+    model(tmp_path / "run" / "model.onnx")
+    code, out, _ = hwnas("measure", "run", "--time-limit", 0.5, "--json")
+    assert code == 0
+    assert (json.loads(out)["model"], json.loads(out)["random_weights"]) == ("run/model.onnx", False)
+
+
+def test_a_folder_without_a_network_is_one_line(refused, tmp_path):
+    (tmp_path / "run").mkdir()
+    assert "run holds neither model.onnx, as a bundle does, nor net.json" in refused("measure", "run")
+
+
 def test_what_a_device_cannot_tell_is_said(hwnas, tmp_path, monkeypatch):
     def silent(self, path, repeats=10):
         raise DeviceError("no profile here")
@@ -76,7 +112,7 @@ def test_a_device_is_a_file_too(hwnas, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"shape": ("batch", "width")}, "input x of type tensor(float) and shape ['batch', 'width'] has no fixed size"),
+        ({"shape": ("batch", "width")}, "input x of shape batchxwidth has a free size: say which to time by --size"),
         ({"kind": "Frobnicate"}, "does not run on device cpu"),
         ({"kind": "Frobnicate", "domain": "com.example"}, "does not run on device cpu"),
     ],
