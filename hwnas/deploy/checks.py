@@ -1,11 +1,10 @@
 """Checks of every claim of a bundle. Each raises `VerificationError` ("bundle.*") for the first that does not hold."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import onnx
-from torch import nn
 
 from ..devices.base import Device, DeviceInfo
 from ..errors import InputError, VerificationError
@@ -13,13 +12,10 @@ from ..files import sha256
 from ..latency.measure import Measurement, measure
 from ..latency.stats import Estimate
 from ..training.data import Dataset
-from ..training.evaluate import accuracy, logits
 from ..training.run import NET, read_module, read_net
+from .agreement import Agreement, check_agreement
 from .bundle import CLAIMED, LABELS, MANIFEST, MODEL, PREPROCESSING, Latency, Manifest, read_labels, read_preprocessing
-from .onnx import INPUT, OUTPUT, onnx_logits
-
-TOLERANCE = 1e-4
-"""The largest difference of a logit between torch and onnxruntime that still counts as the same function."""
+from .onnx import INPUT, OUTPUT
 
 FLIPS = 2
 """Test images that may be in another class than when the bundle was made: other CPUs round otherwise, and an image on
@@ -32,15 +28,6 @@ PRECISION = 0.01
 """Half-width, relative to the latency, of the 95 % interval at which measuring stops, or after `TIME_LIMIT` seconds."""
 
 TIME_LIMIT = 20.0
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Accuracy (0 to 1) in torch and in onnxruntime on the same images, and the largest difference of any logit."""
-
-    top1: float
-    onnx_top1: float
-    max_abs_logit_diff: float
 
 
 def _require(holds: bool, complaint: str, code: str, **fields: Any) -> None:
@@ -79,20 +66,6 @@ def check_model(model: bytes, resolution: int, classes: int) -> None:
     }
     wanted = {INPUT: ["batch", 3, resolution, resolution], OUTPUT: ["batch", classes]}
     _require(shapes == wanted, f"{MODEL} has inputs and outputs {shapes}, not {wanted}", "bundle.model-shapes")
-
-
-def check_agreement(module: nn.Module, model: bytes, dataset: Dataset) -> Agreement:
-    """Require the same logits and the same class from torch and onnxruntime for every test image of `dataset`."""
-    labels = dataset.test.labels
-    ours, theirs = logits(module, dataset.test, dataset), onnx_logits(model, dataset.test, dataset)
-    difference = (ours - theirs).abs().max().item()
-    complaint = f"{MODEL} differs from the weights by {difference:.2g} in a logit"
-    # so put that a NaN does not pass
-    _require(difference <= TOLERANCE, complaint, "bundle.not-the-weights", difference=difference)
-    changed = int((ours.argmax(1) != theirs.argmax(1)).sum())
-    complaint = f"{MODEL} puts {changed} of {len(labels)} test images in another class than the weights do"
-    _require(changed == 0, complaint, "bundle.not-the-weights", changed=changed)
-    return Agreement(accuracy(ours, labels), accuracy(theirs, labels), difference)
 
 
 def check_function(folder: Path, manifest: Manifest, dataset: Dataset) -> Agreement:

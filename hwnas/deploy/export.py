@@ -15,8 +15,9 @@ from ..progress import Progress
 from ..space.registry import SpaceIdentity
 from ..training.data import Dataset, load_recorded
 from ..training.run import NET, WEIGHTS, TrainRecord, read_module, read_net, read_record, versions
+from .agreement import Agreement, check_agreement
 from .bundle import LABELS, MODEL, PREPROCESSING, Latency, Manifest, Preprocessing, write_bundle
-from .checks import Agreement, check_agreement, measure_on
+from .checks import measure_on
 from .config import ExportConfig
 from .onnx import export_onnx
 from .target import Target, read_space, read_target
