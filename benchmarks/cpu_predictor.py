@@ -3,9 +3,9 @@
     python benchmarks/cpu_predictor.py [--spaces proxyless proxyless-32] [--save benchmarks/results/cpu_predictor.json]
 
 Profiles each space from nothing, at most `--time-limit` seconds of measuring and until the error is `--within`, then
-measures fresh networks drawn uniformly, at the pace of the table. All are measured in one session, in rounds of random
-order: against the small reference network, large ones move by 1 to 2 % together from one session to the next, which
-is another matter than how well they are predicted. `--at-once 50` shows it, and needs less memory.
+measures fresh networks sampled uniformly, at the reference time of the table. All are measured in one session, in
+rounds of random order: against the small reference network, large ones move by 1 to 2 % together from one session to
+the next, which is another matter than how well they are predicted. `--at-once 50` shows it, and needs less memory.
 """
 
 import argparse

@@ -5,10 +5,11 @@
 Sessions measure every block of the space, all for the same time: an undisturbed one, then one in whose second half
 another process computes (`core`) or copies 256 MB, more than the last-level cache holds, again and again (`memory`);
 in turns, so that the two are close in time. Figures are the relative differences of the blocks within such a pair:
-the median and the largest, each session told at its own pace as a table is, and both at that of the undisturbed one;
-of several pairs the worst counts. `still` is one undisturbed session against the next. `flagged`: whether every such
-session said that something was wrong (not that the time was up, as that was asked for). `holds`: whether in every
-pair no block moved by more than 3 %, or the session was flagged. A session's own pace also wanders undisturbed.
+the median and the largest, each session told at its own reference time as a table is (`own_pace`), and both at that of
+the undisturbed one (`one_pace`); of several pairs the worst counts. `still` is one undisturbed session against the
+next. `flagged`: whether every such session said that something was wrong (not that the time was up, as that was asked
+for). `holds`: whether in every pair no block moved by more than 3 %, or the session was flagged. A session's own
+reference time also wanders undisturbed.
 """
 
 import argparse

@@ -30,7 +30,7 @@ from hwnas.space import registry
 from hwnas.space.space import Arch, SearchSpace
 
 Statistic = Callable[[list[Visit], float, float], float]
-"""Of the visits to one model, the session's own pace and the pace to tell it at; ms."""
+"""Of the visits to one model, the session's own reference time and the one to tell it at; ms."""
 
 
 def over_all(q: float) -> Statistic:
@@ -71,9 +71,9 @@ def session(space: SearchSpace, archs: dict[str, Arch], seconds: float, seed: in
 
 
 def compare(space: SearchSpace, archs: dict[str, Arch], sessions: list[Samples], statistic: Statistic) -> dict:
-    """How `statistic` did, at each session's own pace and, where it is a ratio, at one pace for all."""
+    """How `statistic` did, at each session's own reference time and at one for all, where it is a ratio."""
     keys, nets = [block.key for block in space.blocks()], list(archs)
-    found, one_pace = (
+    found, at_one_time = (
         [
             {
                 key: statistic(visits, samples.reference_seconds, reference_seconds or samples.reference_seconds)
@@ -87,8 +87,8 @@ def compare(space: SearchSpace, archs: dict[str, Arch], sessions: list[Samples],
     return {
         "blocks": repeat(found, keys),
         "nets": repeat(found, nets),
-        "blocks_one_pace": repeat(one_pace, keys),
-        "nets_one_pace": repeat(one_pace, nets),
+        "blocks_one_pace": repeat(at_one_time, keys),
+        "nets_one_pace": repeat(at_one_time, nets),
         "rmspe": round(float(np.mean([rmspe for _, rmspe, _ in fits])), 5),
         "spearman": round(float(np.mean([spearman for spearman, _, _ in fits])), 5),
     }

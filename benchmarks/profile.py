@@ -5,7 +5,7 @@
 Profiles the space twice in a row, each time from nothing. `seconds` is the longer of the two, all of it; the quality
 of the predictor, held out among networks drawn uniformly, is the worse of the two. `repeat_rel_diff` is the median
 over blocks of the relative difference between the two tables as they are; `repeat_rel_diff_one_pace` is the same with
-both told at one pace of the reference network.
+both told at one reference time.
 """
 
 import argparse
@@ -22,9 +22,9 @@ from hwnas.latency.table import LatencyTable, load
 from hwnas.pipeline.profile import profile
 
 
-def differences(first: LatencyTable, second: LatencyTable, one_pace: bool) -> np.ndarray:
+def differences(first: LatencyTable, second: LatencyTable, at_one_time: bool) -> np.ndarray:
     """Relative difference of every block."""
-    scale = first.reference_seconds / second.reference_seconds if one_pace else 1.0
+    scale = first.reference_seconds / second.reference_seconds if at_one_time else 1.0
     return np.array([abs(second.rows[key].ms * scale / row.ms - 1) for key, row in first.rows.items()])
 
 
@@ -61,11 +61,12 @@ def main() -> None:
             asked = {"networks": args.networks, "even": False, "time_limit": args.time_limit}
             tables.append(load(profile(args.space, out=path, **asked)))
             seconds.append(time.perf_counter() - started)
-    apart, one_pace = differences(*tables, one_pace=False), differences(*tables, one_pace=True)
+    first, second = tables
+    apart, at_one_time = differences(first, second, False), differences(first, second, True)
     figures = {
         "seconds": max(seconds),
         "repeat_rel_diff": float(np.median(apart)),
-        "repeat_rel_diff_one_pace": float(np.median(one_pace)),
+        "repeat_rel_diff_one_pace": float(np.median(at_one_time)),
         "spearman": min(table.quality.spearman for table in tables),
         "within_10": min(table.quality.within_10 for table in tables),
         "rmspe": max(table.quality.rmspe for table in tables),

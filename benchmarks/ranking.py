@@ -52,7 +52,7 @@ WAYS = {
 """What is compared; the first is the supernet as the library makes it, with one path a step."""
 
 HELD_OUT = 0.1
-"""Part of the training images that score and do not train."""
+"""Share of the training images that score and do not train."""
 
 POINTS = 3
 """How often a run is scored: at its end, at half of it, and so on."""
@@ -120,7 +120,8 @@ class Bench:
         scored = folder / "scored.json"
         found = read_json(scored, "result") if scored.exists() else {"archs": self.truth.archs, "curve": []}
         if list(map(tuple, found["archs"])) != self.truth.archs:
-            raise InputError(f"{scored} is of other architectures: name another folder or remove it")
+            raise InputError(f"{scored} is of other architectures: name another folder or remove it",
+                             code="benchmarks.other-run", path=str(scored))  # fmt: skip
         curve = found["curve"]
         with show_progress(name, run.steps * run.per_step) as report:
             for step in sorted(run.steps >> halvings for halvings in range(POINTS))[len(curve) :]:

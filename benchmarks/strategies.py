@@ -62,7 +62,7 @@ def regrets(found: Comparison) -> dict[str, float]:
     return {result.strategy: round(100 * result.regret[-1], 4) for result in found.results}
 
 
-def told(found: Comparison) -> dict[str, Any]:
+def kept_figures(found: Comparison) -> dict[str, Any]:
     """A comparison as it is kept: regret in points of accuracy, after every tenth evaluation."""
     kept = asdict(found)
     for result in kept["results"]:
@@ -73,17 +73,17 @@ def told(found: Comparison) -> dict[str, Any]:
 
 def seconds_of(name: str, limit: Limit) -> float:
     """Seconds that `name` takes for `ROUNDS` rounds of ask and tell, told made-up accuracies."""
-    made_up = np.random.default_rng(0).random((len(limit.space.choices), max(limit.space.choices)))
+    gains = np.random.default_rng(0).random((len(limit.space.choices), max(limit.space.choices)))
     method = methods.get(name)
-    strategy = method.build(limit.space, limit, method.configure(), 0, ROUNDS)
+    sampler = method.build(limit.space, limit, method.configure(), seed=0, budget=ROUNDS)
     spent = 0.0
     for _ in range(ROUNDS):
         started = perf_counter()
-        (proposal,) = strategy.ask()
+        (proposal,) = sampler.ask()
         spent += perf_counter() - started
-        score = float(made_up[range(len(proposal.arch)), proposal.arch].mean())
+        score = float(gains[range(len(proposal.arch)), proposal.arch].mean())
         started = perf_counter()
-        strategy.tell(proposal.id, score)
+        sampler.tell(proposal.id, score)
         spent += perf_counter() - started
     return spent
 
@@ -148,7 +148,7 @@ def main() -> None:
            for (limit, budget), one in found.items()},
         "seconds_1000": timings(table, asked.strategies),
     }  # fmt: skip
-    details = {f"{limit}_{budget}": told(one) for (limit, budget), one in found.items()}
+    details = {f"{limit}_{budget}": kept_figures(one) for (limit, budget), one in found.items()}
     record(figures, asked.save, details)
 
 

@@ -18,7 +18,7 @@ from hwnas.nn.supernet import Supernet
 from hwnas.progress import Report
 from hwnas.space.space import Arch, SearchSpace
 from hwnas.strategies.path_samplers.base import PathSampler
-from hwnas.strategies.path_samplers.rules import Fair, Sandwich, Uniform
+from hwnas.strategies.path_samplers.rules import Fair, Sandwich, SandwichConstants, Uniform
 from hwnas.strategies.weights import SharedWeights, weight_step
 from hwnas.training.batches import Batches
 from hwnas.training.data import Dataset, Split
@@ -31,7 +31,7 @@ SHARED_CALIBRATION = 300
 """Batches, each through another random child, that the statistics shared by all children are taken over."""
 
 WARMUP = 0.02
-"""Part of the steps in which the learning rate rises."""
+"""Share of the steps in which the learning rate rises."""
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -59,8 +59,9 @@ class Way:
     def path_sampler(self, space: SearchSpace, seed: int) -> PathSampler:
         """What each step trains. All that a step runs is decayed, whatever the rule."""
         if self.rule == "sandwich":
-            return Sandwich(space, seed=seed, distil=self.distil, decay_first=False)
-        return {"uniform": Uniform, "fair": Fair}[self.rule](space, seed=seed)
+            return Sandwich(space, SandwichConstants(distil=self.distil, decay_first=False), seed=seed)
+        kind = {"uniform": Uniform, "fair": Fair}[self.rule]
+        return kind(space, kind.constants(), seed=seed)
 
 
 class Run:
@@ -89,10 +90,10 @@ class Run:
 
     def step(self) -> float:
         """One update, at a rate that rises at first and falls to zero along a cosine. Returns the loss before it."""
-        part = self.done / self.steps
+        progress = self.done / self.steps
         for group in self.optimizer.param_groups:
-            group["lr"] = self.way.lr * min(1.0, (part + 1 / self.steps) / WARMUP) * (1 + cos(pi * part)) / 2
-        training_paths = self.path_sampler.training_paths(part, self.done)
+            group["lr"] = self.way.lr * min(1.0, (progress + 1 / self.steps) / WARMUP) * (1 + cos(pi * progress)) / 2
+        training_paths = self.path_sampler.training_paths(progress, self.done)
         loss = weight_step(self.shared, self.optimizer, training_paths, self.batches(self.done))
         self.done += 1
         return loss
@@ -121,7 +122,8 @@ class Run:
             return
         state = load_state(checkpoint)
         if state["identity"] != self.identity:
-            raise InputError(f"{checkpoint} is of another run: name another folder or remove it")
+            raise InputError(f"{checkpoint} is of another run: name another folder or remove it",
+                             code="benchmarks.other-run", path=str(checkpoint))  # fmt: skip
         self.done, self.seconds = state["done"], state["seconds"]
         self.supernet.load_state_dict(state["supernet"])
         self.optimizer.load_state_dict(state["optimizer"])

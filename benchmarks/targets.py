@@ -6,7 +6,7 @@ Every strategy searches `nas-bench-macro-16` by the packaged latency table of a 
 of the space, on packaged images and with all constants as they are, but for few steps. A target is what a search aims
 at: the latency asked for, less one standard error of its prediction. Told are the latencies that the chosen
 architectures are expected to have, relative to the target and to what was asked for, and for strategies on shared
-weights the part of the searching time that is the strategy's own (the median over the targets). The last line is the
+weights the share of the searching time that is the strategy's own (the median over the targets). The last line is the
 figures.
 """
 
@@ -28,7 +28,7 @@ from hwnas.training.data import Dataset, load
 SPACE = "nas-bench-macro-16"
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """The latencies asked for, as shares of the way from the fastest network to the slowest."""
-WEIGHTS = {"warmup_steps": 10, "steps": 50}
+STEPS = {"warmup_steps": 10, "steps": 50}
 EVALUATIONS = 20
 
 
@@ -36,10 +36,10 @@ def searched(strategy: str, ms: float, table: Path, data: Dataset, out: Path, we
     """What one search ends with. Black-box strategies are told the MACs, which takes no time and pulls away from the
     target as accuracy does."""
     kind = METHODS[strategy].kind
-    sampling: dict[str, Any] = {"evaluations": EVALUATIONS} if kind in ("black box", "one-shot") else {}
-    shared = {"evaluator": "macs"} if kind == "black box" else {"weights": {**WEIGHTS, "from_run": weights}}
-    found = search(table, ms, data, out=out, strategy=strategy, threads=1, finalists=4, measure=False,
-                   **shared, **sampling).record  # fmt: skip
+    settings: dict[str, Any] = {"evaluations": EVALUATIONS} if kind in ("black box", "one-shot") else {}
+    settings |= {"evaluator": "macs"} if kind == "black box" else {"weights": {**STEPS, "from_run": weights}}
+    settings |= {"out": out, "strategy": strategy, "threads": 1, "finalists": 4, "measure": False}
+    found = search(table, ms, data, **settings).record
     return {
         "of_target": found.predicted_ms / found.target_ms,
         "of_asked": found.predicted_ms / ms,

@@ -84,11 +84,15 @@ class SearchRecord:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """A finished search: its folder `path`, its `record`, and the `space` that was searched."""
+    """A finished search: its folder, which this object is wherever a path is asked for, its `record`, and the `space`
+    that was searched."""
 
     path: Path
     record: SearchRecord
     space: SearchSpace = field(repr=False)
+
+    def __fspath__(self) -> str:
+        return str(self.path)
 
     def net(self) -> Net:
         """The chosen network."""
