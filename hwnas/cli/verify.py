@@ -26,4 +26,5 @@ def verify(
         f"logits within {found.max_abs_logit_diff:.1e}, "
         + (f"{found.latency.measured_ms:.4f} ms" if found.latency else "latency not checked (--no-latency)")
     )
-    show(found.to_json(), as_json, "\n".join([text, *lines("note", found.notes)]))
+    ignored = [f"ignored {', '.join(found.ignored)}: no part of the bundle, left by a desktop"] if found.ignored else []
+    show(found.to_json(), as_json, "\n".join([text, *lines("note", (*found.notes, *ignored))]))

@@ -1,6 +1,7 @@
 """Checks of every claim of a bundle. Each raises `VerificationError` ("bundle.*") for the first that does not hold."""
 
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,27 @@ def as_verification(error: InputError) -> VerificationError:
     return VerificationError(str(error), code="bundle.file-invalid", reason=error.code, **error.fields)
 
 
-def check_files(folder: Path, manifest: Manifest) -> None:
-    """Require every file with the claimed SHA-256, and no other."""
+LITTER = (".DS_Store", "._*", "Thumbs.db", "ehthumbs.db", "desktop.ini", ".directory")
+"""Files that desktops leave in a folder that somebody looked into; none of them is read."""
+
+
+def check_files(folder: Path, manifest: Manifest) -> tuple[str, ...]:
+    """Require every file with the claimed SHA-256, and no other but `LITTER`: the names of those that are there."""
     for name in CLAIMED:
         _require((folder / name).is_file(), f"{name} is missing", "bundle.file-missing", file=name)
         same = sha256((folder / name).read_bytes()) == manifest.files.get(name)
         complaint = f"{name} was changed: its SHA-256 is not the one in {MANIFEST}"
         _require(same, complaint, "bundle.file-changed", file=name)
-    others = sorted({path.name for path in folder.iterdir()} - {*CLAIMED, MANIFEST})
-    _require(not others, f"{', '.join(others)}: no part of the bundle", "bundle.strange-file", files=tuple(others))
+    found = sorted(path for path in folder.iterdir() if path.name not in {*CLAIMED, MANIFEST})
+    litter = tuple(path.name for path in found if _is_litter(path))
+    others = tuple(path.name for path in found if path.name not in litter)
+    _require(not others, f"{', '.join(others)}: no part of the bundle", "bundle.strange-file", files=others)
+    return litter
+
+
+def _is_litter(path: Path) -> bool:
+    name = path.name.lower()  # as Windows writes Desktop.ini and THUMBS.DB too
+    return path.is_file() and any(fnmatchcase(name, pattern.lower()) for pattern in LITTER)
 
 
 def check_model(model: bytes, resolution: int, classes: int) -> None:

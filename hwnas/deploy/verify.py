@@ -37,7 +37,8 @@ class VerifyResult:
 
     `path` is the bundle's folder; accuracies are shares (0 to 1), in torch and in onnxruntime, whose logits differ by
     `max_abs_logit_diff` at most; `latency_ms` is the latency asked for, if any; `latency` is the measured one, None
-    where it was not checked. `notes` say where the space of the search is not known here, or is another now.
+    where it was not checked. `notes` say where the space of the search is not known here, or is another now; `ignored`
+    are files that a desktop left in the folder, which are no part of the bundle.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class VerifyResult:
     latency_ms: float | None
     latency: MeasuredLatency | None
     notes: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -71,7 +73,7 @@ def verify_bundle(
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder with a bundle", code="bundle.none", path=folder)
     manifest = read_manifest(folder)
-    check_files(folder, manifest)
+    ignored = check_files(folder, manifest)
     dataset = load_recorded(manifest.data, data, _read_classifier(folder).resolution, root, progress)
     agreement = check_function(folder, manifest, dataset)
     return VerifyResult(
@@ -81,6 +83,7 @@ def verify_bundle(
         latency_ms=manifest.latency.latency_ms,
         latency=_measure(folder, manifest.latency) if latency else None,
         notes=_notes(manifest.space),
+        ignored=ignored,
     )
 
 

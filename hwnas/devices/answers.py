@@ -13,7 +13,10 @@ from ..files import parse
 from .base import Breakdown, DeviceInfo, DeviceState, Visit
 
 WORDS = 400
-"""The most characters of a device's own words that are repeated to the user, or kept in a table."""
+"""The most characters of a device's own words that are kept in a table."""
+
+FIRST, LAST = 200, 600
+"""Of its longer words these many are repeated to the user: what it is about stands first, and the reason last."""
 
 LARGEST = 2.0**63
 """What no number that a device tells of itself comes near."""
@@ -37,9 +40,11 @@ def parse_object(line: str) -> dict[str, Any]:
 
 
 def printable(words: object) -> str:
-    """A device's words as one printable line that is not too long."""
+    """A device's words as one printable line that is not too long: of more, the beginning and the end."""
     text = " ".join(str(words).split())
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:WORDS])
+    if len(text) > FIRST + LAST:
+        text = f"{text[:FIRST]} [...] {text[-LAST:]}"
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def validate(adapter: TypeAdapter[T], answer: Any, who: object) -> T:

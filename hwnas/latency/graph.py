@@ -15,12 +15,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from .. import files
+from ..devices.opset import IR_VERSION, OPSET
 from ..space.fold import fold
 from ..space.net import Act, Block, Layer, Net
-
-OPSET = 20
-IR_VERSION = 10
-"""What torch's exporter writes; onnxruntime reads it since 1.18."""
 
 
 class _Graph:

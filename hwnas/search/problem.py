@@ -13,7 +13,6 @@ from ..latency.predictor import LatencyPredictor
 from ..latency.table import LatencyTable
 from ..latency.tables import TableLike, load_table, space_of
 from ..progress import Progress
-from ..space import registry
 from ..space.space import SearchSpace
 from ..strategies.limit import Limit
 from ..training.data import Dataset, load
@@ -59,7 +58,7 @@ class Problem:
         _require_classes(images, found)
         # as many classes as the images have; a published table is of another number, but of the same slots
         classes = len(images.labels)
-        space = measured_space if classes == found.classes else registry.get(config.space or found.space, classes)
+        space = measured_space if classes == found.classes else space_of(found, config.space, classes)
         fastest, _ = predictor.range()
         target_ms = max(fastest, asked.latency_ms / (1 + found.quality.rmspe))
         use = config.finalists.use

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from hwnas import devices
+from hwnas import cli, devices
 from hwnas.deploy import checks
 from hwnas.deploy.bundle import CLAIMED, MANIFEST, read_manifest, write_bundle
 from hwnas.devices.base import DeviceInfo, DeviceState
@@ -145,6 +145,21 @@ def test_a_manifest_of_a_version_that_knew_fewer_fields_is_whole_and_an_edited_o
     value["seal"] = sha256(json.dumps({**value, "seal": ""}).encode())
     (bundle / MANIFEST).write_text(json.dumps(value))
     assert verify(bundle, data=images).latency_checked
+
+
+def test_what_a_desktop_leaves_in_a_folder_is_ignored_and_told(bundle, images, capsys, monkeypatch):
+    litter = (".DS_Store", "._model.onnx", "Desktop.ini", "Thumbs.db")
+    for name in litter:
+        (bundle / name).write_bytes(b"\0\0\0\1Bud1")
+    found = verify(bundle, data=images, latency=False)
+    assert found.ignored == litter
+    assert found.to_json()["ignored"] == litter
+    monkeypatch.setattr("sys.argv", ["hwnas", "verify", str(bundle), "--data", str(images), "--no-latency"])
+    cli.main()
+    assert "note: ignored .DS_Store, ._model.onnx, Desktop.ini, Thumbs.db: no part" in capsys.readouterr().out
+    (bundle / "ehthumbs.db").mkdir()
+    with refused("bundle.strange-file", VerificationError, files=("ehthumbs.db",)):
+        verify(bundle, data=images, latency=False)
 
 
 def test_a_missing_file_and_a_strange_one_are_named(bundle, images):
