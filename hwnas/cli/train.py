@@ -1,4 +1,4 @@
-"""The command that trains a network."""
+"""The command that trains a network: seven options, and every other setting by --set or --config."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,16 +6,26 @@ from typing import Annotated
 import typer
 
 from ..output import show
-from .app import AsJson, Data, Root, Seed, TorchThreads, app, share
+from .app import AsJson, Root, TorchThreads, app, share
 
 
-@app.command(epilog="Example: hwnas train runs/search --data photos/ --out runs/chosen")
+@app.command(epilog="Example: hwnas train runs/search --data photos/ --set lr=0.004 --out runs/chosen")
 def train(
-    net: Annotated[Path, typer.Argument(help="A net.json, or the folder of a search.")],
-    data: Data = "fashion-mnist-small",
+    net: Annotated[Path | None, typer.Argument(help="A net.json, or the folder of a search.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="fashion-mnist-small, cifar10, fashion-mnist, or a folder with one folder per class.",
+            show_default="fashion-mnist-small",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the result; the same call again goes on there.")] = Path(
         "runs/train"
     ),
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="The recipe by name, or package.module:attribute, file.py:attribute.", show_default="cosine"),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the images.", show_default="the recipe's")] = None,
     shift: Annotated[
         float | None,
@@ -23,12 +33,29 @@ def train(
     ] = None,
     threads: TorchThreads = None,
     root: Root = None,
-    seed: Seed = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="The same seed gives the same result.", show_default="0")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML or JSON file of settings; options win over it.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE",
+            help="Any other setting, such as batch_size=128, lr=0.004 or ema=0.999, or one of the recipe. May be repeated.",
+        ),
+    ] = None,
     as_json: AsJson = False,
-) -> None:
+) -> None:  # fmt: skip
     """Train a network from scratch."""
+    from ..config import read_values
     from ..pipeline.train import train as stage
+    from ..training.config import TrainConfig
 
-    found = stage(net, data, out=out, epochs=epochs, shift=shift, seed=seed, threads=threads, root=root)
+    options = {
+        "net": net, "data": data, "recipe_name": recipe, "recipe.epochs": epochs, "recipe.shift": shift,
+        "threads": threads, "root": root, "seed": seed,
+    }  # fmt: skip
+    given = {name: value for name, value in options.items() if value is not None}
+    found = stage(TrainConfig.layered(read_values(config) if config else {}, given, settings or ()), out=out)
     text = f"{out}: top-1 {found.top1:.2%} in {found.record.seconds:.0f} s"
     show({"out": out, **found.record.to_json()}, as_json, text)

@@ -67,7 +67,9 @@ class TrainConfig(Config):
 
     @classmethod
     def full_name(cls, name: str) -> str:
-        """`name`, or that of the recipe's setting of this short name."""
+        """`name`, or that of the recipe's setting of this short name; of "recipe" alone the recipe's name."""
+        if name == "recipe":
+            return "recipe_name"
         return f"recipe.{name}" if name in Recipe.model_fields else name
 
     @classmethod

@@ -3,10 +3,17 @@
 import ctypes
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 
 from ..errors import InputError
+
+try:
+    import resource
+except ImportError:  # not a POSIX system
+    resource = None  # type: ignore[assignment]
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
 MIB, GIB = 2**20, 2**30
@@ -16,21 +23,72 @@ _depth = 0
 """How many bodies of `keep_freed_memory` run now."""
 
 
+@dataclass(frozen=True)
+class Limit:
+    """Bytes that this process may use at most, and who says so."""
+
+    size: int
+    of: str
+
+
 def require_memory(count: int, resolution: int) -> None:
-    """Raise `InputError` ("data.memory") where `count` colour images would take over half of this machine's memory."""
-    if not hasattr(os, "sysconf"):
-        return  # not a POSIX system: no way to ask with the standard library
+    """Raise `InputError` ("data.memory") where `count` colour images would take over half of what this process may use:
+    of the machine, of its control group (a container, a job) or of `ulimit`, whichever is the least."""
     needed = count * 3 * resolution**2
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > memory / 2:
+    least = min(memory_limits(), key=lambda limit: limit.size, default=None)
+    if least and needed > least.size / 2:
         raise InputError(
-            f"{count} images of {resolution} px take {needed / GIB:.1f} GiB, over half of this machine's "
-            f"{memory / GIB:.1f} GiB: use a smaller resolution or fewer images",
+            f"{count} images of {resolution} px take {needed / GIB:.2g} GiB, over half of the "
+            f"{least.size / GIB:.2g} GiB of {least.of}: use a smaller resolution or fewer images",
             code="data.memory",
             images=count,
             resolution=resolution,
-            memory=memory,
+            memory=least.size,
+            limit=least.of,
         )
+
+
+def memory_limits(root: Path = Path("/")) -> Iterator[Limit]:
+    """Every limit that is known: fewer or none on a system that is not POSIX. `root` has the folders proc and sys."""
+    if hasattr(os, "sysconf"):
+        yield Limit(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), "this machine")
+    yield from _address_limits(root)
+    for path in _control_files(root):
+        with suppress(OSError, ValueError):  # absent; or "max", which is none
+            yield Limit(int(path.read_text()), f"its control group ({path.name})")
+
+
+def _address_limits(root: Path) -> Iterator[Limit]:
+    """What is left of the limits of `ulimit`, which count what is mapped, as libraries are, too."""
+    if resource is None:
+        return
+    pages = [0] * 7
+    with suppress(OSError, ValueError):
+        pages = [int(word) for word in (root / "proc/self/statm").read_text().split()]
+    for kind, used, name in ((resource.RLIMIT_AS, pages[0], "-v"), (resource.RLIMIT_DATA, pages[5], "-d")):
+        soft, _ = resource.getrlimit(kind)
+        if soft != resource.RLIM_INFINITY:
+            yield Limit(max(0, soft - used * resource.getpagesize()), f"what ulimit {name} leaves")
+
+
+def _control_files(root: Path) -> Iterator[Path]:
+    """The files that may hold a limit of the control group of this process, or of one that it is in: of version 2 (one
+    tree for everything) and 1 (a tree for memory). In a container the innermost may be what is mounted at the top."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    mounted = root / "sys/fs/cgroup"
+    for line in lines:
+        _, controllers, place = line.split(":", 2)
+        group = Path(place.strip("/"))
+        if not controllers:
+            trees, name = (mounted, mounted / "unified"), "memory.max"
+        elif "memory" in controllers.split(","):
+            trees, name = (mounted / "memory",), "memory.limit_in_bytes"
+        else:
+            continue
+        yield from (tree / part / name for tree in trees for part in (group, *group.parents))
 
 
 @contextmanager

@@ -168,10 +168,52 @@ def test_no_such_data_set_names_those_there_are():
 
 
 def test_more_images_than_memory_is_refused_with_both_figures():
-    size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    size = min(limit.size for limit in memory.memory_limits())
+    assert size <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     require_memory(1000, 224)
     with refused("data.memory", resolution=224, memory=size):
         require_memory(size // (3 * 224**2), 224)
+
+
+VERSION_1 = {
+    "proc/self/cgroup": "5:cpu:/\n4:memory:/jobs/one\n0::/\n",
+    "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",  # which is none
+    "sys/fs/cgroup/memory/jobs/memory.limit_in_bytes": "50000000\n",
+    "sys/fs/cgroup/memory/jobs/one/memory.limit_in_bytes": "9223372036854771712\n",
+}
+VERSION_2 = {
+    "proc/self/cgroup": "0::/jobs/one\n",
+    "sys/fs/cgroup/jobs/memory.max": "max\n",
+    "sys/fs/cgroup/jobs/one/memory.max": "50000000\n",
+}
+CONTAINER = {"proc/self/cgroup": "0::/docker/12ab\n", "sys/fs/cgroup/memory.max": "50000000\n"}
+
+
+@pytest.mark.parametrize("files", [VERSION_1, VERSION_2, CONTAINER])
+def test_the_limit_of_a_control_group_counts(tmp_path, monkeypatch, files):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    limits = list(memory.memory_limits(tmp_path))
+    monkeypatch.setattr(memory, "memory_limits", lambda: iter(limits))
+    require_memory(100, 224)
+    with refused("data.memory", images=200, memory=50_000_000):
+        require_memory(200, 224)
+
+
+def test_the_limit_of_ulimit_counts():
+    pytest.importorskip("resource")
+    script = """
+import resource
+from hwnas.training.memory import require_memory
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, resource.RLIM_INFINITY))
+require_memory(1000, 224)
+require_memory(4000, 224)
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "InputError: 4000 images of 224 px take 0.56 GiB, over half of the 1 GiB" in result.stderr
+    assert "ulimit -v" in result.stderr
 
 
 def idx(values):
