@@ -2,14 +2,19 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import typer
 
 from ..errors import InputError
 from ..references import allow
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+C = TypeVar("C", bound="Config")
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -71,6 +76,12 @@ DeviceThreads = Annotated[
     int | None, typer.Option(help="Threads that the model runs with there.", show_default="the device's")
 ]
 TorchThreads = Annotated[int | None, typer.Option(min=1, help="Threads of torch here.", show_default="all cores")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="A YAML or JSON file of settings; options win over it.")
+]
+SeedOrConfigured = Annotated[
+    int | None, typer.Option("--seed", min=0, help="The same seed gives the same result.", show_default="0")
+]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
 
 
@@ -107,3 +118,14 @@ def share(text: str) -> float:
     if not 0 < value < 1:
         raise typer.BadParameter(f"give a share such as 3% or 0.03, not {text!r}")
     return value
+
+
+def configure(kind: type[C], file: Path | None, options: Mapping[str, object], settings: Sequence[str] | None) -> C:
+    """The configuration of a command line: a `file`, the `options` that were given (not None), and each --set.
+
+    Raises `InputError` for what there is not, and for an option and a setting that say different things.
+    """
+    from ..config import read_values
+
+    given = {name: value for name, value in options.items() if value is not None}
+    return kind.layered(read_values(file) if file else {}, given, settings or ())

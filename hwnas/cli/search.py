@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..output import lines, plain, show
-from .app import AsJson, app
+from .app import AsJson, ConfigFile, SeedOrConfigured, app, configure
 
 if TYPE_CHECKING:
     from ..search.record import SearchRecord
@@ -50,8 +50,8 @@ def search(
     evaluations: Annotated[
         int | None, typer.Option(help="Architectures that a sampler evaluates.", show_default="200")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same result.", show_default="0")] = None,
-    config: Annotated[Path | None, typer.Option(help="A YAML or JSON file of settings; options win over it.")] = None,
+    seed: SeedOrConfigured = None,
+    config: ConfigFile = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -77,7 +77,6 @@ def search(
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Search the most accurate network within a latency: as measured, or as predicted from published data."""
-    from ..config import read_values
     from ..pipeline.search import search as stage
     from ..search.config import SearchConfig
 
@@ -86,8 +85,7 @@ def search(
         "evaluator": evaluator, "weights.steps": steps, "evaluations": evaluations, "seed": seed,
         "weights.from_run": weights, "measure": measure, "space": space,
     }  # fmt: skip
-    given = {name: value for name, value in options.items() if value is not None}
-    found = stage(SearchConfig.layered(read_values(config) if config else {}, given, settings or ()), out=out)
+    found = stage(configure(SearchConfig, config, options, settings), out=out)
     if os.environ.get("RANK", "0") == "0":  # of the processes of a torchrun, one prints
         record = found.record
         text = "\n".join([f"{out}/net.json: {found.net().name}", *_latency_lines(record)])

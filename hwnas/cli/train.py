@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..output import show
-from .app import AsJson, Root, TorchThreads, app, share
+from .app import AsJson, ConfigFile, Root, SeedOrConfigured, TorchThreads, app, configure, share
 
 
 @app.command(epilog="Example: hwnas train runs/search --data photos/ --set lr=0.004 --out runs/chosen")
@@ -33,21 +33,18 @@ def train(
     ] = None,
     threads: TorchThreads = None,
     root: Root = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="The same seed gives the same result.", show_default="0")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="A YAML or JSON file of settings; options win over it.")] = None,
+    seed: SeedOrConfigured = None,
+    config: ConfigFile = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set", metavar="NAME=VALUE",
-            help="Any other setting, such as batch_size=128, lr=0.004 or ema=0.999, or one of the recipe. May be repeated.",
+            help="Any other setting, such as batch_size=128, lr=0.004 or one of the recipe. May be repeated.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Train a network from scratch."""
-    from ..config import read_values
     from ..pipeline.train import train as stage
     from ..training.config import TrainConfig
 
@@ -55,7 +52,6 @@ def train(
         "net": net, "data": data, "recipe_name": recipe, "recipe.epochs": epochs, "recipe.shift": shift,
         "threads": threads, "root": root, "seed": seed,
     }  # fmt: skip
-    given = {name: value for name, value in options.items() if value is not None}
-    found = stage(TrainConfig.layered(read_values(config) if config else {}, given, settings or ()), out=out)
+    found = stage(configure(TrainConfig, config, options, settings), out=out)
     text = f"{out}: top-1 {found.top1:.2%} in {found.record.seconds:.0f} s"
     show({"out": out, **found.record.to_json()}, as_json, text)
