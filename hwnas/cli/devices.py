@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InputError
-from ..output import facts, listing, show
+from ..output import facts, lines, listing, show
 from .app import AsJson, called_alone, group
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def check(
     text = [
         f"{found['info']['device']} works: a tiny model takes {found['seconds'] * 1e3:.4f} ms",
         facts(found["info"]),
+        *lines("cores", [found["cores"]] if found["cores"] else []),
         facts(found["state"]),
     ]
     show(found, as_json, "\n".join(text))

@@ -92,7 +92,8 @@ def build(device: DeviceFile) -> Device:
 def check(name: str) -> dict[str, Any]:
     """Try out the device `name`, or of the device file of that path: bring it up and run a tiny model on it.
 
-    Gives `info` and `state` as plain dicts, and `seconds`, the median of the tiny model's runs. Raises `InputError`.
+    Gives `info` and `state` as plain dicts, `seconds`, the median of the tiny model's runs, and `cores`, which ones and
+    why. Raises `InputError`.
     """
     from .tiny_model import run_tiny_model
 

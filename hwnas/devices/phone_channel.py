@@ -37,7 +37,7 @@ class PhoneChannel:
             self._run(["mkdir", "-p", self.folder])
             self._has_folder = True
             self.cores = getattr(self.runtime, "cores", ()) or android.fast_cores(self.phone, self.threads)
-            self.fields = android.describe(self.phone, self.cores)
+            self.fields = {**android.describe(self.phone, self.cores), "cores_reason": self._why()}
             self._begin()
         except ChannelClosed as closed:
             raise Unreachable(str(closed)) from None
@@ -66,6 +66,13 @@ class PhoneChannel:
     def state(self) -> str:
         """The line that answers a request for the state, as the phone tells it."""
         return json.dumps(android.state(self.phone, self.cores)) + "\n"
+
+    def _why(self) -> str:
+        """Which cores are in use, where they were chosen here."""
+        numbers = ",".join(map(str, self.cores))
+        return (
+            "" if getattr(self.runtime, "cores", ()) else f"{numbers}: the highest clock first, of equal ones the last"
+        )
 
     def _run(self, command: Sequence[str]) -> str:
         """What a command prints. Raises `DeviceError` where it fails."""

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class RunnerDevice:
-    """A `Device` whose runner is reached by `channel`. Batches are of 1 image.
+    """A `Device` whose runner is reached by `channel`.
 
     Where the channel is resumable, a broken connection is made again and the request repeated; the device must be the
     same as before. Every request has a time limit: a runner that does not answer is ended.
@@ -42,6 +42,8 @@ class RunnerDevice:
         self.name, self.channel, self.runtime = name, channel, runtime or Runtime()
         self._models: dict[str, SentModel] = {}
         self._info: DeviceInfo | None = None
+        self.cores_reason = ""
+        """Why models run on the cores that they do, where the runner chose them; no part of what tables compare."""
 
     def __str__(self) -> str:
         return f"device {self.name}"
@@ -183,6 +185,7 @@ class RunnerDevice:
         greeting = self._receive(ANSWER_SECONDS)
         if "error" in greeting:
             raise self._cannot_start(greeting["error"])
+        self.cores_reason = answers.printable(greeting.pop("cores_reason", ""))
         own = {"precision": self.runtime.precision, "batch": 1, **greeting, "device": self.name}
         return answers.validate(answers.INFO, own, self)
 

@@ -1,11 +1,10 @@
 """Time models on the machine that runs this file, asked in JSON lines on standard input.
 
-    python runner.py [--threads 4] [--cores 0,1,2,3] BACKEND.py [ARGUMENT ...]
+    python runner.py [--threads 4] [--cores 0,1,2,3 | --chooser cores.py] BACKEND.py [ARGUMENT ...]
     python runner.py --gpu nvidia_gpu.py BACKEND.py [ARGUMENT ...]
 
-It needs only Python (3.8 or later), so that the same file serves this machine, a board and a phone. What runs the
-models is told by another file, the backend, whose class `Backend` is made as `Backend(threads, *arguments)` once the
-process is pinned to its cores. It has
+It needs only Python (3.8 or later), so that it serves this machine, a board and a phone. Another file is the backend,
+whose class `Backend` is made as `Backend(threads, *arguments)` once the process is pinned to its cores. It has
 
     runtime, version      what tables record, as texts
     load(path)            a model with `time(repeats)`, which gives the seconds of each run; with `close()`, if need be
@@ -18,7 +17,6 @@ and where it can tell more:
     gpu, name                   where it runs on a GPU: nvidia-smi's id of it ("0", if not told), and its name
 
 Nothing here decides how often or in what order to measure. The conversation:
-
     (start)                                          {"model": ..., "runtime": ..., ...}      the machine, once
     {"do": "load", "key": k, "path": p}              {}
     {"do": "time", "visits": [[k, repeats], ...]}    {"seconds": [[s, ...], ...]}             one list for each visit
@@ -68,11 +66,11 @@ def cpuinfo(name: str) -> list[str]:
     return re.findall(rf"^{name}\s*:\s*(.+)", read("/proc/cpuinfo") or "", re.MULTILINE)
 
 
-def pin(threads: int, cores: list[int]) -> list[int]:
-    """Stay on `cores`, or the last `threads` ones: the fast ones of a phone, far from interrupts on a server."""
+def pin(threads: int, cores: list[int], chosen: list[int]) -> list[int]:
+    """Stay on `cores`, or else on those that were `chosen`, or the last `threads` ones, where that is possible."""
     got: list[int] = []
     try:
-        wanted = cores or sorted(os.sched_getaffinity(0))[-threads:]
+        wanted = cores or chosen or sorted(os.sched_getaffinity(0))[-threads:]
         os.sched_setaffinity(0, wanted)
         got = sorted(os.sched_getaffinity(0))
     except (AttributeError, OSError):
@@ -88,8 +86,9 @@ def pin(threads: int, cores: list[int]) -> list[int]:
 class Cpu:
     """The cores in use, `threads` of them: `cores` where given, and what the operating system tells of them."""
 
-    def __init__(self, threads: int, cores: list[int]) -> None:
-        self.threads, self.pinned = threads, pin(threads, cores)
+    def __init__(self, threads: int, cores: list[int], chosen: tuple[list[int], str] = ([], "")) -> None:
+        self.threads, self.pinned = threads, pin(threads, cores, chosen[0])
+        self.why = "" if cores or not self.pinned else chosen[1]
         self.cores = self.pinned or list(range(os.cpu_count() or 1))
 
     def clocks(self, name: str) -> list[float]:
@@ -105,6 +104,7 @@ class Cpu:
             "threads": self.threads,
             "os": f"{platform.system()} {platform.machine()}",
             "cores": self.pinned,
+            "cores_reason": self.why,
             "chip": read("/proc/device-tree/model") or "",
             "governor": read(f"/sys/devices/system/cpu/cpu{self.cores[-1]}/cpufreq/scaling_governor") or "",
             "max_mhz": max(self.clocks("cpuinfo_max_freq"), default=None),
@@ -147,8 +147,9 @@ class Runner:
     """The machine, the backend, the loaded models by key, and an answer to each request."""
 
     def __init__(self, asked: argparse.Namespace) -> None:
+        chosen = load_file(asked.chooser).choose(asked.threads) if asked.chooser else ([], "")
         kind = load_file(asked.backend).Backend
-        cpu = None if asked.gpu else Cpu(asked.threads, asked.cores)  # pinned before any thread is started
+        cpu = None if asked.gpu else Cpu(asked.threads, asked.cores, chosen)  # pinned before any thread is started
         self.backend = kind(asked.threads, *asked.arguments)
         self.machine: Any = cpu or load_file(asked.gpu).Gpu(self.backend)
         self.in_this_process = asked.alone or cpu is None  # a GPU tells its memory itself
@@ -210,6 +211,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cores", type=lambda text: [int(core) for core in text.split(",")], default=[])
+    parser.add_argument("--chooser", help="the Python file whose function choose knows which cores to take")
     parser.add_argument("--gpu", help="the Python file whose class Gpu knows the GPU that the backend runs on")
     parser.add_argument("--alone", action="store_true", help="do all in this process")
     parser.add_argument("backend", help="the Python file with the class Backend")

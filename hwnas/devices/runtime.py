@@ -72,12 +72,12 @@ class Runtime(Spec):
         if self.on_gpu():
             return [HERE / "runner.py", "--gpu", HERE / "nvidia_gpu.py", *backend]
         cores = getattr(self, "cores", ())
-        pinned = ["--cores", ",".join(map(str, cores))] if cores else []
+        pinned = ["--cores", ",".join(map(str, cores))] if cores else ["--chooser", HERE / "cores.py"]
         return [HERE / "runner.py", "--threads", str(getattr(self, "threads", 1)), *pinned, *backend]
 
 
 class CpuRuntime(Runtime):
-    """A runtime with `threads` on the CPU, pinned to `cores`, or to the last ones where none are given."""
+    """A runtime with `threads` on the CPU, pinned to `cores`, or where none are given to those that `cores.py` says."""
 
     threads: int = Field(1, ge=1, le=CORES)
     cores: tuple[Core, ...] = ()

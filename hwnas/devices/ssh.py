@@ -1,17 +1,20 @@
 """A machine reached by ssh: a Linux board, a server, or a phone under Termux."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from ..errors import InputError
 from .channel import Channel
 from .runtime import Runtime
 from .spec import Seconds, Transport
 
-NAME = r"[A-Za-z0-9_][A-Za-z0-9_.:%-]*"
-"""A host, an address or a user: these are repeated in the commands that an error suggests."""
+HOST = r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]*"
+"""A host or an address, of IPv6 too: it is repeated in the commands that an error suggests."""
+
+USER = r"[\w][\w.@\\+$-]*"
+"""A user, who may be of a domain: pi, pi@example.org or EXAMPLE\\pi."""
 
 
 def _expand_home(path: Path) -> Path:
@@ -27,6 +30,11 @@ def _relative_to_home(path: str) -> str:
     return path.removeprefix("~/")
 
 
+def _without_brackets(host: Any) -> Any:
+    """`host`, or the address of IPv6 that it is in brackets, as in [::1]."""
+    return host[1:-1] if isinstance(host, str) and host[:1] == "[" and host[-1:] == "]" else host
+
+
 PathHere = Annotated[Path, AfterValidator(_expand_home)]
 PathThere = Annotated[str, Field(min_length=1), AfterValidator(_relative_to_home)]
 
@@ -39,9 +47,9 @@ class Ssh(Transport):
     the current folder, and there of the user's home.
     """
 
-    host: str = Field(pattern=f"^{NAME}$")
+    host: Annotated[str, BeforeValidator(_without_brackets)] = Field(pattern=f"^{HOST}$")
     port: int = Field(22, ge=1, le=65535)
-    user: str | None = Field(None, pattern=f"^{NAME}$")
+    user: str | None = Field(None, pattern=f"^{USER}$")
     key: PathHere | None = None
     known_hosts: PathHere = Field(Path("~/.ssh/known_hosts"), validate_default=True)
     python: PathThere = "python3"

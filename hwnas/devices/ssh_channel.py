@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import asyncssh
 
 from ..errors import DeviceError
+from .answers import WORDS
 from .channel import ChannelClosed, Lines, Unreachable, last_line
 from .runtime import Runtime
 from .ssh import Ssh
@@ -31,8 +32,18 @@ ERRORS = 4096
 NOT_FOUND = 127
 """What a shell exits with where there is no such program."""
 
+BEGIN = 'cd; echo "$1"; shift; '
+"""What every script there begins with: at home, wherever the login went, and with a mark, before which it may talk."""
+
 START, KILL = 'echo $$ >"$0"; exec "$@"', 'kill -KILL "-$(cat "$0")"'
 """Scripts for the shell there: start a program whose process is noted in a file, and end it with all it has started."""
+
+MAKE, REMOVE = 'umask 077; mkdir -p "$1" && cd "$1" && pwd', 'rm -rf "$1"'
+PUT, SIZE = 'cat >"$1.part" && mv -f "$1.part" "$1"', 'if [ -f "$1" ]; then wc -c <"$1"; fi'
+"""Scripts for folders and files. They need no SFTP server, whose first answer a login that prints would spoil."""
+
+NOISE = 2**20
+"""The most bytes that a login may print."""
 
 T = TypeVar("T")
 
@@ -49,9 +60,11 @@ class SshChannel:
     def __init__(self, to: Ssh, runtime: Runtime) -> None:
         self._to, self._runtime = to, runtime
         self._folder = f"{to.folder.removeprefix('~/')}/{secrets.token_hex(8)}"
+        self._mark = f"hwnas-{secrets.token_hex(8)}"
+        self._sent: set[str] = set()  # by this connection
+        self._again = False  # whether there was another before it
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connection: asyncssh.SSHClientConnection | None = None
-        self._files: asyncssh.SFTPClient | None = None
         self._process: asyncssh.SSHClientProcess[bytes] | None = None
 
     def open(self) -> None:
@@ -99,11 +112,6 @@ class SshChannel:
         future = asyncio.run_coroutine_threadsafe(work, _opened(self._loop))
         try:
             return future.result(timeout)
-        except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection) as error:
-            raise ChannelClosed(reason(error)) from None
-        except asyncssh.SFTPError as error:
-            message = f"cannot write to {self._folder} on {place(self._to)}: {reason(error)}"
-            raise DeviceError(message, code="device.cannot-write", path=self._folder) from None
         except (asyncssh.Error, OSError) as error:
             if isinstance(error, TimeoutError) and not future.done():  # or it is the network that gave up
                 raise
@@ -114,15 +122,13 @@ class SshChannel:
     async def _open(self) -> None:
         if self._connection is not None:
             self._connection.abort()
-        self._connection = self._files = self._process = None
-        self._lines, self._errors = Lines(), b""
+            self._again = True
+        self._connection = self._process = None
+        self._sent.clear()
+        self._lines, self._noise, self._errors = Lines(), b"", b""
+        self._begun = False
         self._connection = await connect(self._to)
-        try:
-            self._files = await self._connection.start_sftp_client()
-        except (asyncssh.ChannelOpenError, asyncssh.SFTPError) as error:
-            message = f"{place(self._to)} takes no files: it needs an SFTP server ({reason(error)})"
-            raise Unreachable(message, code="device.no-sftp", host=self._to.host) from None
-        await self._files.makedirs(self._folder, asyncssh.SFTPAttrs(permissions=0o700), exist_ok=True)
+        self._folder = (await self._run(MAKE, self._folder)).strip("\n")
         command = [self._to.python, *[await self._there(word) for word in self._runtime.command()]]
         self._process = await self._connection.create_process(self._script(START, *command), encoding=None)
         self._listening = asyncio.create_task(self._listen(self._process.stderr))
@@ -139,29 +145,66 @@ class SshChannel:
         await stdin.drain()
 
     async def _read(self) -> bytes:
+        """What the runner says next, without what the login said before it. Raises `ChannelClosed` at its end."""
         process = _opened(self._process)
-        data = await process.stdout.read(2**16)
-        if data:
-            return data
+        while data := await process.stdout.read(2**16):
+            if self._begun:
+                return data
+            self._noise += data
+            before, mark, after = self._noise.partition(f"{self._mark}\n".encode())
+            self._begun = bool(mark)
+            if after:
+                return after
+            if len(before) > NOISE:
+                raise ChannelClosed(f"the login on {place(self._to)} prints without end: {_words(before[-WORDS:])}")
         with suppress(asyncssh.Error, TimeoutError):
             await asyncio.wait_for(asyncio.gather(process.wait_closed(), self._listening), EXIT_SECONDS)
         words, status = last_line(self._errors.decode(errors="replace")), process.exit_status
+        if status is not None and not self._begun:
+            raise ChannelClosed(self._no_login(self._noise, self._errors, status))
         if status == NOT_FOUND:
             words = f"{place(self._to)} has no {self._to.python}: name its Python in the device file ({words})"
         raise ChannelClosed(words or ("connection lost" if status is None else f"exit status {status}"))
+
+    async def _run(self, script: str, *arguments: str, data: bytes = b"") -> str:
+        """What a script prints there, `data` being its input. Raises `ChannelClosed`, and `DeviceError` where it
+        fails."""
+        ended = await _opened(self._connection).run(self._script(script, *arguments), input=data, encoding=None)
+        printed, errors = ended.stdout, ended.stderr
+        assert isinstance(printed, bytes)  # as asked for, by no encoding
+        assert isinstance(errors, bytes)
+        if ended.exit_status is None:
+            raise ChannelClosed("connection lost")
+        before, mark, after = printed.partition(f"{self._mark}\n".encode())
+        if not mark:
+            message = self._no_login(before, errors, ended.exit_status)
+            raise DeviceError(message, code="device.no-login", host=self._to.host)
+        if ended.exit_status:
+            message = f"cannot write to {self._folder} on {place(self._to)}: {_words(errors)}"
+            raise DeviceError(message, code="device.cannot-write", path=self._folder)
+        return after.decode(errors="surrogateescape")
+
+    def _no_login(self, printed: bytes, errors: bytes, status: int) -> str:
+        """What is wrong with a login that ends before a command begins."""
+        words = _words(errors) or _words(printed) or "nothing"
+        return (
+            f"the login on {place(self._to)} ended with status {status} before it ran a command, and printed: {words}; "
+            "see what its shell starts with, such as ~/.bashrc"
+        )
 
     async def _there(self, word: str | Path) -> str:
         """A word as it is; of a file the path there, after it was sent, if it was not before."""
         if isinstance(word, str):
             return word
-        name = f"{sha256(word.read_bytes()).hexdigest()}{word.suffix}"
-        files = _opened(self._files)
-        there = f"{await files.realpath(self._folder)}/{name}"
-        with suppress(asyncssh.SFTPNoSuchFile):
-            if (await files.stat(there)).size == word.stat().st_size:
-                return there
-        await files.put(word, f"{there}.part")  # not `there`: a file of the right size may still have holes
-        await files.posix_rename(f"{there}.part", there)
+        data = word.read_bytes()
+        name = f"{sha256(data).hexdigest()}{word.suffix}"
+        there = f"{self._folder}/{name}"
+        if name in self._sent:
+            return there
+        # Of a connection before, by its size. A file that was cut off was not moved to its name.
+        if not self._again or (await self._run(SIZE, there)).strip() != str(len(data)):
+            await self._run(PUT, there, data=data)
+        self._sent.add(name)
         return there
 
     async def _close(self) -> None:
@@ -170,8 +213,7 @@ class SshChannel:
         try:
             if self._process is not None:
                 await self._end()
-            if self._files is not None:
-                await asyncio.wait_for(self._files.rmtree(self._folder, ignore_errors=True), EXIT_SECONDS)
+            await asyncio.wait_for(self._run(REMOVE, self._folder), EXIT_SECONDS)
         finally:
             self._connection.abort()
 
@@ -186,7 +228,12 @@ class SshChannel:
 
     def _script(self, script: str, *arguments: str) -> str:
         """A command that runs a script there, in place of the user's own shell, which may be of any kind."""
-        return f"exec {shlex.join(['sh', '-c', script, f'{self._folder}/pid', *arguments])}"
+        return f"exec {shlex.join(['sh', '-c', BEGIN + script, f'{self._folder}/pid', self._mark, *arguments])}"
+
+
+def _words(printed: bytes) -> str:
+    """The last line of what was printed."""
+    return last_line(printed.decode(errors="replace"))
 
 
 def _opened(thing: T | None) -> T:

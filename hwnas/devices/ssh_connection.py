@@ -46,7 +46,8 @@ async def connect(to: Ssh) -> asyncssh.SSHClientConnection:
 
 def place(to: Ssh) -> str:
     """The host as errors name it."""
-    return f"{to.user}@{to.host}:{to.port}" if to.user else f"{to.host}:{to.port}"
+    host = f"[{to.host}]" if ":" in to.host else to.host
+    return f"{to.user}@{host}:{to.port}" if to.user else f"{host}:{to.port}"
 
 
 def reason(error: Exception) -> str:

@@ -19,7 +19,8 @@ RUNS = 20
 def run_tiny_model(device: Device) -> dict[str, Any]:
     """Bring `device` up and run a tiny model on it.
 
-    Gives `info` and `state` of the device as plain dicts, and `seconds`, the median of the model's runs.
+    Gives `info` and `state` of the device as plain dicts, `seconds`, the median of the model's runs, and `cores`, which
+    ones it runs on and why, where the device chose them.
 
     Raises `InputError` for a device that fails in any of it, "device.runs-no-model" where it is the model.
     """
@@ -32,7 +33,12 @@ def run_tiny_model(device: Device) -> dict[str, Any]:
                 raise
             raise _runs_no_model(device.info, str(error).removeprefix(f"{path} does not run on ")) from None
         (seconds,) = device.time([("tiny", RUNS)])
-        return {"info": asdict(device.info), "state": asdict(device.state()), "seconds": float(np.median(seconds))}
+        return {
+            "info": asdict(device.info),
+            "state": asdict(device.state()),
+            "seconds": float(np.median(seconds)),
+            "cores": str(getattr(device, "cores_reason", "")),
+        }
 
 
 def write_tiny_model(path: Path) -> Path:

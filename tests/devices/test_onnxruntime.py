@@ -164,7 +164,7 @@ def board(monkeypatch):
         files = {**BOARD, **changes}
         monkeypatch.setattr(runner, "read", files.get)
         monkeypatch.setattr(runner.glob, "glob", lambda pattern: [name for name in files if "thermal" in name])
-        monkeypatch.setattr(runner, "pin", lambda threads, cores: [2, 3])
+        monkeypatch.setattr(runner, "pin", lambda threads, cores, chosen: [2, 3])
         return runner.Cpu(2, [])
 
     return make

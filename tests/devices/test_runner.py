@@ -73,6 +73,7 @@ def test_a_device_that_is_not_up_says_so():
 THERE = {
     "runner": set(),
     "nvidia_gpu": set(),
+    "cores": set(),
     "onnxruntime_backend": {"numpy", "onnxruntime"},
     "tensorrt_backend": {"numpy"},
     "torch_backend": {"numpy", "onnx", "torch"},

@@ -3,7 +3,10 @@
 import asyncio
 import errno
 import json
+import socket
+import subprocess
 import sys
+import time
 
 import pytest
 import real_sshd
@@ -58,8 +61,8 @@ def test_it_is_the_same_device_as_here(board, model, tmp_path):
         assert operators[0] == operators[1]
         there.state()
         assert (
-            len(files_there(tmp_path)) == 3
-        )  # the runner, its backend and the model, which was sent once for both requests
+            len(files_there(tmp_path)) == 4
+        )  # the runner, its chooser of cores, its backend and the model, which was sent once for both requests
     assert files_there(tmp_path) == []
     assert list((tmp_path / "there").iterdir()) == []
 
@@ -186,16 +189,65 @@ def test_a_python_without_onnxruntime(board, tmp_path):
     assert f"({sys.executable}) lacks what the runtime needs" in refusal(board(python=str(bare)), "cannot-start")
 
 
-def test_a_host_without_sftp(board, sshd):
+def test_a_host_without_sftp(board, sshd, model):
     config = sshd.folder / "sshd_config"
     text = config.read_text()
     config.write_text(text.replace("Subsystem", "#"))
     sshd.restart()
     try:
-        refusal(board(), "no-sftp")
+        with board() as device:
+            device.load("a", model)
+            assert device.time([("a", 3)])[0].shape == (3,)
     finally:
         config.write_text(text)
         sshd.restart()
+
+
+@pytest.fixture
+def login(board, sshd, tmp_path):
+    """A function that makes a device whose login runs a script before each command, as a shell does ~/.bashrc."""
+    lines = sshd.folder / "authorized_keys"
+    keys = lines.read_text()
+
+    def make(script):
+        (tmp_path / "rc").write_text(f'{script}\neval "$SSH_ORIGINAL_COMMAND"\n')
+        lines.write_text(f'command="sh {tmp_path}/rc" {keys}')
+        return board()
+
+    yield make
+    lines.write_text(keys)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo Welcome",
+        "printf Welcome",
+        "echo Welcome >&2",
+        "cd /",
+        "printf '\\0\\1\\n%70000s' x",
+        "echo '{}'; echo hwnas-",
+    ],
+)
+def test_a_login_that_prints_is_no_matter(login, model, tmp_path, script):
+    with login(script) as device:
+        device.load("a", model)
+        assert device.time([("a", 3)])[0].shape == (3,)
+        assert len(files_there(tmp_path)) >= 3
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo This account is not available.; exit 1", "status 1 before it ran a command, and printed: This account"),
+        ("echo Choose:; exit 0", "status 0 before it ran a command, and printed: Choose:"),
+        ("exec no-such-shell", "status 127 before it ran a command"),
+        ("exit 0", "printed: nothing; see what its shell starts with"),
+    ],
+)
+def test_a_login_that_runs_no_command_is_told(login, script, words):
+    assert words in refusal(login(script), "no-login")
 
 
 def test_a_host_that_talks_before_the_runner(board, tmp_path):
@@ -226,6 +278,52 @@ def test_a_folder_that_cannot_be(board):
 def test_paths_there_begin_at_home():
     there = Ssh(host="pi", python="~/bench/bin/python", folder="~/bench")
     assert (there.python, there.folder) == ("bench/bin/python", "bench")
+
+
+@pytest.mark.parametrize("user", ["pi", "pi@example.org", "EXAMPLE\\pi", "svc-bench$", "1000", "josé"])
+def test_users_of_domains(user):
+    assert Ssh(host="pi", user=user).user == user
+
+
+@pytest.mark.parametrize("user", ["-oProxyCommand=id", "a b", "a;b", "a'b", "@pi", ""])
+def test_what_is_no_user(board, user):
+    with refused("device.file-field", field="transport.user"):
+        board(user=user)
+
+
+@pytest.mark.parametrize(("written", "host"), [("::1", "::1"), ("[::1]", "::1"), ("fe80::1%eth0", "fe80::1%eth0")])
+def test_addresses_of_ipv6(written, host):
+    assert Ssh(host=written).host == host
+
+
+def test_a_host_of_ipv6(sshd, board, model):
+    config = sshd.folder / "sshd_config"
+    text = config.read_text()
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            pass
+    except OSError:
+        pytest.skip("no IPv6 here")
+    config.write_text(text.replace("127.0.0.1:", "[::1]:"))
+    sshd.stop()
+    sshd.process = subprocess.Popen([real_sshd.SSHD, "-D", "-f", config, "-E", sshd.folder / "log6"])
+    try:
+        device = board(host="::1", port=sshd.port, known_hosts=str(sshd.folder / "none"))
+        for _ in range(50):
+            time.sleep(0.1)
+            text6 = refusal(device, "host-unknown") if sshd.process.poll() is None else ""
+            if text6:
+                break
+        assert f"@[::1]:{sshd.port} is not in" in text6
+        assert f"ssh-keyscan -p {sshd.port} ::1 >> " in text6
+        kind, data, *_ = sshd.host_key.with_suffix(".pub").read_text().split()
+        (sshd.folder / "known6").write_text(f"[::1]:{sshd.port} {kind} {data}\n")
+        with board(host="::1", port=sshd.port, known_hosts=str(sshd.folder / "known6")) as there:
+            there.load("a", model)
+            assert there.time([("a", 2)])[0].shape == (2,)
+    finally:
+        config.write_text(text)
+        sshd.restart()
 
 
 def test_a_host_that_would_be_an_option_of_ssh_is_refused(board):
