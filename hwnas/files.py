@@ -45,7 +45,7 @@ def writing(path: Path) -> Iterator[None]:
         raise InputError(f"cannot write {path}: {reason}", code="file.not-written", path=path) from None
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Write `data` to `path` atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)

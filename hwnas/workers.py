@@ -1,15 +1,19 @@
 """Several long jobs at once, each in a process of its own with one thread: faster than one after another with two."""
 
+import io
 import multiprocessing
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import InputError
+from .files import write_bytes
 from .progress import Report
 from .references import allow, allowed
 
@@ -29,14 +33,29 @@ def run_all(
 
     The workers' reports are added up for `report`. The first exception, Ctrl-C too, ends all workers and is raised.
     Workers import the program that calls this, so a script needs its `if __name__ == "__main__":`. Raises `InputError`
-    ("workers.died") where one was killed, as by a system that is out of memory.
+    ("workers.died") where one was killed, as by a system that is out of memory, and ("workers.none") where this system
+    starts none.
     """
     if not jobs:
         return []
+    with tempfile.TemporaryDirectory() as folder:
+        return _run_all(work, jobs, _write_shared(shared, Path(folder) / "shared"), min(workers, len(jobs)), report)
+
+
+def _run_all(work: Callable[..., T], jobs: Sequence[Any], shared: Path, workers: int, report: Report) -> list[T]:
+    """`run_all`, with what is `shared` in a file."""
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads, such as torch's, can hang
-    done = context.Array("q", len(jobs))
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare, (work, shared, done, allowed())) as pool:
+    try:
+        done = context.Array("q", len(jobs))
+        executor = ProcessPoolExecutor(workers, context, _prepare, (work, shared, done, allowed()))
+    except (OSError, ImportError) as error:  # semaphores are files of /dev/shm, which a container may not have
+        raise InputError(
+            f"no worker process can be started: {getattr(error, 'strerror', None) or error}: see that /dev/shm is "
+            "there, and can be written",
+            code="workers.none",
+        ) from None
+    with executor as pool:
         try:
             with _held_interrupt():
                 futures = [pool.submit(_run, index, job) for index, job in enumerate(jobs)]
@@ -45,14 +64,25 @@ def run_all(
             return [future.result() for future in futures]
         except BrokenProcessPool:
             raise InputError(
-                f"one of {min(workers, len(jobs))} worker processes was killed, perhaps for want of memory: "
+                f"one of {workers} worker processes was killed, perhaps for want of memory: "
                 "the same call with fewer workers goes on from here",
-                code="workers.died", workers=min(workers, len(jobs)),
+                code="workers.died", workers=workers,
             ) from None  # fmt: skip
         except BaseException:
             for process in set(multiprocessing.active_children()) - others:
                 process.terminate()
             raise
+
+
+def _write_shared(shared: tuple[Any, ...], path: Path) -> Path:
+    """Write what all workers share to `path`, which they map into memory: once for all of them. Given to them as they
+    start it would go through /dev/shm, which has 64 MB in a container."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(shared, buffer)
+    write_bytes(path, buffer.getbuffer())
+    return path
 
 
 def _failed(future: Any) -> bool:
@@ -72,12 +102,13 @@ def _held_interrupt() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _prepare(work: Callable[..., Any], shared: tuple[Any, ...], done: Any, references: frozenset[str]) -> None:
+def _prepare(work: Callable[..., Any], shared: Path, done: Any, references: frozenset[str]) -> None:
     """Make a worker ready; `references` are those that the caller has allowed."""
     import torch  # here: what lists and predicts needs none, and what has workers trains
 
     torch.set_num_threads(1)
-    _worker.update(work=work, shared=shared, done=done, references=references)
+    values = torch.load(shared, mmap=True, weights_only=False)  # our own file, in a folder of our own
+    _worker.update(work=work, shared=values, done=done, references=references)
 
 
 def _run(index: int, job: Any) -> Any:

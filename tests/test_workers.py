@@ -1,5 +1,7 @@
 """Jobs in processes of their own, and settings of this one that are put back."""
 
+import errno
+import multiprocessing.synchronize
 import os
 import signal
 from pathlib import Path
@@ -40,6 +42,30 @@ def test_jobs_come_back_in_order_each_with_one_thread():
 def test_a_worker_that_is_killed_is_told_in_one_line():
     with refused("workers.died", workers=1):
         run_all(die, [0], (), 4, silent)
+
+
+def total(job, images, report):
+    images[:, :1] += job  # a worker's own
+    return images.sum().item(), images.stride()
+
+
+def test_what_is_shared_needs_no_shared_memory(monkeypatch):
+    def full(self):
+        raise RuntimeError("unable to write to file </torch_1_2>: No space left on device (28)")
+
+    monkeypatch.setattr(torch.UntypedStorage, "_share_fd_cpu_", full)
+    images = torch.ones(1000, 1, 10, 10).expand(-1, 3, -1, -1)
+    assert run_all(total, [0, 1], (images,), 2, silent) == [(300_000, images.stride()), (600_000, images.stride())]
+
+
+def test_a_system_without_semaphores_is_told_in_one_line(monkeypatch):
+    def absent(*args, **options):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(multiprocessing.synchronize.SemLock, "__init__", absent)
+    with refused("workers.none") as refusal:
+        run_all(square, [1], (10,), 1, silent)
+    assert "/dev/shm" in refusal.message
 
 
 @pytest.mark.parametrize("count", [1, 3, None])
