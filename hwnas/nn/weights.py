@@ -5,19 +5,35 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
 from ..errors import InputError
 from ..space.net import Net
+from . import timm_weights
 from .build import Network, build
 
 Group = dict[str, torch.Tensor]
 
+_SORTED = "the weights are sorted by name: only in the order of the layers can they be told apart"
+
+
+WHERE = ("state_dict_ema", "model_ema", "state_dict", "model")
+"""Where in a checkpoint the weights are, averaged ones first, as timm reads its own."""
+
 
 def read(path: str | Path) -> dict[str, torch.Tensor]:
-    """The state dict in a file of `torch.save`, or under "state_dict" in it, as ProxylessNAS (1812.00332) and
-    Once-for-All (1908.09791) publish theirs. Nothing but tensors is unpickled. Raises `InputError` for another file,
-    or a damaged one."""
+    """The state dict in a file of safetensors or of `torch.save`, or under a name of `WHERE` in that, as ProxylessNAS
+    (1812.00332) and Once-for-All (1908.09791) publish theirs. Nothing but tensors is unpickled. Raises `InputError` for
+    another file, or a damaged one."""
+    return _read(Path(path))[0]
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
+    """The state dict in `path`, and the model of timm that the file names, if any."""
+    if _is_safetensors(path):
+        return _read_safetensors(path), None
     try:
         value = torch.load(path, map_location="cpu", weights_only=True)
         whole = _whole(path)
@@ -31,11 +47,32 @@ def read(path: str | Path) -> dict[str, torch.Tensor]:
     if not whole:
         message = f"{path} is damaged: its checksums are of other weights"
         raise InputError(message, code="weights.damaged", path=path)
-    state = value.get("state_dict", value) if isinstance(value, dict) else None
+    state = None
+    if isinstance(value, dict):
+        state = next((value[name] for name in WHERE if name in value), value)
     if not isinstance(state, dict) or not state or not all(map(_is_weight, state, state.values())):
         message = f"{path} holds no state dict, that is names of weights and tensors"
         raise InputError(message, code="weights.no-state-dict", path=path)
-    return state
+    arch = value.get("arch")
+    return state, arch if isinstance(arch, str) else None
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Whether the file begins as safetensors do: eight bytes of a length, and JSON."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except OSError:
+        return False
+    return path.suffix == ".safetensors" or start[8:] == b"{"
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} is no whole file of safetensors: {error}", code="weights.damaged",
+                         path=path) from None  # fmt: skip
 
 
 def _whole(path: str | Path) -> bool:
@@ -50,15 +87,41 @@ def _is_weight(name: object, value: object) -> bool:
     return isinstance(name, str) and isinstance(value, torch.Tensor)
 
 
-def load(net: Net, path: str | Path) -> Network:
-    """The module of `net` with the weights in the file `path`, in eval mode. Raises `InputError` where they are of
-    another network."""
-    state, module = read(path), build(net, seed=0)
+def load(net: Net, path: str | Path, timm: str | None = None) -> Network:
+    """The module of `net` with the weights in the file `path`, in eval mode.
+
+    `timm` is the name of the model where the weights are timm's: they are of a function that only this tells, unless
+    the file or a `config.json` beside it does. Its epsilon is that of the module's `net` then, and both must answer
+    alike. Raises `InputError` where the weights are of another network, or of the same with another function.
+    """
+    path = Path(path)
+    state, named = _read(path)
     try:
+        if timm or timm_weights.is_timm(state):
+            return _load_timm(net, state, timm or named or timm_weights.name_beside(path))
+        module = build(net, seed=0)
+        if state.keys() == module.state_dict().keys():
+            state = {name: state[name] for name in module.state_dict()}  # our own, in whatever order
+        elif _is_safetensors(path):
+            raise InputError(_SORTED, code="weights.sorted")
         adopt(module, state)
     except InputError as error:
-        raise InputError(f"{path}: {error}", code=error.code, path=path, **error.fields) from None
+        raise InputError(f"{path}: {error}", code=error.code, **{**error.fields, "path": path}) from None
     return module.eval()
+
+
+def _load_timm(net: Net, state: Mapping[str, torch.Tensor], name: str | None) -> Network:
+    if name is None:
+        message = (
+            "these are weights of timm, and which epsilon and padding they are for is in the name of the model alone: "
+            "say it, as in timm='mobilenetv3_large_100'"
+        )
+        raise InputError(message, code="weights.timm-unnamed")
+    theirs = timm_weights.original(net, name, state)
+    module = timm_weights.build_like(net, theirs, name)
+    adopt(module, theirs.state_dict())  # in the order of the layers, which safetensors do not keep
+    timm_weights.require_same_outputs(module.eval(), theirs, name)
+    return module
 
 
 def adopt(module: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
@@ -70,8 +133,7 @@ def adopt(module: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
     """
     names = [name for name in state if not name.endswith("num_batches_tracked")]
     if names == sorted(names):
-        message = "the weights are sorted by name: only in the order of the layers can they be told apart"
-        raise InputError(message, code="weights.sorted")
+        raise InputError(_SORTED, code="weights.sorted")
     copies: list[tuple[torch.Tensor, torch.Tensor]] = []
     for ours, theirs in zip(_groups(module.state_dict()), _groups(state), strict=True):
         for ours_name, theirs_name in zip(ours, theirs, strict=False):

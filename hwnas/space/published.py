@@ -43,6 +43,8 @@ class _AnyConv(BaseModel):
     groups: Literal[1] = 1
     bias: Literal[False] = False
     ops_order: Literal["weight_bn_act"] = "weight_bn_act"
+    use_se: Literal[False] = False
+    has_shuffle: Literal[False] = False
 
 
 class _Conv(_AnyConv):
@@ -95,6 +97,7 @@ class _Residual(BaseModel):
 class _Linear(BaseModel):
     in_features: _Size
     out_features: _Size
+    bias: Literal[True] = True
     use_bn: Literal[False] = False
     act_func: None = None
 
@@ -130,6 +133,13 @@ def read(path: str | Path) -> Net:
     """
     path = Path(path)
     value = read_json(path, "network")
+    if isinstance(value, dict) and {"ks", "e", "d"} <= value.keys():
+        raise InputError(
+            f"{path} holds the choices of a Once-for-All supernet (ks, e, d), not a network: give the net.config of "
+            "that, which its get_active_net_config() tells",
+            code="net.supernet-choices",
+            path=path,
+        )
     if not isinstance(value, dict) or "schema" in value or "first_conv" not in value:
         return Net.from_json(value, path)
     label = path.parent.name if path.stem == "net" else path.stem

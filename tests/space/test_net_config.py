@@ -117,6 +117,9 @@ def test_files_are_told_apart_by_what_is_in_them(tmp_path):
     alone.write_text('{"name": "ResNets", "first_conv": {}}')
     with refused("file.field"):
         published.read(alone)
+    alone.write_text('{"wid": null, "ks": [3, 5], "e": [3, 4], "d": [2], "r": [192]}')
+    with refused("net.supernet-choices", path=alone):
+        published.read(alone)
     alone.write_text('["a list"]')
     with refused("net.schema"):
         published.read(alone)
@@ -132,6 +135,9 @@ CONV = ("blocks", 1, "mobile_inverted_conv")
         (("first_conv", "groups"), 3, "file.field", "first_conv.groups"),
         (("first_conv", "kernel_size"), [3, 5], "file.field", "first_conv.kernel_size"),
         (("first_conv", "use_bn"), False, "file.field", "first_conv.use_bn"),
+        (("first_conv", "use_se"), True, "file.field", "first_conv.use_se"),
+        (("feature_mix_layer", "has_shuffle"), True, "file.field", "feature_mix_layer.has_shuffle"),
+        (("classifier", "bias"), False, "file.field", "classifier.bias"),
         (("first_conv", "act_func"), "tanh", "file.field", "first_conv.act_func"),
         (("feature_mix_layer", "use_bn"), True, "file.field", "feature_mix_layer.use_bn"),
         ((*CONV, "name"), "DynamicConvLayer", "file.field", "blocks.1.mobile_inverted_conv"),
