@@ -67,9 +67,9 @@ def check_agreement(module: nn.Module, model: bytes, dataset: Dataset) -> Agreem
 
 def _worst_and_others(differences: torch.Tensor) -> torch.Tensor:
     """Indices of `EXACT` images with the largest `differences` (N,), and of as many that are spread over all."""
-    worst = differences.topk(min(EXACT, len(differences))).indices
-    others = torch.linspace(0, len(differences) - 1, EXACT).long()
-    return torch.cat([worst, others]).unique()
+    worst: list[int] = differences.topk(min(EXACT, len(differences))).indices.tolist()
+    others: list[int] = torch.linspace(0, len(differences) - 1, EXACT).long().tolist()
+    return torch.tensor(sorted({*worst, *others}))
 
 
 @torch.no_grad()

@@ -23,6 +23,7 @@ from .layer import Act
 from .net import Net
 from .scaling import BOTTLENECKS, sections, stages
 from .unit import Unit
+from .untold import require_told
 
 Model = Literal["efficientnet", "mobilenetv3"]
 Bottleneck = Literal["mbconv", "fbconv"]
@@ -64,6 +65,9 @@ class Definition:
 
 def read(definition: Definition, classes: int = 1000, resolution: int = 224, name: str = "") -> Net:
     """The network that `definition` says. Raises `InputError` naming the string that makes none."""
+    if definition.model == "mobilenetv3":
+        lines = (" ".join(Unit.read(text).text for text in line.split()) for line in definition.stages)
+        require_told(" / ".join(lines))
     chain = Chain(resolution)
     chain.add("conv", definition.stem, kernel=3, stride=2, act=definition.act)
     for line in definition.stages:

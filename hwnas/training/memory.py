@@ -12,8 +12,11 @@ from ..errors import InputError
 
 try:
     import resource
+
+    ULIMITS = ((resource.RLIMIT_AS, 0, "-v"), (resource.RLIMIT_DATA, 5, "-d"))
+    """Each limit with the column of `/proc/self/statm` that it is of, and the option of `ulimit`."""
 except ImportError:  # not a POSIX system
-    resource = None  # type: ignore[assignment]
+    ULIMITS = ()  # type: ignore[assignment]
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
 MIB, GIB = 2**20, 2**30
@@ -60,15 +63,13 @@ def memory_limits(root: Path = Path("/")) -> Iterator[Limit]:
 
 def _address_limits(root: Path) -> Iterator[Limit]:
     """What is left of the limits of `ulimit`, which count what is mapped, as libraries are, too."""
-    if resource is None:
-        return
     pages = [0] * 7
     with suppress(OSError, ValueError):
         pages = [int(word) for word in (root / "proc/self/statm").read_text().split()]
-    for kind, used, name in ((resource.RLIMIT_AS, pages[0], "-v"), (resource.RLIMIT_DATA, pages[5], "-d")):
+    for kind, column, option in ULIMITS:
         soft, _ = resource.getrlimit(kind)
         if soft != resource.RLIM_INFINITY:
-            yield Limit(max(0, soft - used * resource.getpagesize()), f"what ulimit {name} leaves")
+            yield Limit(max(0, soft - pages[column] * resource.getpagesize()), f"what ulimit {option} leaves")
 
 
 def _control_files(root: Path) -> Iterator[Path]:
@@ -79,6 +80,7 @@ def _control_files(root: Path) -> Iterator[Path]:
     except OSError:
         return
     mounted = root / "sys/fs/cgroup"
+    trees: tuple[Path, ...]
     for line in lines:
         _, controllers, place = line.split(":", 2)
         group = Path(place.strip("/"))

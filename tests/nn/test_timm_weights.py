@@ -8,10 +8,11 @@ import timm
 import torch
 import torchvision
 from safetensors.torch import save_file
+from timm.models import mobilenetv3
 
 from hwnas.nn import weights
 from hwnas.nn.build import build
-from hwnas.space import zoo
+from hwnas.space import strings, zoo
 from hwnas.testing import refused
 
 NAME = "mobilenetv3_small_100"
@@ -109,3 +110,23 @@ def test_safetensors_are_read_where_their_order_is_known(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with refused("weights.damaged", path=path):
         weights.load(NET, path)
+
+
+@pytest.mark.parametrize("name", ["fbnetv3_b", "fbnetv3_d", "fbnetv3_g", "mobilenetv3_rw"])
+def test_strings_of_which_timm_makes_another_network_are_refused(monkeypatch, name):
+    lines, decode = [], mobilenetv3.decode_arch_def
+
+    def remember(stages, *args, **options):
+        lines.extend(" ".join(stage) for stage in stages)
+        return decode(stages, *args, **options)
+
+    monkeypatch.setattr(mobilenetv3, "decode_arch_def", remember)
+    with torch.device("meta"):
+        model = timm.create_model(name)
+    definition = strings.Definition(
+        tuple(lines), "mobilenetv3", model.conv_stem.out_channels, model.conv_head.out_channels, "hswish"
+    )
+    with refused("strings.untold", name=name):
+        strings.read(definition)
+    other = strings.read(replace(definition, stages=(*lines[:-1], "cn_r1_k1_s1_c960_nre")))
+    assert other.blocks[-2].cout == 960
