@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ..errors import DeviceError, InputError
 from .base import Device, DeviceInfo
-from .opset import IR_VERSION, OLDEST_ONNXRUNTIME, OPSET
+from .opset import IR_VERSION, OLDER, OLDEST_ONNXRUNTIME, OPSET
 
 RUNS = 20
 
@@ -59,9 +59,12 @@ def _runs_no_model(info: DeviceInfo, reason: str) -> DeviceError:
     """The error for a device that does not load the tiny model, for a `reason` that names it."""
     message = f"{reason}: hwnas writes models of ONNX opset {OPSET} and IR version {IR_VERSION}"
     version = re.match(r"(\d+)\.(\d+)", info.version)
-    if info.runtime.startswith("onnxruntime") and version and (*map(int, version.groups()),) < OLDEST_ONNXRUNTIME:
+    number = (int(version[1]), int(version[2])) if version else OLDEST_ONNXRUNTIME
+    if info.runtime.startswith("onnxruntime") and number < OLDEST_ONNXRUNTIME:
         wanted = ".".join(map(str, OLDEST_ONNXRUNTIME))
         message += f", and {info.runtime} {info.version} there is too old: install {wanted} or later on it"
+        older = next((opset for first, opset in OLDER.items() if number >= first), None)
+        message += f", or set 'opset: {older}' of its runtime in the device file" if older else ""
     else:
         message += f", which {info.runtime} {info.version} there has to run: install a newer one on it"
     return DeviceError(

@@ -235,7 +235,7 @@ def test_measures_files_and_folders(space, tmp_path):
     (tmp_path / "net.json").write_text(json.dumps(net.to_json()))
     for target in (model, tmp_path, tmp_path / "net.json"):
         found = measure_target(target, time_limit=0.2)
-        assert found.imprecisency.ms > 0
+        assert found.latency.ms > 0
         assert found.device.device == "cpu"
     for wrong in ("absent.onnx", "folder"):
         (tmp_path / "folder").mkdir(exist_ok=True)
