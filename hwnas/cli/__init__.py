@@ -48,6 +48,16 @@ def main() -> None:
     except OSError as error:  # a full disk, say
         discard_output()
         _end(str(error), 2)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        _end("out of memory: give fewer or smaller images, a smaller batch, or fewer workers", 2)
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    """Whether memory ended; torch says so in words alone, of the CPU ("can't allocate memory") and of a GPU."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text
 
 
 def _end(message: str, code: int, prefix: str = "hwnas: ") -> None:

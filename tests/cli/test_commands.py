@@ -84,6 +84,30 @@ def test_a_mistake_is_one_line_and_exit_code_2(refused, tmp_path, words, message
     assert message in refused(*words.split())
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 77 bytes"),
+    ],
+)
+def test_the_end_of_memory_is_one_line(refused, monkeypatch, error):
+    def stage(*args, **options):
+        raise error
+
+    monkeypatch.setattr(importlib.import_module("hwnas.pipeline.train"), "train", stage)
+    assert "out of memory" in refused("train", "net.json")
+
+
+def test_a_mistake_of_ours_is_a_traceback(hwnas, monkeypatch):
+    def stage(*args, **options):
+        raise RuntimeError("a shape is wrong")
+
+    monkeypatch.setattr(importlib.import_module("hwnas.pipeline.train"), "train", stage)
+    with pytest.raises(RuntimeError, match="a shape"):
+        hwnas("train", "net.json")
+
+
 @pytest.mark.parametrize(("text", "share"), [("3%", 0.03), ("0.03", 0.03), (" 2.5 % ", 0.025)])
 @pytest.mark.parametrize(("words", "option"), [("profile", "within"), ("train net.json", "shift")])
 def test_the_error_to_reach_and_the_shift_of_images_are_shares(hwnas, monkeypatch, words, option, text, share):
