@@ -70,8 +70,9 @@ def test_a_table_is_shown_and_compared_without_blocks(hwnas, written):
 def test_it_is_searched(hwnas, written, tmp_path, strategy):
     table = load(written)
     ms = float(np.mean(table.predictor(registry.get(SPACE)).range()))
-    words = ["--no-measure", "--steps", 2, "--batch-size", 2, "--finalists", 1, "--threads", 1, "--out", "out"]
-    more = ["--warmup-steps", 1] + ["--evaluations", 3] * (strategy == "spos")
+    words = ["--no-measure", "--steps", 2, "--out", "out"] + ["--evaluations", 3] * (strategy == "spos")
+    settings = ("weights.warmup_steps=1", "weights.batch_size=2", "finalists=1", "threads=1")
+    more = [word for setting in settings for word in ("--set", setting)]
     code, out, _ = hwnas("search", "--table", written, "--latency", ms, "--strategy", strategy, *words, *more, "--json")
     found = json.loads(out)
     assert code == 0

@@ -53,7 +53,7 @@ def test_a_person_is_told_the_same(hwnas):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("show best", "no strategy 'best': there are proxyless, "),
+        ("show best", "there are proxyless, "),
         ("--json show random", "--json goes after show"),
         ("show", "Missing argument"),
         ("random", "No such command 'random'"),

@@ -53,7 +53,7 @@ def test_a_network_is_written_to_be_trained(hwnas, tmp_path):
         (("zoo", "--json", "show", "spos"), "--json goes after show"),
         (
             ("measure", "resnet50"),
-            "resnet50 is not a file: give an ONNX file, a bundle's folder, the JSON of a network, or a name of",
+            "resnet50 is not a file: give an ONNX file, the folder of a bundle",
         ),
     ],
 )
