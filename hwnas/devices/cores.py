@@ -55,8 +55,8 @@ def physical(core: int, root: str) -> str:
 def numbers(cores: list[int], name: str, root: str) -> dict[int, int]:
     """The number in the file `name` of each core; 0 for all where some tell none, which compares with nothing."""
     texts = {core: read(f"{root}/cpu{core}/{name}") for core in cores}
-    told = all(text.isdigit() for text in texts.values())
-    return {core: int(text) if told else 0 for core, text in texts.items()}
+    whole = all(text.isdigit() for text in texts.values())
+    return {core: int(text) if whole else 0 for core, text in texts.items()}
 
 
 def read(path: str) -> str:

@@ -105,8 +105,8 @@ NO_OPERATION = frozenset({"cin", "cout", "height", "width", "stride", "expansion
 
 def _operation(block: Block) -> str:
     """What sort of block it is, whatever its channels: expansions are alike to the nearest half."""
-    told = {field.name: getattr(block, field.name) for field in fields(block) if field.name not in NO_OPERATION}
-    return f"{told} e{round(2 * block.expanded / block.cin) / 2} se{block.se > 0}"
+    named = {field.name: getattr(block, field.name) for field in fields(block) if field.name not in NO_OPERATION}
+    return f"{named} e{round(2 * block.expanded / block.cin) / 2} se{block.se > 0}"
 
 
 def _quantities(layer: Layer) -> dict[str, float]:

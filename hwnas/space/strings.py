@@ -19,11 +19,11 @@ from typing import Literal
 from ..errors import InputError
 from .block import Block, Op
 from .chain import Chain, round_channels
+from .incomplete_strings import require_complete
 from .layer import Act
 from .net import Net
 from .scaling import BOTTLENECKS, sections, stages
 from .unit import Unit
-from .untold import require_told
 
 Model = Literal["efficientnet", "mobilenetv3"]
 Bottleneck = Literal["mbconv", "fbconv"]
@@ -67,7 +67,7 @@ def read(definition: Definition, classes: int = 1000, resolution: int = 224, nam
     """The network that `definition` says. Raises `InputError` naming the string that makes none."""
     if definition.model == "mobilenetv3":
         lines = (" ".join(Unit.read(text).text for text in line.split()) for line in definition.stages)
-        require_told(" / ".join(lines))
+        require_complete(" / ".join(lines))
     chain = Chain(resolution)
     chain.add("conv", definition.stem, kernel=3, stride=2, act=definition.act)
     for line in definition.stages:

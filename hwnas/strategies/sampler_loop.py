@@ -59,10 +59,10 @@ class SamplerLoop(Resumable):
         value, (ms,) = self.values[arch], self.cost([arch])
         evaluated = time.perf_counter()
         self.sampler.tell(proposal.id, self.reward(value, float(ms), self.target_ms))
-        told = time.perf_counter()
+        finished = time.perf_counter()
         self.done += 1
-        self.seconds += told - started
-        self.own += (asked - started) + (told - evaluated)
+        self.seconds += finished - started
+        self.own += (asked - started) + (finished - evaluated)
         if self.ranks.main:
             self.history(self.done, arch, value)
         report(self.done, f"{value:.4g}, best {max(self.values.values()):.4g}")

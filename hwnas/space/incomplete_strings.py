@@ -6,7 +6,7 @@ not rounded; the hidden layer of both has no bias. No block here says the last, 
 
 from ..errors import InputError
 
-UNTOLD: dict[str, str] = {
+INCOMPLETE: dict[str, str] = {
     "mobilenetv3_rw": "ds_r1_k3_s1_c16_nre_noskip / ir_r1_k3_s2_e4_c24_nre ir_r1_k3_s1_e3_c24_nre / "
     "ir_r3_k5_s2_e3_c40_se0.25_nre / ir_r1_k3_s2_e6_c80 ir_r1_k3_s1_e2.5_c80 ir_r2_k3_s1_e2.3_c80 / "
     "ir_r2_k3_s1_e6_c112_se0.25 / ir_r3_k5_s2_e6_c160_se0.25 / cn_r1_k1_s1_c960",
@@ -26,13 +26,13 @@ UNTOLD: dict[str, str] = {
 """The stages of each, as `Unit` writes them."""
 
 
-def require_told(stages: str) -> None:
-    """Raise `InputError` ("strings.untold") where the `stages`, all on one line, are of such a network."""
-    for name, strings in UNTOLD.items():
+def require_complete(stages: str) -> None:
+    """Raise `InputError` ("strings.incomplete") where the `stages`, all on one line, are of such a network."""
+    for name, strings in INCOMPLETE.items():
         if stages == strings:
             raise InputError(
-                f"these are the strings of timm's {name}, which they do not tell whole: its squeezed channels are "
+                f"these are the strings of timm's {name}, which they do not say whole: its squeezed channels are "
                 "rounded otherwise, and its hidden layer has no bias, which no block here can say",
-                code="strings.untold",
+                code="strings.incomplete",
                 name=name,
             )
