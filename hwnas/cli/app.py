@@ -80,7 +80,7 @@ ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="A YAML or JSON file of settings; options win over it.")
 ]
 SeedOrConfigured = Annotated[
-    int | None, typer.Option("--seed", min=0, help="The same seed gives the same result.", show_default="0")
+    int | None, typer.Option("--seed", help="The same seed gives the same result.", show_default="0")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
 

@@ -7,13 +7,13 @@
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from ..errors import InputError
+from ..references import nearest
 
 WORDS: dict[object, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 BOUNDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
@@ -50,11 +50,11 @@ class Constants(BaseModel):
 
 def unknown_constant(name: str, value: object, known: list[str], owner: str = "") -> InputError:
     """The error for a constant that there is not, with the nearest name that there is."""
-    nearest = next(iter(get_close_matches(name, known, 1)), None)
-    guess = f" (did you mean {nearest}?)" if nearest else ""
+    close = nearest(name, known)
+    guess = f" (did you mean {close}?)" if close else ""
     there = f"there are {', '.join(known)}" if known else "there are none"
     message = f"{owner or 'this'} has no constant {name!r}{guess}: {there}"
-    return InputError(message, code="constants.unknown", name=name, value=value, nearest=nearest)
+    return InputError(message, code="constants.unknown", name=name, value=value, nearest=close)
 
 
 def out_of_range(name: str, value: object, allowed: str, owner: str = "") -> InputError:
