@@ -179,7 +179,8 @@ def _refusal(kind: type[Config], error: ValidationError, where: object) -> Input
         advice = f"the nearest is {meant}" if meant else f"there are {', '.join(names)}"
         return InputError(f"{place}there is no setting {key}: {advice}", code="config.unknown", key=key, nearest=meant)
     if first["type"] == "missing":
-        return InputError(f"{place}{key} is not given", code="config.missing", key=key)
+        return InputError(f"{place}{key} is not given: say it by its option, in the file, or as --set {key}=VALUE",
+                          code="config.missing", key=key)  # fmt: skip
     reason = first["msg"].removeprefix("Value error, ")
     return InputError(f"{place}{key} is {first['input']!r}: {reason[0].lower()}{reason[1:]}", code="config.value",
                       key=key, value=first["input"])  # fmt: skip

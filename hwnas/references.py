@@ -199,7 +199,7 @@ def _attribute(group: Group, reference: str, place: str, attribute: str) -> obje
 def _unknown(group: Group, reference: str, known: tuple[str, ...]) -> InputError:
     listed = f"there are {', '.join(known) or 'none'}; or write file.py:attribute"
     message = f"no {NOUNS[group]} {reference!r}{_nearest_text(reference, known)}: {listed}"
-    return _error(message, "unknown", group, reference, known=known)
+    return _error(message, "unknown", group, reference, known=known, nearest=nearest(reference, known))
 
 
 def _broken(group: Group, reference: str, error: BaseException) -> InputError:
