@@ -1,8 +1,9 @@
-"""Keep what a benchmark found, with the machine, versions and date it was found on, and print it as the last line."""
+"""Keep what a benchmark found, with its command, the machine, versions and date, and print it as the last line."""
 
 import json
 import os
 import platform
+import shlex
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,6 +23,7 @@ def record(figures: dict[str, Any], save: Path | None, details: Any = None) -> N
     """Print `figures` as one JSON object; with `save`, write them there too, with their origin and `details`."""
     if save is not None:
         origin = {
+            "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": {"model": cpuinfo("model name"), "cores": os.cpu_count(), "os": platform.platform()},
             "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},

@@ -1,6 +1,7 @@
 """The benchmarks keep up with hwnas: each is imported and says its options, and some take their first steps."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,19 @@ def test_a_benchmark_says_its_options(name, answers):
     code, said = answers[name]
     assert code == 0, said
     assert not said or f"benchmarks/{name}.py" in said
+
+
+RESULTS = sorted((FOLDER / "results").glob("*.json"))
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=[path.stem for path in RESULTS])
+def test_a_result_names_its_command_and_make_bench_runs_it_or_the_readme_says_why_not(result):
+    python, script, *options = shlex.split(json.loads(result.read_text())["command"])
+    assert python == "python"
+    assert (FOLDER.parent / script).is_file()
+    assert options[options.index("--save") + 1] == f"benchmarks/results/{result.name}"
+    told = (FOLDER.parent / "README.md").read_text().partition("`make bench` runs")[2].partition("\n\n")[0]
+    assert script in (FOLDER.parent / "Makefile").read_text() or f"`{Path(script).name}`" in told
 
 
 def test_no_benchmark_is_longer_than_one_idea():
