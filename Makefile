@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test coverage lint bench clean
 
 demo: .venv/installed
 	$(BIN)/hwnas demo
@@ -11,6 +11,13 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/python -m pytest -m "not serial" -n auto --maxprocesses 8 --dist worksteal --durations 10 || failed=1; \
 	$(BIN)/python -m pytest -m serial --durations 10 || failed=1; \
+	exit $${failed:-0}
+
+# Lines and branches of hwnas/ that the tests run in their own processes; what they start beside is not counted.
+COVERAGE := --cov hwnas --cov-branch --cov-report
+coverage: .venv/installed
+	$(BIN)/python -m pytest -m "not serial" -n auto --maxprocesses 8 --dist worksteal $(COVERAGE)= || failed=1; \
+	$(BIN)/python -m pytest -m serial $(COVERAGE)=term:skip-covered --cov-append || failed=1; \
 	exit $${failed:-0}
 
 lint: .venv/installed
