@@ -12,7 +12,7 @@ import torch
 from hwnas.progress import silent
 from hwnas.references import allow, allowed
 from hwnas.testing import refused
-from hwnas.workers import run_all, torch_threads
+from hwnas.workers import _held_interrupt, run_all, torch_threads
 
 
 def square(job, offset, report):
@@ -66,6 +66,14 @@ def test_a_system_without_semaphores_is_told_in_one_line(monkeypatch):
     with refused("workers.none") as refusal:
         run_all(square, [1], (10,), 1, silent)
     assert "/dev/shm" in refusal.message
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no POSIX signals")
+def test_ctrl_c_is_held_while_workers_start_and_heard_again():
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with _held_interrupt():
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before | {signal.SIGINT}
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 @pytest.mark.parametrize("count", [1, 3, None])
