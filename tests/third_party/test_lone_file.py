@@ -15,7 +15,8 @@ def stranger(tmp_path):
     shutil.copy(HERE / "my.py", tmp_path)
     (tmp_path / "devices").mkdir()
     shutil.copy(HERE / "mine.yaml", tmp_path / "devices")
-    return Stranger(tmp_path, allow=["my.py:Unoptimised"])
+    with Stranger(tmp_path, allow=["my.py:Unoptimised"]) as stranger:
+        yield stranger
 
 
 def test_all_stages(stranger, accuracies):
