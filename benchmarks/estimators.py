@@ -22,7 +22,7 @@ from hwnas import devices
 from hwnas.latency.active import sample_architectures
 from hwnas.latency.graph import save
 from hwnas.latency.measure import measure
-from hwnas.latency.profile import EMPTY, save_models
+from hwnas.latency.profile import EMPTY
 from hwnas.latency.quality import errors
 from hwnas.latency.samples import Samples
 from hwnas.latency.stats import Visit, estimate, is_quiet
@@ -65,7 +65,8 @@ def session(space: SearchSpace, archs: dict[str, Arch], seconds: float, seed: in
     samples = Samples()
     with tempfile.TemporaryDirectory() as folder, devices.get("cpu") as device:
         nets = {key: save(space.derive(arch), Path(folder) / f"net{key}.onnx") for key, arch in archs.items()}
-        models = save_models(space.blocks(), Path(folder)) | nets
+        blocks = {block.key: save(block, Path(folder) / f"{index}.onnx") for index, block in enumerate(space.blocks())}
+        models = blocks | {EMPTY: save(None, Path(folder) / "empty.onnx")} | nets
         measure(device, models, precision=1e-9, time_limit=seconds, seed=seed, samples=samples)
     return samples
 

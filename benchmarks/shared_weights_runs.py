@@ -131,8 +131,8 @@ class Bench:
     def train(self, workers: int) -> None:
         """Train every network from scratch: the same architecture is trained once, whoever found it."""
         jobs = [Job(registry.get(SPACE).derive(arch), self.train_folder(arch)) for arch in self.archs()]
-        recipe = Recipe(epochs=self.epochs, shift=0.125)
-        train_many(jobs, dataset(self.data, self.folder), workers=workers, recipe=recipe)
+        recipe = Recipe(epochs=self.epochs, shift=0.125, mirror=True)
+        train_many(jobs, dataset(self.data, self.folder), workers=workers, recipe=recipe, val=0)
 
     def measured(self) -> dict[str, list[float]]:
         """Latency in ms of every network, with its interval: measured in one session."""

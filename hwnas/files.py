@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from .errors import InputError
 
@@ -58,7 +59,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` to `path` atomically as indented JSON with a final newline."""
-    write_text(path, json.dumps(value, indent=1) + "\n")
+    write_bytes(path, json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """What `write_json` writes."""
+    return (json.dumps(value, indent=1) + "\n").encode()
 
 
 def read_json(path: Path, what: str) -> Any:
@@ -95,7 +101,16 @@ def parse(adapter: TypeAdapter[T], value: Any, where: object) -> T:
         place = ".".join(str(part) for part in first["loc"]) or "top level"
         cause = first.get("ctx", {}).get("error")  # what a check of ours raised
         code, fields = (cause.code, cause.fields) if isinstance(cause, InputError) else ("file.field", {"field": place})
-        raise InputError(f"{where}: {place}: {first['msg']}", code=code, **{"where": where, **fields}) from None
+        raise InputError(f"{where}: {place}: {complaint(first)}", code=code, **{"where": where, **fields}) from None
+
+
+def complaint(error: ErrorDetails) -> str:
+    """What pydantic says is wrong, with the value where it is one that a line can hold."""
+    value = error["input"]
+    named = error["type"] in ("missing", "value_error", "extra_forbidden", "unexpected_keyword_argument")
+    if named or isinstance(value, dict | list | tuple) or len(repr(value)) > 80:
+        return error["msg"].removeprefix("Value error, ")
+    return f"{error['msg']}, not {value!r}"
 
 
 def sha256(data: bytes) -> str:
@@ -105,11 +120,22 @@ def sha256(data: bytes) -> str:
 
 def require_empty(folder: Path) -> None:
     """Raise `InputError` where `folder` exists and holds anything, so that nothing is overwritten, or where nothing
-    can be written, so that this is known before the work and not after it."""
+    can be written."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         message = f"{folder} exists and is not empty: name another folder or remove it first"
         raise InputError(message, code="folder.not-empty", folder=folder)
-    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    require_writable(folder)
+
+
+def require_writable(folder: Path) -> None:
+    """Raise `InputError` ("folder.not-writable") where nothing can be written into `folder`, which need not exist yet,
+    so that this is known before the work and not after it."""
+    way = (folder.absolute(), *folder.absolute().parents)
+    for path in way:
+        if path.is_symlink() and not path.exists():
+            message = f"cannot write into {folder}: {path} is a link to nothing"
+            raise InputError(message, code="folder.not-writable", folder=folder, nearest=path)
+    nearest = next(path for path in way if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         message = f"cannot write into {folder}: {nearest} is not a folder to write into"
         raise InputError(message, code="folder.not-writable", folder=folder, nearest=nearest)

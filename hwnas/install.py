@@ -11,9 +11,11 @@ EXTRAS = {
     "onnxscript": "search",
     "PIL": "search",
     "plotly": "search",
+    "tensorboard": "tensorboard",
     "timm": "search",
     "torch": "search",
     "torchvision": "search",
+    "webdataset": "search",
 }
 """The extra of hwnas that brings each package."""
 

@@ -23,6 +23,7 @@ class _Lines(logging.Formatter):
 @contextmanager
 def log_to_stderr(level: int = logging.INFO) -> Iterator[None]:
     """Print messages from `level` on to standard error while the body runs; afterwards the logger is as it was."""
+    logging.getLogger("timm.scheduler").setLevel(logging.ERROR)  # it warns where a training has one update
     logger = logging.getLogger("hwnas")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines())

@@ -71,9 +71,7 @@ def resolve(
     """
     found, kind = _find(group, reference, builtin, trusted)
     if accepts is not None and kind != "built-in" and not accepts(found):
-        message = (
-            f"{reference} is no {NOUNS[group]} but a {type(found).__name__}: see docs/extending.md for what one is"
-        )
+        message = f"{reference} is no {NOUNS[group]} but a {type(found).__name__}: docs/extending.md says what one is"
         raise _error(message, "wrong-kind", group, reference, found=type(found).__name__)
     return Resolved(cast(T, found), reference, kind)
 
@@ -192,13 +190,13 @@ def _attribute(group: Group, reference: str, place: str, attribute: str) -> obje
         return attrgetter(attribute)(module)
     except AttributeError:
         public = [name for name in vars(module) if not name.startswith("_")]
-        message = f"{place} has no {attribute}, as {reference} says{_nearest_text(attribute, public)}"
+        message = f"{place} has no {attribute}, as {reference} says{nearest_text(attribute, public)}"
         raise _error(message, "no-such-attribute", group, reference) from None
 
 
 def _unknown(group: Group, reference: str, known: tuple[str, ...]) -> InputError:
     listed = f"there are {', '.join(known) or 'none'}; or write file.py:attribute"
-    message = f"no {NOUNS[group]} {reference!r}{_nearest_text(reference, known)}: {listed}"
+    message = f"no {NOUNS[group]} {reference!r}{nearest_text(reference, known)}: {listed}"
     return _error(message, "unknown", group, reference, known=known, nearest=nearest(reference, known))
 
 
@@ -223,7 +221,8 @@ def nearest(word: str, known: Any) -> str | None:
     return next(iter(difflib.get_close_matches(word, list(known), 1)), None)
 
 
-def _nearest_text(word: str, known: Any) -> str:
+def nearest_text(word: str, known: Any) -> str:
+    """What an error adds to the `word` that there is not; nothing where none of `known` is much like it."""
     return f" (did you mean {close}?)" if (close := nearest(word, known)) else ""
 
 

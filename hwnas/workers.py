@@ -4,23 +4,30 @@ import io
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import InputError
 from .files import write_bytes
 from .progress import Report
-from .references import allow, allowed
+from .references import allow, allowed, load_file
 
 T = TypeVar("T")
 
 POLL = 0.2
 """Seconds between two looks at how far the jobs are."""
+
+BUSY = 0.5
+"""Cores that others keep busy from which on torch's threads should not wait for each other awake."""
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+"""Settings of OpenMP, whose threads torch has: where one is set, the user has decided."""
 
 _worker: dict[str, Any] = {}
 """In a worker: what `_prepare` was given."""
@@ -32,9 +39,10 @@ def run_all(
     """`[work(job, *shared, report) for job in jobs]`, up to `workers` at a time with one torch thread each.
 
     The workers' reports are added up for `report`. The first exception, Ctrl-C too, ends all workers and is raised.
-    Workers import the program that calls this, so a script needs its `if __name__ == "__main__":`. Raises `InputError`
-    ("workers.died") where one was killed, as by a system that is out of memory, and ("workers.none") where this system
-    starts none.
+    Workers import the program that calls this, so a script needs its `if __name__ == "__main__":`, and load the files
+    that this process has loaded by reference (`my.py:attr`). Raises `InputError` ("workers.died") where one was killed,
+    as by a system that is out of memory, ("workers.none") where this system starts none, and ("workers.not-shared")
+    where they cannot load what is `shared`, as where such a file has changed since.
     """
     if not jobs:
         return []
@@ -48,7 +56,7 @@ def _run_all(work: Callable[..., T], jobs: Sequence[Any], shared: Path, workers:
     others = set(multiprocessing.active_children())
     try:
         done = context.Array("q", len(jobs))
-        executor = ProcessPoolExecutor(workers, context, _prepare, (work, shared, done, allowed()))
+        executor = ProcessPoolExecutor(workers, context, _prepare, (work, shared, done, allowed(), lone_files()))
     except (OSError, ImportError) as error:  # semaphores are files of /dev/shm, which a container may not have
         raise InputError(
             f"no worker process can be started: {getattr(error, 'strerror', None) or error}: see that /dev/shm is "
@@ -102,13 +110,27 @@ def _held_interrupt() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _prepare(work: Callable[..., Any], shared: Path, done: Any, references: frozenset[str]) -> None:
-    """Make a worker ready; `references` are those that the caller has allowed."""
+def lone_files() -> tuple[Path, ...]:
+    """The files that `references.load_file` has run here: their classes can be unpickled where they are loaded too."""
+    modules = [module for name, module in sys.modules.copy().items() if name.startswith("_hwnas_")]  # as it names them
+    return tuple(Path(str(module.__file__)) for module in modules)
+
+
+def _prepare(
+    work: Callable[..., Any], shared: Path, done: Any, references: frozenset[str], files: tuple[Path, ...]
+) -> None:
+    """Make a worker ready; `references` are those that the caller has allowed, `files` those that it has loaded."""
     import torch  # here: what lists and predicts needs none, and what has workers trains
 
     torch.set_num_threads(1)
-    values = torch.load(shared, mmap=True, weights_only=False)  # our own file, in a folder of our own
-    _worker.update(work=work, shared=values, done=done, references=references)
+    _worker.update(work=work, done=done, references=references)
+    for file in files:
+        with suppress(Exception):  # if it was needed, what is shared cannot be loaded
+            load_file(file)
+    try:
+        _worker["shared"] = torch.load(shared, mmap=True, weights_only=False)  # our own file, in a folder of our own
+    except (ImportError, AttributeError) as error:  # raised here, it would look like a worker that was killed
+        _worker["fault"] = str(error)
 
 
 def _run(index: int, job: Any) -> Any:
@@ -120,6 +142,12 @@ def _run(index: int, job: Any) -> Any:
         if parent is not None and not parent.is_alive():
             os._exit(1)  # killed: nobody is waiting, and its successor would be slowed down
 
+    if "fault" in _worker:
+        raise InputError(
+            f"a worker process cannot load what it works with ({_worker['fault']}): leave the file of a reference as "
+            "it is while this runs, and call again",
+            code="workers.not-shared",
+        )
     with allow(*_worker["references"]):
         return _worker["work"](job, *_worker["shared"], report)
 
@@ -138,3 +166,49 @@ def torch_threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def wait_asleep_where_busy(stat: Path = Path("/proc/stat")) -> float:
+    """Have torch's threads sleep while they wait for each other, if others keep a core busy now: that many cores.
+
+    To be called before torch is loaded; 0 where it is loaded, where a setting of OpenMP says how to wait or that there
+    is one thread, or where the system does not tell. Results are the same bit for bit. By default the threads wait
+    awake, at a cost where one of them has to share its core: 450 steps of nas-bench-macro-16 at batch 32 took 10.9 s
+    with two threads on two free cores, and 82 s with a busy program on one of them (33 and 42 s in other sessions);
+    asleep, 20.5 s and 23.4 s; with one thread 11.8 s and 11.6 s.
+    """
+    told = os.environ.get("OMP_NUM_THREADS") == "1" or any(name in os.environ for name in WAITING)
+    if "torch" in sys.modules or told:
+        return 0.0
+    cores = _busy_cores(stat)
+    if cores < BUSY:
+        return 0.0
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    return cores
+
+
+def _busy_cores(stat: Path, seconds: float = 0.1) -> float:
+    """How many of the cores that this process may use are busy while it sleeps for `seconds`; 0 where Linux does not
+    tell."""
+    try:
+        before = _jiffies(stat)
+        time.sleep(seconds)
+        after = _jiffies(stat)
+    except (OSError, ValueError, AttributeError):  # not Linux
+        return 0.0
+    busy = 0.0
+    for core, (total, idle) in after.items():
+        passed = total - before.get(core, (total, idle))[0]
+        busy += 1 - (idle - before[core][1]) / passed if passed else 0.0
+    return busy
+
+
+def _jiffies(stat: Path) -> dict[int, tuple[int, int]]:
+    """For each core that this process may use the time that passed and the time without work, in proc(5)'s units."""
+    mine, found = os.sched_getaffinity(0), {}
+    for line in stat.read_text().splitlines():
+        name, *counts = line.split()
+        if name[:3] == "cpu" and name != "cpu" and int(name[3:]) in mine:
+            times = [int(count) for count in counts[:8]]  # those of guests are counted among the others
+            found[int(name[3:])] = (sum(times), times[3] + times[4])
+    return found

@@ -86,6 +86,14 @@ def test_only_an_empty_folder_is_empty(tmp_path):
             require_empty(path)
 
 
+def test_a_link_to_nothing_is_no_folder(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "gone").symlink_to("nowhere")
+    for path in (tmp_path / "loop" / "new", tmp_path / "gone"):
+        with refused("folder.not-writable", folder=path):
+            require_empty(path)
+
+
 @pytest.mark.parametrize("value", [[], None, {}, {"schema": 2, "a": 1}])
 def test_another_schema_is_refused(value):
     with refused("file.other-schema", where="x.json", schema=1) as refusal:

@@ -10,6 +10,9 @@ import pytest
 import hwnas
 from hwnas.latency.checkpoint import Checkpoint
 from hwnas.nn.state import load_state
+from hwnas.space import registry
+from hwnas.strategies.limit import Limit
+from hwnas.strategies.methods import METHODS
 from hwnas.training.recipe import Recipe
 from hwnas.training.run import read_module, read_net, read_record
 
@@ -33,7 +36,7 @@ def test_a_training_record_of_schema_1_is_read():
     record = read_record(V0 / "trained")
     assert old["schema"] == 1
     assert (record.data, record.seed, record.top1) == (old["data"], old["seed"], old["top1"])
-    assert record.recipe == Recipe(**old["recipe"])
+    assert record.recipe == Recipe(**old["recipe"], mirror=True)  # as everything was
     assert record.recipe.epochs == 2
     assert record.config.net == Path("net.json")
     assert list(record.history) == old["history"]
@@ -54,7 +57,7 @@ def test_an_interrupted_training_resumes_to_the_same_weights(old):
     resumed = hwnas.train(V0 / "trained", out=folder, progress=None, **TRAINING)
     assert (resumed.top1, resumed.history) == (whole.top1, whole.history)
     assert weights(folder) == weights(V0 / "trained")
-    assert json.loads((folder / "train.json").read_text())["schema"] == 2
+    assert json.loads((folder / "train.json").read_text())["schema"] == 3
 
 
 def test_an_interrupted_profile_is_read():
@@ -95,3 +98,19 @@ def test_the_bundle_of_schema_1_verifies_but_for_its_speed():
     bundle = Path(__file__).parents[1] / "export" / "fashion-mnist-small"
     assert json.loads((bundle / "manifest.json").read_text())["latency"]["budget_ms"] is not None
     assert hwnas.verify(bundle, latency=False).latency_ms is not None
+
+
+def test_a_policy_with_a_controller_of_torch_goes_on_as_it_would_have():
+    """Its LSTM was torch's then, and its Adam not fused."""
+    space = registry.get("nas-bench-macro-16")
+    method = METHODS["mnasnet"]
+    constants = method.configure({"units": 4, "layers": 2, "lr": 0.01})
+    policy = method.build(space, Limit.none(space), constants, 8, 100)
+    policy.load_state_dict(load_state(V0 / "policy" / "mnasnet.state"))
+    asked = []
+    for _ in range(20):
+        (proposal,) = policy.ask()
+        policy.tell(proposal.id, sum(proposal.arch) / 16)
+        asked.append(list(proposal.arch))
+    assert asked == json.loads((V0 / "policy" / "asked_next.json").read_text())
+    assert policy.optimizer.param_groups[0]["fused"]

@@ -11,10 +11,11 @@ from ..install import missing_extra
 from ..logs import log_to_stderr
 from .app import INTERRUPTED, UsageError, app
 from .streams import discard_output, flush_output, prepare_streams
+from .usage import usage_message
 
 # isort: off
 from . import profile, search, train, export, verify, demo  # noqa: F401  each file adds its commands to `app`,
-from . import compare, measure, predict, devices, spaces, strategies, tables, zoo  # noqa: F401  in the order of --help
+from . import compare, measure, predict, devices, recipes, spaces, strategies, tables, zoo, data  # noqa: F401  in the order of --help
 
 # isort: on
 
@@ -32,7 +33,7 @@ def main() -> None:
         if ended == INTERRUPTED:  # newer typers return it, older ones raise
             raise KeyboardInterrupt
     except UsageError as error:
-        _end(error.format_message(), 2, prefix="" if len(sys.argv) == 1 else "hwnas: ")
+        _end(usage_message(error, sys.argv[1:]), 2, prefix="" if len(sys.argv) == 1 else "hwnas: ")
     except HwnasError as error:
         _end(str(error), error.exit_code)
     except ModuleNotFoundError as error:
@@ -48,16 +49,20 @@ def main() -> None:
     except OSError as error:  # a full disk, say
         discard_output()
         _end(str(error), 2)
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if str(error).startswith("Symlink loop"):  # of Python before 3.13
+            _end(f"{error}: give the folder or file itself", 2)
         if not _is_out_of_memory(error):
             raise
         _end("out of memory: give fewer or smaller images, a smaller batch, or fewer workers", 2)
 
 
-def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
-    """Whether memory ended; torch says so in words alone, of the CPU ("can't allocate memory") and of a GPU."""
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ended. Torch says so in words alone, of the CPU ("can't allocate memory") and of a GPU, and the
+    loader of a library that has no room under `ulimit -v` too ("failed to map segment")."""
     text = str(error).lower()
-    return isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text
+    words = ("allocate memory", "out of memory", "failed to map segment")
+    return isinstance(error, MemoryError) or any(word in text for word in words)
 
 
 def _end(message: str, code: int, prefix: str = "hwnas: ") -> None:

@@ -44,6 +44,8 @@ def _start(
     ] = None,
 ) -> None:
     """Refuse what several processes would do over each other, where torchrun started them; allow references."""
+    if "" in sys.argv[1:]:  # as a path it would be the current folder
+        raise typer.BadParameter("one of the words is empty: is a variable of the shell not set?")
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and context.invoked_subcommand != "search":
         raise InputError(
             f"only search runs as several processes: start {context.invoked_subcommand} without torchrun",
@@ -62,12 +64,18 @@ def _references(words: list[str]) -> Iterator[str]:
             yield word
 
 
+LARGEST_SEED = 2**63 - 1
+"""As torch takes it."""
+
 INTERRUPTED = 130
 """The exit code after Ctrl-C: 128 and the signal's number, as in a shell."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Data = Annotated[
-    str, typer.Option(help="fashion-mnist-small, cifar10, fashion-mnist, or a folder with one folder per class.")
+    str,
+    typer.Option(
+        help="fashion-mnist-small, cifar10, fashion-mnist, a folder of one folder per class, a CSV file or shards."
+    ),
 ]
 DataAgain = Annotated[str | None, typer.Option(help="The folder of images, where the data set is one.")]
 Root = Annotated[Path | None, typer.Option(help="Where torchvision keeps cifar10 and fashion-mnist.")]
@@ -75,14 +83,21 @@ DeviceName = Annotated[str, typer.Option(help="One of `hwnas devices`, or a devi
 DeviceThreads = Annotated[
     int | None, typer.Option(help="Threads that the model runs with there.", show_default="the device's")
 ]
-TorchThreads = Annotated[int | None, typer.Option(min=1, help="Threads of torch here.", show_default="all cores")]
+TorchThreads = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="Threads of torch here.", show_default="all cores")
+]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="A YAML or JSON file of settings; options win over it.")
 ]
 SeedOrConfigured = Annotated[
     int | None, typer.Option("--seed", help="The same seed gives the same result.", show_default="0")
 ]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
+MaxBad = Annotated[
+    float | None,
+    typer.Option(parser=lambda text: share_or_none(text), metavar="SHARE", show_default="1%",
+                 help="Unreadable images, at most, which are skipped and told."),
+]  # fmt: skip
+Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="The same seed gives the same result.")]
 
 
 def group(name: str, text: str) -> typer.Typer:
@@ -108,6 +123,16 @@ def share_or_none(text: str) -> float:
     return 0.0 if text.strip() in ("0", "0%") else share(text)
 
 
+def share_or_path(text: str) -> float | Path:
+    """A share as `share_or_none` reads it, or the path of a folder or file that is there."""
+    if Path(text).exists():
+        return Path(text)
+    try:
+        return share_or_none(text)
+    except typer.BadParameter:
+        raise typer.BadParameter(f"give a share such as 10%, or a folder: {text!r} is neither") from None
+
+
 def share(text: str) -> float:
     """A share above 0 and under 1, written 3% or 0.03. Raises `BadParameter` for any other text."""
     number, percent = text.strip().removesuffix("%"), text.strip().endswith("%")
@@ -128,4 +153,20 @@ def configure(kind: type[C], file: Path | None, options: Mapping[str, object], s
     from ..config import read_values
 
     given = {name: value for name, value in options.items() if value is not None}
-    return kind.layered(read_values(file) if file else {}, given, settings or ())
+    values = read_values(file) if file else {}
+    try:
+        return kind.layered(values, given, settings or ())
+    except InputError as error:
+        key = str(error.fields.get("key", ""))
+        said = {*map(kind.full_name, given), *kind.read_settings(settings or ())}
+        if file and key not in said and key.rpartition(".")[2] in _names(values):
+            raise type(error)(f"{file}: {error}", code=error.code, **error.fields) from None
+        raise
+
+
+def _names(values: Mapping[str, object]) -> Iterator[str]:
+    """Every name in the settings of a file, at any depth."""
+    for name, value in values.items():
+        yield name
+        if isinstance(value, Mapping):
+            yield from _names(value)

@@ -1,4 +1,4 @@
-"""The search: ten options, and every other setting by --set or --config."""
+"""The search: its main options, and every other setting by --set or --config."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..output import lines, plain, show
-from .app import AsJson, ConfigFile, SeedOrConfigured, app, configure
+from ..workers import wait_asleep_where_busy
+from .app import AsJson, ConfigFile, MaxBad, SeedOrConfigured, app, configure, share_or_path
 
 if TYPE_CHECKING:
     from ..search.record import SearchRecord
@@ -26,7 +27,7 @@ def search(
     data: Annotated[
         str | None,
         typer.Option(
-            help="fashion-mnist-small, cifar10, fashion-mnist, or a folder with one folder per class.",
+            help="fashion-mnist-small, cifar10, fashion-mnist, a folder of one folder per class, a CSV file or shards.",
             show_default="fashion-mnist-small",
         ),
     ] = None,
@@ -50,6 +51,14 @@ def search(
     evaluations: Annotated[
         int | None, typer.Option(help="Architectures that a sampler evaluates.", show_default="200")
     ] = None,
+    val: Annotated[
+        Path | None,
+        typer.Option(
+            parser=share_or_path, metavar="SHARE|FOLDER", show_default="the validation split of the data, or 25%",
+            help="What is chosen on: a share of the training images, or a folder of others.",
+        ),
+    ] = None,
+    max_bad: MaxBad = None,
     seed: SeedOrConfigured = None,
     config: ConfigFile = None,
     settings: Annotated[
@@ -77,18 +86,21 @@ def search(
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Search the most accurate network within a latency: as measured, or as predicted from published data."""
-    from ..pipeline.search import search as stage
     from ..search.config import SearchConfig
 
     options = {
         "table": table, "latency_ms": latency, "device": device, "data": data, "strategy": strategy,
         "evaluator": evaluator, "weights.steps": steps, "evaluations": evaluations, "seed": seed,
-        "weights.from_run": weights, "measure": measure, "space": space,
+        "weights.from_run": weights, "val": val, "reading.max_bad": max_bad, "measure": measure, "space": space,
     }  # fmt: skip
-    found = stage(configure(SearchConfig, config, options, settings), out=out)
+    asked = configure(SearchConfig, config, options, settings)
+    busy = wait_asleep_where_busy() if asked.threads != 1 else 0.0
+    from ..pipeline.search import search as stage  # which loads torch
+
+    found = stage(asked, out=out)
     if os.environ.get("RANK", "0") == "0":  # of the processes of a torchrun, one prints
         record = found.record
-        text = "\n".join([f"{out}/net.json: {found.net().name}", *_latency_lines(record)])
+        text = "\n".join([f"{out}/net.json: {found.net().name}", *_latency_lines(record), *_busy_lines(busy)])
         show({"out": out, **plain(record)}, as_json, text)
 
 
@@ -100,5 +112,27 @@ def _latency_lines(record: "SearchRecord") -> list[str]:
         f"predicted {record.predicted_ms:.4f} ms (90 %: {record.predicted_low:.4f} to {record.predicted_high:.4f}), "
         f"{said}, at most {record.latency_ms:g} ms on {record.device.model}",
         f"predictions: {record.quality}",
+        *_duration_lines(record),
         *lines("note", record.flags),
     ]
+
+
+def _duration_lines(record: "SearchRecord") -> list[str]:
+    """What the parts of a search took, and of how many steps; nothing of older records, which do not say it."""
+    from ..search.clock import duration_text
+
+    if not record.seconds:
+        return []
+    weights = record.request["config"]["weights"]
+    warmup, total = weights["warmup_steps"], weights["warmup_steps"] + weights["steps"]
+    steps = f"; {total} steps, {warmup} of them to warm up (weights.warmup_steps)" * ("supernet" in record.seconds)
+    return [f"took {duration_text(record.seconds)}{steps}"]
+
+
+def _busy_lines(cores: float) -> list[str]:
+    """A hint where others kept so many `cores` busy as the search began."""
+    text = (
+        f"threads: other programs kept {cores:.1f} cores busy, so torch's threads slept while they waited for each "
+        "other; there --set threads=1 can be twice as fast (with results that differ by rounding)"
+    )
+    return lines("note", [text] if cores else [])

@@ -31,6 +31,8 @@ def tables(
     from ..pipeline.tables import summaries
 
     if called_alone(context, **{"--json": as_json, "--folder": folder}):
+        if folder is not None and not folder.is_dir():
+            raise typer.BadParameter(f"--folder {folder} is not a folder")
         listing(summaries(folder or FOLDER), as_json)
 
 

@@ -1,12 +1,15 @@
-"""The command that trains a network: seven options, and every other setting by --set or --config."""
+"""The command that trains a network: ten options, and every other setting by --set or --config."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..output import show
-from .app import AsJson, ConfigFile, Root, SeedOrConfigured, TorchThreads, app, configure, share
+from .app import AsJson, ConfigFile, MaxBad, Root, SeedOrConfigured, TorchThreads, app, configure, share, share_or_path
+
+if TYPE_CHECKING:
+    from ..training.run import TrainRecord
 
 
 @app.command(epilog="Example: hwnas train runs/search --data photos/ --set lr=0.004 --out runs/chosen")
@@ -15,7 +18,7 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="fashion-mnist-small, cifar10, fashion-mnist, or a folder with one folder per class.",
+            help="fashion-mnist-small, cifar10, fashion-mnist, a folder of one folder per class, a CSV file or shards.",
             show_default="fashion-mnist-small",
         ),
     ] = None,
@@ -24,13 +27,31 @@ def train(
     ),
     recipe: Annotated[
         str | None,
-        typer.Option(help="The recipe by name, or package.module:attribute, file.py:attribute.", show_default="cosine"),
+        typer.Option(help="One of `hwnas recipes`, or package.module:attribute, file.py:attr.", show_default="quick"),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the images.", show_default="the recipe's")] = None,
     shift: Annotated[
         float | None,
         typer.Option(parser=share, metavar="SHARE", help="Shift images by up to this share of their size, as 12.5%."),
     ] = None,
+    mirror: Annotated[
+        bool | None,
+        typer.Option(
+            "--mirror/--no-mirror", help="Mirror half of the images, left to right.", show_default="the recipe's"
+        ),
+    ] = None,
+    val: Annotated[
+        Path | None,
+        typer.Option(
+            parser=share_or_path, metavar="SHARE|FOLDER", show_default="10%",
+            help="What the best epoch is chosen on: a share of the training images, where the data have no validation "
+            "split, or a folder of others; 0: the last epoch.",
+        ),
+    ] = None,
+    max_bad: MaxBad = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write figures for TensorBoard too, into the result's folder.")
+    ] = False,
     threads: TorchThreads = None,
     root: Root = None,
     seed: SeedOrConfigured = None,
@@ -50,8 +71,18 @@ def train(
 
     options = {
         "net": net, "data": data, "recipe_name": recipe, "recipe.epochs": epochs, "recipe.shift": shift,
+        "recipe.mirror": mirror, "val": val, "reading.max_bad": max_bad, "tensorboard": tensorboard or None,
         "threads": threads, "root": root, "seed": seed,
     }  # fmt: skip
     found = stage(configure(TrainConfig, config, options, settings), out=out)
-    text = f"{out}: top-1 {found.top1:.2%} in {found.record.seconds:.0f} s"
+    text = f"{out}: {_line(found.record)}"
     show({"out": out, **found.record.to_json()}, as_json, text)
+
+
+def _line(record: "TrainRecord") -> str:
+    """The result in words."""
+    line = f"top-1 {record.top1:.2%}"
+    if record.validation is not None:
+        line += f" (validation {record.validation.top1:.2%}, epoch {record.epoch} of {record.recipe.epochs})"
+    mirrored = "mirrored" if record.recipe.mirror else "not mirrored"
+    return f"{line}, by {record.config.recipe_name}, images {mirrored}, in {record.seconds:.0f} s"

@@ -98,6 +98,18 @@ class Entrants:
         ]
 
 
+OTHERS = ("request.json", "train.json", "train.state", "manifest.json", "demo.json")
+"""Files of the folders of searches, trainings, bundles and demos."""
+
+
+def require_no_other_run(folder: Path) -> None:
+    """Raise `InputError` ("compare.other-run") for the folder of another stage, and for one that cannot be written."""
+    if found := next((name for name in OTHERS if (folder / name).exists()), None):
+        raise InputError(f"{folder} is the folder of something else, with its {found}: name another one",
+                         code="compare.other-run", folder=str(folder), found=found)  # fmt: skip
+    files.require_writable(folder)
+
+
 def run_comparison(
     entrants: Entrants, bench: Bench, folder: Path, *, workers: int, progress: Progress = True
 ) -> tuple[Truth, list[Result]]:

@@ -42,11 +42,12 @@ def as_verification(error: InputError) -> VerificationError:
 
 
 LITTER = (".DS_Store", "._*", "Thumbs.db", "ehthumbs.db", "desktop.ini", ".directory")
-"""Files that desktops leave in a folder that somebody looked into; none of them is read."""
+LITTER_FOLDERS = ("__MACOSX", "@eaDir", ".ipynb_checkpoints", ".Spotlight-V100", ".Trashes", ".fseventsd")
+"""Files and folders that desktops leave in a folder that somebody looked into; none of them is read."""
 
 
 def check_files(folder: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Require every file with the claimed SHA-256, and no other but `LITTER`: the names of those that are there."""
+    """Require every file with the claimed SHA-256, and no other but litter: the names of that."""
     for name in CLAIMED:
         _require((folder / name).is_file(), f"{name} is missing", "bundle.file-missing", file=name)
         same = sha256((folder / name).read_bytes()) == manifest.files.get(name)
@@ -55,13 +56,15 @@ def check_files(folder: Path, manifest: Manifest) -> tuple[str, ...]:
     found = sorted(path for path in folder.iterdir() if path.name not in {*CLAIMED, MANIFEST})
     litter = tuple(path.name for path in found if _is_litter(path))
     others = tuple(path.name for path in found if path.name not in litter)
-    _require(not others, f"{', '.join(others)}: no part of the bundle", "bundle.strange-file", files=others)
+    complaint = f"{', '.join(others)}: no part of the bundle: move it away, or export again"
+    _require(not others, complaint, "bundle.strange-file", files=others)
     return litter
 
 
 def _is_litter(path: Path) -> bool:
     name = path.name.lower()  # as Windows writes Desktop.ini and THUMBS.DB too
-    return path.is_file() and any(fnmatchcase(name, pattern.lower()) for pattern in LITTER)
+    patterns = LITTER if path.is_file() else LITTER_FOLDERS if path.is_dir() else ()
+    return any(fnmatchcase(name, pattern.lower()) for pattern in patterns)
 
 
 def check_model(model: bytes, resolution: int, classes: int) -> None:

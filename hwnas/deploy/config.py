@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, InstanceOf
+from pydantic import Field, InstanceOf, field_validator
 
 from ..config import Config
 from .target import Target
@@ -22,6 +22,13 @@ class ExportConfig(Config):
     target: InstanceOf[Target] | None = Field(
         default=None, description="What was asked for; the search's, unless given."
     )
+
+    @field_validator("name")
+    @classmethod
+    def _require_file_name(cls, name: str | None) -> str | None:
+        if name is not None and (Path(name).name != name or name == ".." or "\\" in name):
+            raise ValueError("the name of a bundle is that of one folder, whose place is said by --out")
+        return name
 
     @property
     def bundle_name(self) -> str:

@@ -40,10 +40,11 @@ def export_bundle(config: ExportConfig, out: Path, progress: Progress = True) ->
     record, net, module = read_record(run), read_net(run), read_module(run)
     require_empty(folder)
     target = (config.target or read_target(run)).on(config.device)
+    device = _device(config, target)  # one that there is not is known before the work
     dataset = _images_of(record, config, net.resolution, progress)
     model = export_onnx(module, net.resolution)
     agreement = check_agreement(module, model, dataset)
-    latency = measure_within(model, config.device, config.threads, target)
+    latency = _measure_within(model, device, target)
     files = {
         MODEL: model,
         **{name: (run / name).read_bytes() for name in (NET, WEIGHTS)},
@@ -56,7 +57,10 @@ def export_bundle(config: ExportConfig, out: Path, progress: Progress = True) ->
 
 def _images_of(record: TrainRecord, config: ExportConfig, resolution: int, progress: Progress) -> Dataset:
     """The images that the run was trained on. Raises `InputError` ("export.other-images") for others."""
-    dataset = load_recorded(record.data, config.data, resolution, config.root, progress)
+    dataset = load_recorded(
+        record.data, config.data, resolution, config.root, progress, record.fingerprint, record.fitting,
+        record.config.reading,
+    )  # fmt: skip
     if dataset.fingerprint != record.fingerprint:
         raise InputError(
             f"{dataset.name} does not hold the images that {config.run} was trained on: give their folder (--data)",
@@ -85,17 +89,13 @@ def _manifest(
     )
 
 
-def measure_within(model: bytes, device: str | None, threads: int | None, target: Target) -> Latency:
+def _measure_within(model: bytes, device: Device, target: Target) -> Latency:
     """The latency of `model` on the device, at the reference time of `target` if it has one, and within its latency.
 
     Raises `InputError` ("export.other-device") for another device than the target's, and `VerificationError`
     ("bundle.latency-over-budget") where the model is too slow.
     """
-    if device is None:
-        device = target.device.device if target.device else "cpu"
-    if threads is None:
-        threads = target.device.threads if target.device else 1
-    with tempfile.TemporaryDirectory() as folder, devices.get(device, threads) as running:
+    with tempfile.TemporaryDirectory() as folder, device as running:
         target.require_same_device(running.info)
         path = Path(folder) / MODEL
         write_bytes(path, model)
@@ -103,6 +103,14 @@ def measure_within(model: bytes, device: str | None, threads: int | None, target
         return Latency(
             running.info, found.estimates[MODEL], found.reference_seconds, target.latency_ms, target.predicted_ms
         )
+
+
+def _device(config: ExportConfig, target: Target) -> Device:
+    """The device to measure on, not yet started; the target's unless another is given, or else the CPU."""
+    name, threads = ("cpu", 1) if target.device is None else (target.device.device, target.device.threads)
+    return devices.get(
+        name if config.device is None else config.device, threads if config.threads is None else config.threads
+    )
 
 
 def _measure_twice(running: Device, model: Path, target: Target) -> Measurement:

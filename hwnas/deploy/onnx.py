@@ -15,14 +15,14 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..errors import VerificationError
+from ..devices.opset import OPSET
+from ..errors import HwnasError, VerificationError
 from ..install import require
 from ..training.data import Dataset
-from ..training.evaluate import CHUNK
-from ..training.splits import Split
+from ..training.evaluate import chunk_size
+from ..training.loader import each_chunk
+from ..training.splits import Images
 
-OPSET = 20
-"""As the graphs that blocks and finalists are timed with."""
 INPUT, OUTPUT = "images", "logits"
 
 
@@ -55,7 +55,7 @@ def export_onnx(module: nn.Module, resolution: int) -> bytes:
             input_names=[INPUT],
             output_names=[OUTPUT],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
-            opset_version=OPSET,
+            opset_version=OPSET,  # as the graphs that blocks and finalists are timed with
             dynamo=True,
             verbose=False,
         )
@@ -68,7 +68,7 @@ def export_onnx(module: nn.Module, resolution: int) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def onnx_logits(model: bytes, split: Split, dataset: Dataset) -> torch.Tensor:
+def onnx_logits(model: bytes, split: Images, dataset: Dataset) -> torch.Tensor:
     """The logits of `model` in onnxruntime for every image of `split`: float32 (N, classes), as of `evaluate.logits`.
 
     Raises `VerificationError` ("bundle.model-fails") where it cannot run the model on such images.
@@ -78,8 +78,10 @@ def onnx_logits(model: bytes, split: Split, dataset: Dataset) -> torch.Tensor:
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        chunks = (dataset.normalise(images).contiguous().numpy() for images in torch.split(split.images, CHUNK))
-        return torch.from_numpy(np.concatenate([session.run([OUTPUT], {INPUT: chunk})[0] for chunk in chunks]))
+        inputs = (dataset.normalise(images).contiguous() for images in each_chunk(split, chunk_size(split)))
+        return torch.from_numpy(np.concatenate([session.run([OUTPUT], {INPUT: part.numpy()})[0] for part in inputs]))
+    except HwnasError:  # of an image that cannot be read
+        raise
     except Exception as error:  # onnxruntime's own exceptions share no public base
         raise VerificationError(
             f"onnxruntime cannot run the model: {str(error).splitlines()[0]}", code="bundle.model-fails"

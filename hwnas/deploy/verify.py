@@ -12,7 +12,7 @@ from ..space.registry import SpaceIdentity
 from ..training.classifier import require_classifier
 from ..training.data import load_recorded
 from ..training.run import read_net
-from .bundle import MODEL, Latency, read_manifest
+from .bundle import MODEL, Latency, read_manifest, read_preprocessing
 from .checks import as_verification, check_device, check_files, check_function, check_latency, measure_on
 
 
@@ -74,7 +74,8 @@ def verify_bundle(
         raise InputError(f"{folder} is not a folder with a bundle", code="bundle.none", path=folder)
     manifest = read_manifest(folder)
     ignored = check_files(folder, manifest)
-    dataset = load_recorded(manifest.data, data, _read_classifier(folder).resolution, root, progress)
+    net, fitting = _read_classifier(folder), _read_fitting(folder)
+    dataset = load_recorded(manifest.data, data, net.resolution, root, progress, manifest.fingerprint, fitting)
     agreement = check_function(folder, manifest, dataset)
     return VerifyResult(
         path=folder,
@@ -105,6 +106,14 @@ def _read_classifier(folder: Path) -> Net:
     except InputError as error:
         raise as_verification(error) from None
     return net
+
+
+def _read_fitting(folder: Path) -> str:
+    """How the images became squares. Raises `VerificationError` where the bundle does not say it."""
+    try:
+        return read_preprocessing(folder).fitting
+    except InputError as error:
+        raise as_verification(error) from None
 
 
 def _measure(folder: Path, claimed: Latency) -> MeasuredLatency:

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from ..errors import InputError
 from ..files import parse
+from ..references import nearest_text
 from .base import Device
 from .runtime import CpuRuntime, Runtime
 from .spec import DeviceFile, read
@@ -69,7 +70,8 @@ def describe(name: str) -> DeviceFile:
         return device
     known = names()
     wrong = "".join(f"; {error}" for error in devices.values() if isinstance(error, InputError))
-    message = f"no device {name!r}: there are {', '.join(known)}{wrong}"
+    there = f"there are {', '.join(known)}, or give a device's YAML file"
+    message = f"no device {name!r}{nearest_text(name, known)}: {there}{wrong}"
     raise InputError(message, code="device.unknown", name=name, known=known)
 
 

@@ -12,6 +12,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from ..errors import InputError
+from ..files import writing
 
 BATCHES = 4
 """Random inputs that the ranges are taken from. More change no operator, and so no time."""
@@ -55,13 +56,14 @@ def quantize(path: Path, out: Path) -> Path:
     """Write the model of `path` in int8 to `out`; returns `out`.
 
     Static, with quantise and dequantise nodes (QDQ) around the operators, which onnxruntime fuses into int8 kernels;
-    weights by channel. Raises `InputError`, with the reason alone, for a model that onnxruntime cannot quantise.
+    weights by channel. Raises `InputError`, with the reason alone, for a model that onnxruntime cannot quantise, and
+    "file.not-written" where there is no space for it.
     """
     log = logging.getLogger()
     level = log.level
     log.setLevel(logging.ERROR)  # its hints are for those who write quantisers
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with writing(out), tempfile.TemporaryDirectory() as folder:
             ready = Path(folder) / "ready.onnx"
             quant_pre_process(path, ready, skip_symbolic_shape=True)
             quantize_static(
@@ -73,6 +75,8 @@ def quantize(path: Path, out: Path) -> Path:
                 activation_type=QuantType.QUInt8,  # with signed ones, onnxruntime leaves some convolutions in float32
                 weight_type=QuantType.QInt8,
             )
+    except InputError:
+        raise
     except Exception as error:  # onnxruntime raises nearly anything here, and all of it is about the model
         reason = " ".join(str(error).split())
         raise InputError(f"onnxruntime cannot quantise it: {reason}", code="model.no-int8", path=str(path)) from None

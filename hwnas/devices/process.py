@@ -134,6 +134,8 @@ class RunnerDevice:
         try:
             return SentModel.prepare(source, self.runtime, self.channel.resumable)
         except InputError as error:
+            if error.code == "file.not-written":  # the fault of this machine, not of the model
+                raise
             raise self._does_not_run(source, str(error), error.code) from None
 
     def _load(self, key: str, model: SentModel) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from ..errors import InputError
+from ..files import writing
 from .model_inputs import require_timeable
 from .runtime import Runtime
 from .single_file import read_graph, single_file
@@ -26,18 +27,19 @@ class SentModel:
         """Bring `source`, whose inputs can be timed, into one file and have `runtime` make its artifact.
 
         `keep`: whether the artifact must last, as it may be sent again when `source` is gone. Raises `InputError`, with
-        the reason alone.
+        the reason alone, "file.not-written" where this machine has no space for the artifact.
         """
         folder = tempfile.TemporaryDirectory()
         inside = Path(folder.name)
         try:
             whole = single_file(source, inside, model := read_graph(source))
             require_timeable(model)
-            artifact = runtime.artifact(_with_plain_name(whole, inside), inside)
-            if not artifact.is_file():
-                raise InputError(f"its artifact {artifact} was not written", code="runtime.no-artifact")
-            if keep and artifact.parent != inside:
-                artifact = Path(shutil.copy(artifact, inside))
+            with writing(inside):
+                artifact = runtime.artifact(_with_plain_name(whole, inside), inside)
+                if not artifact.is_file():
+                    raise InputError(f"its artifact {artifact} was not written", code="runtime.no-artifact")
+                if keep and artifact.parent != inside:
+                    artifact = Path(shutil.copy(artifact, inside))
         except BaseException:
             folder.cleanup()
             raise

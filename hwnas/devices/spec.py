@@ -16,10 +16,11 @@ from typing import Annotated, Any, Self, TypeVar
 
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from ..errors import InputError
-from ..files import versioned
-from ..references import resolve
+from ..files import complaint, versioned
+from ..references import nearest_text, resolve
 from .channel import Channel
 from .runtime import Runtime, Spec
 
@@ -97,15 +98,16 @@ class DeviceFile(Spec):
         except InputError as error:
             raise InputError(str(error), code="device.file-schema", where=str(where), known=SCHEMA) from None
         for name in value.keys() - {"name", "transport", "runtime"}:
-            raise field_error(where, str(name), "no such field")
+            raise field_error(where, str(name), "no such field: there are name, transport, runtime")
         name = value.get("name")
         name = str(name) if type(name) in (int, float) else name  # digits are letters of a name too
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
-            raise field_error(where, "name", "a device needs a name of letters, digits, '-', '_' and '.'")
+            message = f"a device needs a name of letters, digits, '-', '_' and '.', not {name!r}"
+            raise field_error(where, "name", message)
         transport, runtime = value.get("transport", {"kind": "local"}), value.get("runtime", {"kind": "onnxruntime"})
         kinds = _kind(transport, where, "transport"), _kind(runtime, where, "runtime")
         if kinds[0] not in TRANSPORTS:
-            raise field_error(where, "transport.kind", f"must be one of {', '.join(TRANSPORTS)}")
+            raise field_error(where, "transport.kind", f"must be one of {', '.join(TRANSPORTS)}, not {kinds[0]!r}")
         try:
             own = runtime_class(kinds[1])
         except InputError as error:
@@ -169,5 +171,14 @@ def _parse_part(value: dict[str, Any], kind: type[S], where: object, field: str)
     try:
         return kind.model_validate({key: part for key, part in value.items() if key != "kind"})
     except ValidationError as error:
-        first = error.errors()[0]
-        raise field_error(where, ".".join(map(str, (field, *first["loc"]))), first["msg"]) from None
+        errors = error.errors()  # a name that is misspelled first: that it is missing follows from it
+        first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+        raise field_error(where, ".".join(map(str, (field, *first["loc"]))), _complaint(first, kind)) from None
+
+
+def _complaint(first: ErrorDetails, kind: type[Spec]) -> str:
+    """What is wrong with a field, with its value."""
+    if first["type"] == "extra_forbidden":
+        known = ("kind", *kind.model_fields)
+        return f"no such field{nearest_text(str(first['loc'][-1]), known)}: there are {', '.join(known)}"
+    return complaint(first)

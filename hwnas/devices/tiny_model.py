@@ -10,6 +10,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from ..errors import DeviceError, InputError
+from ..files import writing
 from .base import Device, DeviceInfo
 from .opset import IR_VERSION, OLDER, OLDEST_ONNXRUNTIME, OPSET
 
@@ -43,7 +44,7 @@ def run_tiny_model(device: Device) -> dict[str, Any]:
 
 def write_tiny_model(path: Path) -> Path:
     """Write a model of one convolution, in the version of ONNX that all others are written in, to `path`, and return
-    that."""
+    that. Raises `InputError` ("file.not-written")."""
     images, features = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 8, 16, 16]) for name in ("images", "features")
     )
@@ -51,7 +52,8 @@ def write_tiny_model(path: Path) -> Path:
     node = helper.make_node("Conv", ["images", "weight"], ["features"], name="conv", pads=[1, 1, 1, 1])
     graph = helper.make_graph([node], "tiny", [images], [features], [weight])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-    path.write_bytes(model.SerializeToString())
+    with writing(path):
+        path.write_bytes(model.SerializeToString())
     return path
 
 

@@ -11,7 +11,6 @@ B 46(3), 1984).
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -59,36 +58,23 @@ class _Problem:
     design: np.ndarray
     target: np.ndarray
     priors: np.ndarray
+    kernels: np.ndarray
+    """Φ P_g Φᵀ of each part, (parts, rows, rows); none where no scales are searched."""
     spare: int = 0
     rest: float = 0.0
-
-    @staticmethod
-    def of(design: np.ndarray, target: np.ndarray, trust: np.ndarray, priors: np.ndarray) -> "_Problem":
-        rows, columns = design.shape
-        both = np.column_stack([design, target]) * np.sqrt(trust)[:, None]
-        if rows > columns:
-            both = np.asarray(np.linalg.qr(both, mode="r"))
-            return _Problem(both[:-1, :-1], both[:-1, -1], priors, rows - columns, float(both[-1, -1] ** 2))
-        return _Problem(both[:, :-1], both[:, -1], priors)
-
-    @cached_property
-    def kernels(self) -> np.ndarray:
-        """Φ P_g Φᵀ of each part, (parts, rows, rows)."""
-        kernels: np.ndarray = self.design @ self.priors @ self.design.T
-        return kernels
 
     def solve(self, covariance: np.ndarray, noise: float) -> tuple[tuple[np.ndarray, bool], np.ndarray]:
         """A Cholesky factor of the covariance C of the target, which is `covariance` and the noise, and C⁻¹ target."""
         rounding = 1e-15 * np.trace(covariance)  # keeps it positive definite where the labels are exact
         covariance[np.diag_indices_from(covariance)] += noise + rounding
-        factor = cho_factor(covariance, lower=True, overwrite_a=True)
-        return factor, cho_solve(factor, self.target)
+        factor = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
+        return factor, cho_solve(factor, self.target, check_finite=False)
 
     def loss(self, scales: np.ndarray, typical: np.ndarray) -> tuple[float, np.ndarray]:
         """Minus the log marginal likelihood and the log prior of the scales around `typical`, and its gradient."""
         noise = np.exp(scales[-1])
         factor, alpha = self.solve(np.tensordot(np.exp(scales[:-1]), self.kernels, 1), noise)
-        inverse = cho_solve(factor, np.eye(len(self.target)))
+        inverse = cho_solve(factor, np.eye(len(self.target)), check_finite=False)
         away = (scales - typical) / WIDE
         loss = 0.5 * (self.target @ alpha + self.rest / noise + self.spare * scales[-1] + away @ away)
         loss += np.log(np.diag(factor[0])).sum()
@@ -101,8 +87,35 @@ class _Problem:
         prior = np.tensordot(np.exp(scales[:-1]), self.priors, 1)
         seen = self.design @ prior
         factor, alpha = self.solve(seen @ self.design.T, np.exp(scales[-1]))
-        covariance = prior - seen.T @ cho_solve(factor, seen)
+        covariance = prior - seen.T @ cho_solve(factor, seen, check_finite=False)
         return Fitted(Scales(scales[:-1], float(scales[-1])), seen.T @ alpha, covariance)
+
+
+class _Problems:
+    """The problems of one fit, which differ in the trust in each label alone.
+
+    With as many rows as columns or fewer, the kernels are computed once: those of a problem are the same times the
+    weights of two rows.
+    """
+
+    def __init__(self, design: np.ndarray, target: np.ndarray, priors: np.ndarray, search: bool) -> None:
+        self.design, self.target, self.priors, self.search = design, target, priors, search
+        rows, columns = design.shape
+        self.rotated = rows > columns
+        self.kernels = design @ priors @ design.T if search and not self.rotated else np.empty(0)
+
+    def of(self, trust: np.ndarray) -> _Problem:
+        """The problem in which each label has this trust."""
+        root = np.sqrt(trust)
+        both = np.column_stack([self.design, self.target]) * root[:, None]
+        if not self.rotated:
+            kernels = self.kernels * np.outer(root, root) if self.search else self.kernels
+            return _Problem(both[:, :-1], both[:, -1], self.priors, kernels)
+        rows, columns = self.design.shape
+        both = np.asarray(np.linalg.qr(both, mode="r"))
+        design = both[:-1, :-1]
+        kernels = design @ self.priors @ design.T if self.search else self.kernels
+        return _Problem(design, both[:-1, -1], self.priors, kernels, rows - columns, float(both[-1, -1] ** 2))
 
 
 def fit(
@@ -120,9 +133,9 @@ def fit(
     typical = np.append(np.full(len(priors), TYPICAL), NOISE)
     scales = typical if start is None else np.append(start.parts, start.noise)
     bounds = [(-40.0, 0.0)] * (len(typical) - 1) + [(LOWEST, HIGHEST)]
-    trust, level = np.ones_like(target), target
+    trust, level, problems = np.ones_like(target), target, _Problems(design, target, priors, search)
     for _ in range(ROUNDS):
-        problem = _Problem.of(design, target, trust / level**2, priors)
+        problem = problems.of(trust / level**2)
         if search:
             scales = minimize(problem.loss, scales, args=(typical,), jac=True, method="L-BFGS-B", bounds=bounds).x
         found = problem.fitted(scales)

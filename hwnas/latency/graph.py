@@ -14,10 +14,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from .. import files
 from ..devices.opset import IR_VERSION, OPSET
 from ..space.fold import fold
 from ..space.net import Act, Block, Layer, Net
+from . import onnx_file
 
 
 class _Graph:
@@ -44,7 +44,9 @@ class _Graph:
         """A weight that keeps the variance of what passes through it, so that no value decays to a slow denormal."""
         fan_in = max(1, int(np.prod(shape[1:])))
         values = self._rng.random(shape, np.float32)
-        return self.constant(name, (values - 0.5) * np.float32(np.sqrt(24 / fan_in)))
+        values -= 0.5
+        values *= np.float32(np.sqrt(24 / fan_in))
+        return self.constant(name, values)
 
     def conv(self, x: str, name: str, cin: int, cout: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> str:
         """A convolution with bias, padded by kernel // 2."""
@@ -149,21 +151,43 @@ class _Graph:
         return fold(block.wiring, inputs, lambda index, values: self.layer(values, block.layers[index], prefix))
 
     def model(self, inputs: Sequence[str], y: str, before: Sequence[int], after: Sequence[int]) -> onnx.ModelProto:
-        """The finished model from `inputs` to `y`, of these shapes without the batch, whose size is free."""
+        """The finished model from `inputs` to `y`, of these shapes without the batch, whose size is free; its weights
+        are not in it yet."""
         *given, made = (
             helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
             for name, shape in (*((x, before) for x in inputs), (y, after))
         )
-        weights = [numpy_helper.from_array(np.asarray(value), name) for name, value in self.weights.items()]
-        graph = helper.make_graph(self.nodes, "hwnas", given, [made], weights)
+        graph = helper.make_graph(self.nodes, "hwnas", given, [made])
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+
+
+Parts = tuple[onnx.ModelProto, dict[str, np.ndarray]]
+"""A model without its weights, and those by name."""
 
 
 def graph(part: Block | Net, seed: int = 0) -> onnx.ModelProto:
     """The inference graph of `part`, with weights drawn from `seed`. The input is `images` (batch, cin, H, W), float32;
     those of a block that joins several are `images`, `images_2`, `images_3` and so on."""
+    return onnx_file.add_weights(*_parts(part, seed))
+
+
+def empty() -> onnx.ModelProto:
+    """The smallest graph, one number to its positive part: its time is what starting any run costs."""
+    return onnx_file.add_weights(*_parts(None, 0))
+
+
+def save(part: Block | Net | None, path: Path, seed: int = 0) -> Path:
+    """Write `graph(part, seed)`, or `empty()` for None, to `path`, a file that is removed again; returns `path`."""
+    return onnx_file.write(*_parts(part, seed), path)
+
+
+def _parts(part: Block | Net | None, seed: int) -> Parts:
+    """What `graph` puts together, or `empty` where there is no `part`."""
+    made = _Graph(seed)
+    if part is None:
+        return made.model(["images"], made.activation("images", "relu"), (1,), (1,)), made.weights
     blocks = part.blocks if isinstance(part, Net) else (part,)
-    made, first, last = _Graph(seed), blocks[0], blocks[-1]
+    first, last = blocks[0], blocks[-1]
     if isinstance(part, Net):
         inputs = ["images"]
         y = fold(part.wiring, inputs, lambda index, values: made.block(values, blocks[index], str(index)))
@@ -171,16 +195,4 @@ def graph(part: Block | Net, seed: int = 0) -> onnx.ModelProto:
         inputs = ["images", *(f"images_{index}" for index in range(2, part.fan_in + 1))]
         y = made.block(inputs, part, "0")
     after = (last.cout,) if last.op == "classifier" else (last.cout, *last.out)
-    return made.model(inputs, y, (first.cin, first.height, first.width), after)
-
-
-def empty() -> onnx.ModelProto:
-    """The smallest graph, one number to its positive part: its time is what starting any run costs."""
-    made = _Graph(0)
-    return made.model(["images"], made.activation("images", "relu"), (1,), (1,))
-
-
-def save(part: Block | Net, path: Path, seed: int = 0) -> Path:
-    """Write `graph(part, seed)` to `path`, and return `path`."""
-    files.write_bytes(path, graph(part, seed).SerializeToString())
-    return path
+    return made.model(inputs, y, (first.cin, first.height, first.width), after), made.weights

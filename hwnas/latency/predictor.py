@@ -6,11 +6,14 @@ the extremes are exact. What a block table and tables of other devices say of th
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from pydantic import ConfigDict
+from threadpoolctl import ThreadpoolController
 
 from ..errors import InputError
 from ..space.eliminate import Factor, least
@@ -91,15 +94,16 @@ class LatencyPredictor:
                 code="predictor.count", labels=len(labels), networks=len(design),
             )  # fmt: skip
         self.quality: Quality | None = None
-        if model is not None and model.groups == self._groups:
-            self.model = model
-            fitted = self._fit(design, labels, bayes.Scales(np.array(model.scales), model.noise), search=False)
-        else:
-            fitted = self._fit(design, labels, None, search=True)
-            predicted, deviation = self._held_out(design, labels, fitted.scales)
-            scores = np.abs(predicted - labels) / deviation
-            self.quality = Quality(len(labels), *errors(predicted, labels))
-            self.model = self._model(fitted.scales, scores)
+        with _blas_threads(len(labels)):
+            if model is not None and model.groups == self._groups:
+                self.model = model
+                fitted = self._fit(design, labels, bayes.Scales(np.array(model.scales), model.noise), search=False)
+            else:
+                fitted = self._fit(design, labels, None, search=True)
+                predicted, deviation = self._held_out(design, labels, fitted.scales)
+                scores = np.abs(predicted - labels) / deviation
+                self.quality = Quality(len(labels), *errors(predicted, labels))
+                self.model = self._model(fitted.scales, scores)
         self._set_costs(fitted)
 
     def _design(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
@@ -206,6 +210,18 @@ class LatencyPredictor:
         fastest, slowest = least(factors, choices), least([(slots, -table) for slots, table in factors], choices)
         low, high = self.cost([fastest, slowest])
         return float(low), float(high)
+
+
+def _blas_threads(labels: int) -> AbstractContextManager[object]:
+    """One thread of BLAS for matrices of few labels: two that wait for each other 40,000 times took 6 to 18 s here for
+    what one does in 1 s, depending on what else ran."""
+    return _blas().limit(limits=1, user_api="blas") if labels <= FEW else nullcontext()
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The libraries of linear algebra that numpy and scipy have loaded."""
+    return ThreadpoolController()
 
 
 def _basis(found: Features) -> tuple[np.ndarray, np.ndarray]:

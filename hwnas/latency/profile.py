@@ -1,8 +1,10 @@
 """Profile a space on a device: measure its blocks and some whole networks, and fit the predictor to them."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from math import ceil
 from pathlib import Path
 from time import monotonic
@@ -12,15 +14,16 @@ from pydantic import Field
 
 from ..config import Config
 from ..devices.base import Device
-from ..files import write_bytes
-from ..progress import Progress, show_progress
-from ..space.net import Block
+from ..progress import Progress, Report, show_progress
+from ..space.net import Block, Net
 from ..space.space import Arch, SearchSpace
 from .active import most_uncertain, sample_architectures
 from .checkpoint import Checkpoint
-from .graph import empty, save
+from .clock import Clock
+from .graph import save
 from .learn import learn, sanity_flags
-from .measure import Measurement, measure
+from .samples import Samples
+from .session import Measurement, Session
 from .table import LatencyTable, Networks, read_arch, write_arch
 
 EMPTY, NET = "empty", "net:"
@@ -33,11 +36,14 @@ networks: then only whole networks are measured."""
 BESIDE_BLOCKS, WITHOUT_BLOCKS = 24, 100
 """Whole networks that are measured unless asked otherwise: beside the blocks, and where no block is measured."""
 
+MOST_NETWORKS = 100_000
+"""More whole networks than anybody has the time for are a slip of the keyboard."""
+
 FIRST_SHARE = 0.6
 """Share of the time for the first measurements, where networks are to be added until the error is as asked."""
 
 MORE = 1 / 3
-"""Networks that are added at a time, for each that there is: all is loaded and fitted again for them, however few."""
+"""Networks that are added at a time, for each that there is: all is fitted again for them, however few."""
 
 PATIENCE, LOWER = 2, 0.95
 """So many additions in a row that do not lower the error to that share of it are the last: against the small reference,
@@ -63,10 +69,11 @@ class ProfileConfig(Config):
     networks: int | None = Field(
         None,
         ge=3,
+        le=MOST_NETWORKS,
         description=f"Whole networks, at first; by default {BESIDE_BLOCKS}, or {WITHOUT_BLOCKS} without blocks.",
     )
     even: bool = Field(True, description="Sample networks over the whole range of the space, or else uniformly.")
-    seed: int = Field(0, ge=0, description="Of the sampled networks, and of the order of measuring.")
+    seed: int = Field(0, ge=0, lt=2**63, description="Of the sampled networks, and of the order of measuring.")
 
 
 class ProfileSession:
@@ -80,51 +87,88 @@ class ProfileSession:
         checkpoint: Checkpoint,
         folder: Path,
         progress: Progress = True,
+        clock: Clock | None = None,
     ) -> None:
         self.space, self.device, self.config = space, device, config
         self.checkpoint, self.folder, self.progress = checkpoint, folder, progress
+        self.clock = clock or Clock()
         self.samples = checkpoint.load()
+        self.session = Session(device, self.samples, self.clock)
         self.archs: dict[str, Arch] = {}
         blocks = space.blocks()
         self.blocks = blocks if len(blocks) <= BLOCKS else ()
-        self.models = save_models(self.blocks, folder)
-        self._rng = np.random.default_rng(config.seed)
+        self._alone: dict[str, Block | None] = {**{block.key: block for block in self.blocks}, EMPTY: None}
+        self._rng, self._numbers = np.random.default_rng(config.seed), count()
 
     def run(self) -> LatencyTable:
         """Measure, and fit the table. Whatever ends the session, its samples are in the checkpoint."""
-        asked = self.config
         try:
-            count = asked.networks or (BESIDE_BLOCKS if self.blocks else WITHOUT_BLOCKS)
-            archs = sample_architectures(self.space, count, asked.seed, asked.even)
-            if asked.within is None:
-                self._measure(archs, asked.time_limit)
-                return self._table()
-            self._measure(archs, FIRST_SHARE * asked.time_limit)
-            return self._table_within(asked.within)
+            table = self._measured_table()
+            self.session.close()
+            return table
         except BaseException:
             if self.samples.visits:
                 self.checkpoint.write(self.samples)
             raise
 
+    def _measured_table(self) -> LatencyTable:
+        asked = self.config
+        networks = asked.networks or (BESIDE_BLOCKS if self.blocks else WITHOUT_BLOCKS)
+        with self.clock.part("choosing"):
+            archs = sample_architectures(self.space, networks, asked.seed, asked.even)
+        if asked.within is None:
+            self._measure(archs, asked.time_limit)
+            return self._table()
+        self._measure(archs, FIRST_SHARE * asked.time_limit)
+        return self._table_within(asked.within)
+
     def _measure(self, archs: list[Arch], time_limit: float) -> None:
         """Measure `archs` beside all that was measured before, and what an interrupted session had added."""
         resumed = [read_arch(key.removeprefix(NET)) for key in self.samples.visits if key.startswith(NET)]
-        for arch in dict.fromkeys([*archs, *resumed]):
-            key = NET + write_arch(arch)
-            if key not in self.archs:
-                self.archs[key] = arch
-                self.models[key] = save(self.space.derive(arch), self.folder / f"{key.removeprefix(NET)}.onnx")
-        with show_progress("profile", len(self.models), self.progress) as report:
-            self.measurement: Measurement = measure(
-                self.device,
-                self.models,
+        self.archs |= {NET + write_arch(arch): arch for arch in (*archs, *resumed)}
+        keys = [*self._alone, *self.archs]
+        with show_progress("profile", len(keys), self.progress) as report:
+            self._load([key for key in keys if key not in self.session.runs], report)
+            self.measurement: Measurement = self.session.measure(
                 precision=self.config.precision,
                 time_limit=time_limit,
                 seed=self.config.seed,
-                samples=self.samples,
                 report=report,
-                on_round=self.checkpoint.write_if_due,
+                on_round=self._write_if_due,
             )
+
+    def _load(self, keys: Sequence[str], report: Report) -> None:
+        """Load the models of `keys` and warm them up.
+
+        The file of the next is written while the runtime loads one, but not while one runs. It is removed at once: the
+        system would write GBs of them to the disk while others are measured.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            ready = [pool.submit(self._write, key) for key in keys[:1]]
+            for index, key in enumerate(keys):
+                report(0, f"loading {index + 1} of {len(keys)}")
+                path = self._wait(ready).pop()
+                ready = [pool.submit(self._write, following) for following in keys[index + 1 : index + 2]]
+                self.session.load(key, path)
+                path.unlink()
+                self._wait(ready)
+                self.session.warm_up(key)
+
+    def _wait(self, files: list[Future[Path]]) -> list[Path]:
+        with self.clock.part("building"):
+            return [file.result() for file in files]
+
+    def _write(self, key: str) -> Path:
+        """Write the model of `key`."""
+        return save(self._part(key), self.folder / f"{next(self._numbers)}.onnx")
+
+    def _part(self, key: str) -> Block | Net | None:
+        """The block or network of a key; None for the empty network."""
+        return self.space.derive(self.archs[key]) if key in self.archs else self._alone[key]
+
+    def _write_if_due(self, samples: Samples) -> None:
+        with self.clock.part("writing"):
+            self.checkpoint.write_if_due(samples)
 
     def _table_within(self, within: float) -> LatencyTable:
         """The table once its error is `within`. It is flagged where the time is up before, with loading and fitting, or
@@ -144,15 +188,18 @@ class ProfileSession:
 
     def _next_networks(self, table: LatencyTable) -> list[Arch]:
         """The architectures, none of them measured, of which the predictor of `table` is the most uncertain."""
-        count = ceil(MORE * len(self.archs))
-        return most_uncertain(table.predictor(self.space), count, self._rng, set(self.archs.values()))
+        more = ceil(MORE * len(self.archs))
+        with self.clock.part("choosing"):
+            return most_uncertain(table.predictor(self.space), more, self._rng, set(self.archs.values()))
 
     def _table(self) -> LatencyTable:
         """The table of what was measured so far."""
         estimates = self.measurement.estimates
         rows = {block.key: estimates[block.key] for block in self.blocks}
-        networks = self._networks()
-        model, quality = learn(self.space, networks, rows, estimates[EMPTY])
+        with self.clock.part("estimating"):
+            networks = self._networks()
+        with self.clock.part("fitting"):
+            model, quality = learn(self.space, networks, rows, estimates[EMPTY])
         table = LatencyTable(
             space=self.space.name,
             classes=self.space.classes,
@@ -169,7 +216,8 @@ class ProfileSession:
             seconds=self.samples.elapsed,
             flags=(*self.measurement.flags, *self._prediction_flags(quality.within_10)),
         )
-        return replace(table, flags=(*table.flags, *sanity_flags(table, self.space)))
+        with self.clock.part("fitting"):
+            return replace(table, flags=(*table.flags, *sanity_flags(table, self.space)))
 
     def _networks(self) -> Networks:
         """The whole networks as columns."""
@@ -189,11 +237,3 @@ class ProfileSession:
         if within_10 < WITHIN_10:
             text = f"only {within_10:.0%} of the whole networks are within 10 % of their prediction from the others"
             yield f"networks: {text}: something else was using the memory of this machine, or they are too few"
-
-
-def save_models(blocks: Sequence[Block], folder: Path) -> dict[str, Path]:
-    """Write the `blocks` and the empty network as ONNX files: their paths by key."""
-    models = {block.key: save(block, folder / f"{index}.onnx") for index, block in enumerate(blocks)}
-    models[EMPTY] = folder / "empty.onnx"
-    write_bytes(models[EMPTY], empty().SerializeToString())
-    return models

@@ -12,9 +12,13 @@ from .stats import (
     MIN_QUIET,
     REFERENCE_QUANTILE,
     Estimate,
+    Ratio,
     Visit,
     estimate,
+    half_width,
     is_quiet,
+    quiet_count,
+    ratio_of,
     reference_estimate,
     reference_uncertainty,
 )
@@ -34,6 +38,9 @@ class Samples:
     reference: list[float] = field(default_factory=list)
     readings: list[tuple[int, DeviceState]] = field(default_factory=list)
     elapsed: float = 0.0
+    _ratios: defaultdict[str, list[Ratio]] = field(
+        default_factory=lambda: defaultdict(list), init=False, repr=False, compare=False
+    )
 
     @property
     def reference_seconds(self) -> float:
@@ -73,11 +80,10 @@ class Samples:
 
     def split_half_ms(self, key: str) -> tuple[float, float]:
         """The latency of `key` in ms by every other quiet visit and by the rest: as if measured twice."""
-        quiet = [visit for visit in self.visits[key] if is_quiet(visit, self.reference_seconds)]
+        own = self.reference_seconds
+        quiet = [visit for visit in self.visits[key] if is_quiet(visit, own)]
         counted = quiet if len(quiet) > 1 else self.visits[key]
-        first, second = (
-            estimate(counted[start::2], self.reference_seconds, self.reference_seconds).ms for start in (0, 1)
-        )
+        first, second = (estimate(counted[start::2], own, own).ms for start in (0, 1))
         return first, second
 
     def pending(self, keys: Iterable[str], precision: float, at: float | None = None) -> list[str]:
@@ -86,10 +92,21 @@ class Samples:
         The reference time counts as exact here: more visits to one of the models would not make it more certain, it is
         the same for all of them, and it cancels wherever figures are compared at one reference time.
         """
-        quiet_seconds = self.quiet_reference_seconds(at)
-        few = [key for key in keys if sum(is_quiet(visit, quiet_seconds) for visit in self.visits[key]) < MIN_QUIET]
-        exact = self._estimates([key for key in keys if key not in few], at)
-        return few + [key for key, found in exact.items() if found.precision > precision]
+        quiet_seconds, scale_seconds = self.quiet_reference_seconds(at), self.reference_seconds if at is None else at
+        few, imprecise = [], []
+        for key in keys:
+            ratios = self._ratios_of(key)
+            if quiet_count(ratios, quiet_seconds) < MIN_QUIET:
+                few.append(key)
+            elif half_width(ratios, quiet_seconds, scale_seconds) > precision:
+                imprecise.append(key)
+        return few + imprecise
+
+    def _ratios_of(self, key: str) -> list[Ratio]:
+        """The ratio of every visit to `key`, each computed once: after every round they are asked for again."""
+        known = self._ratios[key]
+        known += [ratio_of(visit) for visit in self.visits[key][len(known) :]]
+        return known
 
     def to_json(self) -> dict[str, Any]:
         """The plain-JSON form; `from_json` reads it back exactly."""

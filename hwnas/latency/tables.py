@@ -5,6 +5,7 @@ from os import PathLike
 from pathlib import Path
 
 from ..errors import InputError
+from ..references import nearest_text
 from ..space import registry
 from ..space.space import SearchSpace
 from .table import LatencyTable, load
@@ -65,7 +66,8 @@ def find_table(name: str | PathLike[str]) -> Path:
     if path.is_file():
         return path
     listed = ", ".join(tables) or "none"
-    raise InputError(f"no latency table {str(path)!r}: there are {listed}", code="table.unknown", name=str(path))
+    message = f"no latency table {str(path)!r}{nearest_text(str(path), tables)}: there are {listed}"
+    raise InputError(message, code="table.unknown", name=str(path))
 
 
 def load_table(table: TableLike) -> LatencyTable:

@@ -6,6 +6,7 @@ from typing import TypeVar, assert_never
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from ..space.fold import fold
 from ..space.net import Act, Block, Layer
@@ -65,11 +66,33 @@ class EverySecond(nn.Module):
 
 
 class Add(nn.Module):
-    """The sum of all inputs."""
+    """The sum of all inputs.
+
+    In training the last one, which is the main path of a residual block, is left out of a share `drop_path` of the
+    images, and larger by as much for the others (stochastic depth, 1603.09382, scaled as EfficientNet's).
+    """
+
+    drop_path = 0.0
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Several features of one shape to one."""
+        if self.training and self.drop_path:
+            *others, main = inputs
+            kept = main.new_empty(len(main), 1, 1, 1).bernoulli_(1 - self.drop_path).div_(1 - self.drop_path)
+            inputs = (*others, main * kept)
         return reduce(torch.add, inputs)
+
+
+class Linear(nn.Linear):
+    """A linear layer, in training with a share `dropout` of its inputs at zero (1207.0580) and the others larger."""
+
+    dropout = 0.0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features (N, cin) to (N, cout)."""
+        if self.training and self.dropout:
+            x = functional.dropout(x, self.dropout)
+        return super().forward(x)
 
 
 class Concat(nn.Module):
@@ -102,7 +125,7 @@ def modules(layer: Layer, eps: float = 1e-5) -> Iterator[tuple[str, nn.Module]]:
             yield layer.name, nn.AdaptiveAvgPool2d(1)
             yield "flatten", nn.Flatten()
         case "linear":
-            yield layer.name, nn.Linear(layer.cin, layer.cout)
+            yield layer.name, Linear(layer.cin, layer.cout)
         case "split":
             yield layer.name, EverySecond(layer)
         case "add":

@@ -22,6 +22,9 @@ _SORTED = "the weights are sorted by name: only in the order of the layers can t
 WHERE = ("state_dict_ema", "model_ema", "state_dict", "model")
 """Where in a checkpoint the weights are, averaged ones first, as timm reads its own."""
 
+PARALLEL = "module."
+"""Before every name where the network was in torch's DataParallel or DistributedDataParallel as it was saved."""
+
 
 def read(path: str | Path) -> dict[str, torch.Tensor]:
     """The state dict in a file of safetensors or of `torch.save`, or under a name of `WHERE` in that, as ProxylessNAS
@@ -53,6 +56,8 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
     if not isinstance(state, dict) or not state or not all(map(_is_weight, state, state.values())):
         message = f"{path} holds no state dict, that is names of weights and tensors"
         raise InputError(message, code="weights.no-state-dict", path=path)
+    if all(name.startswith(PARALLEL) for name in state):
+        state = {name.removeprefix(PARALLEL): weight for name, weight in state.items()}
     arch = value.get("arch")
     return state, arch if isinstance(arch, str) else None
 

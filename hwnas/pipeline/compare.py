@@ -10,6 +10,7 @@ from ..compare.comparison import (
     CompareResult,
     Entrants,
     require_count,
+    require_no_other_run,
     run_comparison,
     write_comparison,
 )
@@ -44,6 +45,7 @@ def compare(
     Raises `InputError`, among others for a method by gradient, and where `out` has runs of something else.
     """
     require_count("workers", workers)
+    require_no_other_run(Path(out))
     entrants = Entrants.of(strategies, constants or {}, budget=budget, seeds=seeds)
     bench = Bench.load(table, latency, limit_ms, limit_macs, single)
     found = run_comparison(entrants, bench, Path(out), workers=workers, progress=progress)

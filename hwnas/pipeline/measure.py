@@ -13,6 +13,7 @@ from ..latency import measure as latency
 from ..latency.graph import save
 from ..latency.stats import Estimate
 from ..progress import Progress, show_progress
+from ..references import nearest_text
 from ..space import published, zoo
 
 KEY = "model"
@@ -121,7 +122,7 @@ def _source(target: Path) -> Path:
         return found
     if not target.is_file():
         wanted = "an ONNX file, the folder of a bundle, search or training, the JSON of a network, or a name of"
-        message = f"{target} is not a file: give {wanted} `hwnas zoo`"
+        message = f"{target} is not a file{nearest_text(str(target), zoo.names())}: give {wanted} `hwnas zoo`"
         raise InputError(message, code="measure.target", target=str(target))
     return target
 

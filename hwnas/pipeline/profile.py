@@ -1,16 +1,18 @@
 """The profiling stage: a device and a search space in, the latency table of the space on it out."""
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
 
 from .. import devices
 from ..errors import InputError
+from ..files import require_writable
 from ..latency.checkpoint import Checkpoint
+from ..latency.clock import Clock, ProfileSeconds
 from ..latency.profile import ProfileConfig, ProfileSession
-from ..latency.table import LatencyTable
+from ..latency.table import LatencyTable, load
 from ..latency.tables import FOLDER, table_name
 from ..progress import Progress
 from ..space import registry
@@ -19,11 +21,15 @@ from ..space.space import SearchSpace
 
 @dataclass(frozen=True)
 class ProfileResult:
-    """The `table` of `space` on a device, and the file that it was written to, which other stages take this for."""
+    """The `table` of `space` on a device, and the file that it was written to, which other stages take this for.
+
+    `seconds` is what each part of this call took; `table.seconds` is the measuring of an interrupted profile as well.
+    """
 
     path: Path
     table: LatencyTable
     space: SearchSpace
+    seconds: ProfileSeconds = field(default_factory=ProfileSeconds)
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -81,6 +87,7 @@ def run_profile(
     progress: Progress = True,
 ) -> ProfileResult:
     """`profile` as `config` says; `space` is the one that it names, where that is not to be resolved."""
+    clock = Clock()
     if space is None:
         space = registry.get(config.space, config.classes, trusted=True)
     elif config.classes not in (None, space.classes):
@@ -92,13 +99,36 @@ def run_profile(
     path = FOLDER / f"{name}.json" if out is None else Path(out)
     if path.is_dir():
         raise InputError(f"{path} is a folder: name the file of the table", code="profile.folder", path=str(path))
-    with devices.get(config.device, config.threads) as running, tempfile.TemporaryDirectory() as folder:
+    _require_replaceable(path, space, devices.describe(config.device).name)
+    with clock.part("starting"), devices.get(config.device, config.threads) as running, clock.part("other"):
         identity = {"space": space.name, "fingerprint": space.fingerprint, **asdict(running.info)}
         del identity["cores"]  # cores are alike, see DeviceInfo.differences
         checkpoint = Checkpoint(path.with_name(f"{path.name}.partial"), identity)
         if not resume:
             checkpoint.remove()
-        table = ProfileSession(space, running, config, checkpoint, Path(folder), progress).run()
-        table.save(path)
-        checkpoint.remove()
-    return ProfileResult(path, table, space)
+        with tempfile.TemporaryDirectory() as folder:
+            table = ProfileSession(space, running, config, checkpoint, Path(folder), progress, clock).run()
+        with clock.part("writing"):
+            table.save(path)
+            checkpoint.remove()
+    return ProfileResult(path, table, space, clock.seconds())
+
+
+def _require_replaceable(path: Path, space: SearchSpace, device: str) -> None:
+    """Raise `InputError` ("profile.other-file") where the table would replace a file of the user's that is no table of
+    `space` on `device`, whole or not, and "folder.not-writable" where it cannot be written."""
+    require_writable(path.parent)
+    if not path.is_file() or not path.stat().st_size:
+        return
+    start = path.read_bytes()[:1000]
+    if not start.startswith(b"{") or b'"fingerprint"' not in start or b'"runtime"' not in start:
+        message = f"{path} exists and is no latency table: name another file for the table"
+        raise InputError(message, code="profile.other-file", path=str(path))
+    try:
+        there = load(path)
+    except InputError:  # cut or changed, which a new profile mends
+        return
+    if (there.space, there.classes, there.device.device) != (space.name, space.classes, device):
+        found = f"{there.space} with {there.classes} classes on {there.device.device}"
+        message = f"{path} holds the table of {found}: name another file for this one"
+        raise InputError(message, code="profile.other-file", path=str(path))

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
 from ..progress import Progress, show_progress
@@ -28,25 +29,38 @@ def train(
     seed: int = 0,
     threads: int | None = None,
     recipe: Recipe | str | None = None,
+    mirror: bool | None = None,
+    val: float | Path | None = None,
+    max_bad: float | None = None,
+    tensorboard: bool = False,
     root: Path | None = None,
     progress: Progress = True,
 ) -> TrainResult:
     """Train `net` from scratch on `data` and write `net.json`, `weights.safetensors` and `train.json` into `out`.
 
     `net` is a `Net`, the path of its JSON, the folder of a search, or a whole `TrainConfig`. `data` and `root` are as
-    `load` takes them; `recipe` is a `Recipe`, or the name or reference of one, of which `epochs` and `shift` replace
-    the own ones; `threads` is torch's (all cores by default). The same call again resumes after the last whole epoch,
-    or returns the result of the finished run. Raises `InputError`, among others where `out` holds anything else, and
-    `DivergedError` where the loss is no longer a number.
+    `load` takes them; `recipe` is a `Recipe`, or the name or reference of one, of which `epochs`, `shift` and `mirror`
+    replace the own ones; `threads` is torch's (all cores by default). `val` is the share of the training images (10 %
+    by default) that the best epoch is chosen on, where the data set has no split for it, or the path of other images;
+    with 0 all are trained on, and the last epoch is kept. At most the share `max_bad` of the images of a folder (1 %)
+    may be unreadable, and is skipped. The same call again resumes from the last checkpoint, or returns the result of a
+    finished run. Raises `InputError`, among others where `out` holds anything else, and `DivergedError` where the loss
+    is no longer a number.
     """
     if isinstance(net, TrainConfig):
         require_alone({"data": data != DEFAULT, "epochs": epochs is not None, "shift": shift is not None,
                        "seed": seed != 0, "threads": threads is not None, "recipe": recipe is not None,
+                       "mirror": mirror is not None, "val": val is not None, "max_bad": max_bad is not None,
+                       "tensorboard": tensorboard,
                        "root": root is not None})  # fmt: skip
         config = net
     else:
-        changes = {"epochs": epochs, "shift": shift}
-        config = TrainConfig.of(net, data, recipe, changes, seed=seed, threads=threads, root=root)
+        changes = {"epochs": epochs, "shift": shift, "mirror": mirror}
+        others: dict[str, Any] = {} if val is None else {"val": val}
+        others |= {} if max_bad is None else {"reading": {"max_bad": max_bad}}
+        config = TrainConfig.of(
+            net, data, recipe, changes, seed=seed, threads=threads, root=root, tensorboard=tensorboard, **others
+        )
     job = Job(config.net, Path(out), config.seed)
     with torch_threads(config.threads):
         dataset = load_data([job], config, progress)
@@ -60,7 +74,9 @@ def train_many(
     *,
     epochs: int | None = None,
     workers: int | None = None,
-    recipe: Recipe | None = None,
+    recipe: Recipe | str | None = None,
+    mirror: bool | None = None,
+    val: float | Path | None = None,
     root: Path | None = None,
     progress: Progress = True,
 ) -> list[TrainRecord]:
@@ -72,7 +88,8 @@ def train_many(
         return []
     if len({job.out.resolve() for job in jobs}) != len(jobs):
         raise InputError("two training runs share one output folder: name one for each", code="training.shared-folder")
-    configs = [TrainConfig.of(job.net, data, recipe, {"epochs": epochs}, seed=job.seed, root=root) for job in jobs]
+    changes, others = {"epochs": epochs, "mirror": mirror}, {} if val is None else {"val": val}
+    configs = [TrainConfig.of(job.net, data, recipe, changes, seed=job.seed, root=root, **others) for job in jobs]
     dataset = load_data(jobs, configs[0], progress)
     config = configs[0].model_copy(update={"net": Path("net.json"), "data": dataset.name, "threads": 1})
     waiting = [job for job in jobs if not is_finished(job.out)]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..files import write_json
+from ..files import json_bytes, write_json
 from ..space import strings, zoo
 from ..space.net import Net
 
@@ -48,7 +48,7 @@ def describe(
     except InputError as error:
         no_timm = str(error)
     if out is not None:
-        write_json(Path(out), net.to_json())
+        _write(Path(out), net)
     return NetworkDescription(
         name=name,
         source=zoo.ZOO[name].source,
@@ -62,6 +62,15 @@ def describe(
         blocks=tuple(block.key for block in net.blocks),
         path=None if out is None else Path(out),
     )
+
+
+def _write(path: Path, net: Net) -> None:
+    """Write `net`. Raises `InputError` ("zoo.other-file") where `path` holds anything else."""
+    value = net.to_json()
+    if path.exists() and (path.is_dir() or path.read_bytes() != json_bytes(value)):
+        message = f"{path} exists and is not this network: name another file, or remove it first"
+        raise InputError(message, code="zoo.other-file", path=str(path))
+    write_json(path, value)
 
 
 def _costs(net: Net) -> dict[str, int]:

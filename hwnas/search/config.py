@@ -11,6 +11,7 @@ from .. import references
 from ..config import Config, Values, merge
 from ..errors import InputError
 from ..strategies.schedule import Schedule
+from ..training.reading import Reading, ShareOrPath
 
 Text = Annotated[str, BeforeValidator(lambda value: fspath(value) if isinstance(value, PathLike) else value)]
 """A name, or a path that was given as such."""
@@ -82,7 +83,7 @@ class Weights(Schedule):
 class Budget(Config):
     """How many architectures a sampler evaluates (None: 200; a strategy that learns from the weights has steps)."""
 
-    evaluations: int | None = Field(default=None, ge=1)
+    evaluations: int | None = Field(default=None, ge=1, le=10**9)
 
 
 class Finalists(Config):
@@ -91,14 +92,18 @@ class Finalists(Config):
     They use at least the share `use` of the latency that the search aims at, if any architecture does.
     """
 
-    count: int = Field(default=16, ge=1)
+    count: int = Field(default=16, ge=1, le=10_000)
     use: float = Field(default=0.97, ge=0, lt=1)
     measuring_seconds: float = Field(default=20.0, gt=0)
 
 
 IN_LIMIT = ("table", "latency_ms", "device", "measure")
 """Settings of the one limit, which need not be said within it."""
-SHORT = {"evaluations": "budget.evaluations", **{name: f"limits.{name}" for name in IN_LIMIT}}
+SHORT = {
+    "max_bad": "reading.max_bad",
+    "evaluations": "budget.evaluations",
+    **{name: f"limits.{name}" for name in IN_LIMIT},
+}
 WHOLE = {"strategy": "name", "objective": "name", "evaluator": "name", "weights": "from_run", "finalists": "count"}
 """The setting of a part that its bare name means: `strategy` is `strategy.name`."""
 PARTS = ("strategy", "objective", "evaluator")
@@ -107,10 +112,12 @@ PARTS = ("strategy", "objective", "evaluator")
 class SearchConfig(Config):
     """A search: what the network must keep to, on which images, and how it is found.
 
-    `space` is only for a table of a space that is not built in: its reference again, so that code may run. `root` is
-    where torchvision keeps the named data sets; `threads` are torch's here. As settings, `table`, `latency_ms`,
-    `device` and `measure` mean the one limit's, `evaluations` the budget's, and a name without a dot that is no field
-    is a constant of the strategy.
+    `space` is only for a table of a space that is not built in: its reference again, so that code may run. `val` is
+    what architectures are chosen on: a share of each class of the training images, or a folder or list of others (None:
+    the validation split of `data`, or a quarter). `reading` says how files of images are read. `root` is where
+    torchvision keeps the named data sets; `threads` are torch's here. As settings, `table`, `latency_ms`, `device` and
+    `measure` mean the one limit's, `evaluations` the budget's, `max_bad` that of reading, and a name without a dot that
+    is no field is a constant of the strategy.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -118,14 +125,16 @@ class SearchConfig(Config):
     limits: tuple[Limit, ...] = Field(min_length=1, max_length=1)
     space: Text | None = None
     data: Text = "fashion-mnist-small"
+    val: ShareOrPath | None = None
+    reading: Reading = Reading()
     strategy: StrategyPart = StrategyPart()
     objective: Part = Part()
     evaluator: Part = Part()
     weights: Weights = Weights()
     budget: Budget = Budget()
     finalists: Finalists = Finalists()
-    seed: int = Field(default=0, ge=0)
-    threads: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    threads: int | None = Field(default=None, ge=1, le=1024)
     root: Path | None = None
 
     @model_validator(mode="before")

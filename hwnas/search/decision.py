@@ -1,16 +1,14 @@
 """From finalists to one network: the device decides."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..devices.base import Device
 from ..errors import InputError
-from ..latency.measure import measure_nets
 from ..latency.stats import Estimate
-from ..space.space import SearchSpace
 from .finalists import by_score
+from .meter import FinalistMeter
 from .record import Finalist
 
 MEASURED_AT_ONCE = 4
@@ -23,27 +21,15 @@ NEAR = 0.98
 
 @dataclass(frozen=True)
 class Decision:
-    """The finalist that was chosen, and all of them, the best first, with what was measured."""
+    """The finalist that was chosen, and all of them, the best first, with what was measured.
+
+    `repeats` counts how often some were measured again; `flags` say what else to know of that.
+    """
 
     best: Finalist
     finalists: list[Finalist]
-
-
-@dataclass(frozen=True)
-class FinalistMeter:
-    """A `device` that is up and measures networks of `space` at `reference_seconds`, `seconds` at a time."""
-
-    device: Device
-    space: SearchSpace
-    reference_seconds: float
-    seconds: float
-
-    def measure(self, finalists: Sequence[Finalist]) -> list[tuple[Finalist, Estimate]]:
-        """Each of `finalists`, with what it measures noted in it."""
-        nets = [self.space.derive(finalist.arch) for finalist in finalists]
-        found = measure_nets(self.device, nets, reference_seconds=self.reference_seconds, time_limit=self.seconds)
-        pairs = zip(finalists, found, strict=True)
-        return [(replace(finalist, measured=estimate), estimate) for finalist, estimate in pairs]
+    repeats: int = 0
+    flags: tuple[str, ...] = ()
 
 
 def require_any(ranked: Sequence[Finalist], latency_ms: float) -> None:
@@ -87,13 +73,15 @@ def decide_by_device(
             for finalist, at in some:
                 if least_ms <= at.ms and at.high <= latency_ms:
                     rest = ranked[start + MEASURED_AT_ONCE :]
-                    return Decision(finalist, by_score([*(one for one, _ in measured), *rest]))
+                    everyone = by_score([*(one for one, _ in measured), *rest])
+                    return Decision(finalist, everyone, meter.repeats, meter.flags)
         ratios = [at.high / finalist.predicted_ms for finalist, at in measured]
         ranked = rank_more(float(np.quantile(ratios, 0.75)))
     fast = [finalist for finalist, at in measured if at.high <= latency_ms]
     if fast:
         best = max(fast, key=lambda finalist: finalist.score)
-        return Decision(best, by_score([finalist for finalist, _ in measured]))
+        everyone = by_score([finalist for finalist, _ in measured])
+        return Decision(best, everyone, meter.repeats, meter.flags)
     _, nearest = min(measured, key=lambda pair: pair[1].high)
     raise InputError(
         f"of {len(measured)} finalists none measures within {latency_ms:g} ms (the fastest: {nearest.ms:.4g} ms): "

@@ -16,7 +16,7 @@ from ..accuracy.published import COVERED, PublishedAccuracies
 from ..errors import InputError
 from ..space.space import Arch, SearchSpace
 from ..strategies.constants import Constants
-from ..training.data import Dataset, holdout
+from ..training.data import Dataset
 from ..training.recipe import Recipe
 from ..training.train import train
 
@@ -59,6 +59,11 @@ class TrainedConstants(Constants):
                                     description="of the training images, scored on and not trained on")  # fmt: skip
 
 
+IDENTIFYING = {"epochs", "batch_size", "optimizer", "lr", "weight_decay", "warmup", "label_smoothing", "ema", "shift"}
+"""Settings of the recipe by which checkpoints of a search, those of earlier versions too, know its scores; the others
+are what they always were."""
+
+
 class ShortConstants(TrainedConstants):
     """Constants of `Short`."""
 
@@ -73,8 +78,8 @@ class Trained(Evaluator):
     def __init__(self, space: SearchSpace, dataset: Dataset, constants: Constants, *, seed: int) -> None:
         super().__init__(space, dataset, constants, seed=seed)
         given = cast(TrainedConstants, constants)
-        rest, validation = holdout(dataset.train, given.validation_share, seed)
-        self.recipe = Recipe(epochs=given.epochs)
+        rest, validation = dataset.divided(given.validation_share, seed)
+        self.recipe = Recipe(epochs=given.epochs, mirror=dataset.flip)
         self._share = given.validation_share
         self._at = cache(replace(dataset, train=rest, test=validation).at)  # where the resolution is a choice
 
@@ -87,7 +92,7 @@ class Trained(Evaluator):
     def identity(self) -> dict[str, Any]:
         """Images, seed, share and recipe."""
         return {"evaluator": self.name, "data": self.dataset.fingerprint, "seed": self.seed, "held": self._share,
-                "recipe": self.recipe.model_dump()}  # fmt: skip
+                "recipe": self.recipe.model_dump(include=IDENTIFYING)}  # fmt: skip
 
 
 class Short(Trained):
@@ -150,12 +155,12 @@ class Proxy(Evaluator):
         super().__init__(space, dataset, constants, seed=seed)
         self.count = min(cast(ProxyConstants, constants).batch, len(dataset.train))
         rng = np.random.default_rng(seed)
-        self.chosen = dataset.train.take(rng.choice(len(dataset.train), self.count, replace=False))
-        self.images = dataset.normalise(self.chosen.images)
+        chosen = rng.choice(len(dataset.train), self.count, replace=False)
+        self.images, self.labels = dataset.normalise(dataset.train.fitted(chosen)), dataset.train.labels[chosen]
 
     def __call__(self, arch: Arch) -> float:
         """Look at an untrained `arch`."""
-        return PROXIES[self.proxy](self.space.derive(arch), self.images, self.chosen.labels, self.seed)
+        return PROXIES[self.proxy](self.space.derive(arch), self.images, self.labels, self.seed)
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The strategy of one search and its loop: it learns beside shared weights, or samples what an evaluator scores."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -12,7 +13,7 @@ from ..space.space import Arch
 from ..strategies.base import Learner, Sampler
 from ..strategies.limit import Limit
 from ..strategies.objectives import Reward
-from ..strategies.sampler_loop import SamplerLoop
+from .clock import Clock, TimedSamplerLoop
 from .evaluators import Evaluator
 from .folder import EVALUATED, HISTORY, STATE
 from .history import History
@@ -26,13 +27,23 @@ class SearchLoop:
     """A `plan` carried out on a `problem`, made anew from the request when it resumes from the files in `folder`.
 
     `begun` is the length that the search began with: what scales with that stays as it was. `shared` is None where an
-    evaluator scores architectures, and `sampling` where the strategy learns while the weights do.
+    evaluator scores architectures, and `sampling` where the strategy learns while the weights do. `clock` counts what
+    the parts of the search take.
     """
 
     def __init__(
-        self, problem: Problem, plan: Plan, begun: Length, folder: Path, *, ranks: Ranks, progress: Progress
+        self,
+        problem: Problem,
+        plan: Plan,
+        begun: Length,
+        folder: Path,
+        *,
+        ranks: Ranks,
+        progress: Progress,
+        clock: Clock | None = None,
     ) -> None:
         self.problem, self.plan, self.folder, self.ranks, self.progress = problem, plan, folder, ranks, progress
+        self.clock = clock or Clock()
         budget = begun.arch_steps(plan.config.weights.schedule) if plan.learns else begun.evaluations
         plan.objective().require_target(problem.target_ms)
         self.strategy = plan.strategy(_allowed(problem, plan), budget)
@@ -46,23 +57,25 @@ class SearchLoop:
             self.problem,
             self.plan,
             learner=cast(Learner, self.strategy) if self.plan.learns else None,
-            history=lambda step, arch, score: self.history.add("weights", step, arch, score),
+            history=partial(self.history.add, "weights"),
             ranks=self.ranks,
+            clock=self.clock,
         )
 
-    def _sampler_loop(self) -> SamplerLoop:
+    def _sampler_loop(self) -> TimedSamplerLoop:
         """The sampler over evaluations. Where these change, as the weights were trained on, it begins anew."""
         identity = self.evaluator.identity if self.evaluator else {"weights": self._supernet_of().schedule.total}
-        return SamplerLoop(
+        return TimedSamplerLoop(
             cast(Sampler, self.strategy),
             self.plan.evaluations,
-            self.evaluator or self._supernet_of().score_quickly,
+            self.clock.counted("scoring", self.evaluator or self._supernet_of().score_quickly),
             cast(Reward, self.plan.objective()),
             self.problem.predictor.cost,
             self.problem.target_ms,
-            lambda step, arch, score: self.history.add("evaluations", step, arch, score),
+            self.clock.counted("history", partial(self.history.add, "evaluations")),
             identity=json.dumps(identity),
             ranks=self.ranks,
+            clock=self.clock,
         )
 
     def _supernet_of(self) -> SharedSupernet:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ..progress import Progress
 from ..space.space import SearchSpace
 from ..strategies.limit import Limit
 from ..training.data import Dataset, load
+from .clock import Clock
 from .config import LatencyLimit, SearchConfig
 
 
@@ -41,11 +43,16 @@ class Problem:
 
     @staticmethod
     def of(
-        config: SearchConfig, table: TableLike | None = None, dataset: Dataset | None = None, progress: Progress = None
+        config: SearchConfig,
+        table: TableLike | None = None,
+        dataset: Dataset | None = None,
+        progress: Progress = None,
+        clock: Clock | None = None,
     ) -> "Problem":
         """The problem that `config` says, once all that can be wrong with it has been looked at.
 
-        `table` and `dataset` are in place of those that it names, where they are loaded already. Raises `InputError`.
+        `table` and `dataset` are in place of those that it names, where they are loaded already; `clock` counts what
+        the images take. Raises `InputError`.
         """
         asked = config.limit
         found = load_table(asked.table if table is None else table)
@@ -54,7 +61,8 @@ class Problem:
         measured_space = space_of(found, config.space)
         predictor = found.predictor(measured_space)
         _require_reachable(predictor, found, asked.latency_ms)
-        images = load(dataset or config.data, measured_space.resolution, config.root, progress)
+        with (clock or Clock()).part("images"):
+            images = _load(config, dataset, measured_space.resolution, progress)
         _require_classes(images, found)
         # as many classes as the images have; a published table is of another number, but of the same slots
         classes = len(images.labels)
@@ -70,7 +78,8 @@ class Problem:
     def flags(self) -> tuple[str, ...]:
         """What to know of the problem itself."""
         unused = self.use > 0 and self.band == self.limit
-        return (f"latency: no network uses {self.use:.0%} of the {self.target_ms:.4g} ms aimed at",) * unused
+        loose = (f"latency: no network uses {self.use:.0%} of the {self.target_ms:.4g} ms aimed at",) * unused
+        return loose + tuple(f"images: {note}" for note in self.dataset.notes)
 
     def limits_within(self, high_ms: float) -> tuple[Limit, Limit]:
         """Architectures predicted to take up to `high_ms` and to use the share `use` of it; and all up to it."""
@@ -82,6 +91,13 @@ class Problem:
         with devices.get(name or self.table.device.device, self.table.device.threads) as running:
             self.table.require(device=running.info)
             yield running
+
+
+def _load(config: SearchConfig, dataset: Dataset | None, resolution: int, progress: Progress) -> Dataset:
+    """The images of `config`, or `dataset` in their place, with the validation split that it asks for."""
+    folder = config.val if isinstance(config.val, Path) else None
+    images = load(dataset or config.data, resolution, config.root, progress, config.reading, val=folder)
+    return images.with_validation(config.val, config.seed) if isinstance(config.val, float) else images
 
 
 def _using(limit: Limit, use: float, seed: int) -> Limit:

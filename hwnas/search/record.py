@@ -47,7 +47,8 @@ class SearchRecord:
     `predicted_low` to `predicted_high`; `measured` is None where that was not asked for. `quality` is the error of such
     predictions. `reference_seconds` is None for published latencies, with which no measurement compares. `request` is
     the complete configuration, with fingerprints of the files that it names. `flags` say what else to know.
-    `fingerprint` is that of the space of so many `classes`; older records have none.
+    `fingerprint` is that of the space of so many `classes`. `seconds` are what each part took of the call that finished
+    the search (see `clock`), and `repeats` how often finalists were measured again. Older records have none of these.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -73,6 +74,8 @@ class SearchRecord:
     date: str
     flags: tuple[str, ...] = ()
     fingerprint: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    repeats: int = 0
 
     def net(self) -> Net:
         """The chosen network. Raises `InputError` where its space is not built in, installed or allowed on this call

@@ -17,6 +17,7 @@ SCHEMA = 2
 
 PLACES = (
     "data",
+    "val",
     "root",
     "space",
     "limits.table",
@@ -27,7 +28,7 @@ PLACES = (
 """Where things are: what they hold has a fingerprint."""
 LENGTHS = ("weights.steps", "budget.evaluations")
 """A search can go on for longer."""
-HOW = ("threads", "weights.checkpoint_seconds", "finalists.measuring_seconds")
+HOW = ("threads", "reading.memory", "reading.stream", "weights.checkpoint_seconds", "finalists.measuring_seconds")
 """What does not change what is searched."""
 
 
@@ -55,6 +56,8 @@ class Request:
         """The request for `plan`. Raises `InputError` where a file that it names cannot be read."""
         limit = plan.config.limit.model_copy(update={"measure": problem.measure})
         prints = {"table": problem.table.identity, "data": problem.dataset.fingerprint}
+        if problem.dataset.val is not None and plan.config.val is not None:
+            prints["val"] = problem.dataset.val_fingerprint
         for file in plan.evaluator.files() if plan.evaluator else ():
             prints["accuracies"] = _digest(file)
         return Request(plan.config.model_copy(update={"limits": (limit,)}), prints)

@@ -14,11 +14,13 @@ from ..progress import Progress
 from ..training.data import Dataset
 from ..training.memory import keep_freed_memory
 from ..workers import torch_threads
+from .clock import Clock
 from .config import SearchConfig
-from .decision import NEAR, Decision, FinalistMeter, decide_by_device, decide_by_prediction
+from .decision import NEAR, Decision, decide_by_device, decide_by_prediction
 from .finalists import rank_finalists
 from .folder import STATE, begun_length, inherit_weights, open_run, require_weights
 from .loop import SearchLoop
+from .meter import FinalistMeter
 from .plan import Plan
 from .problem import Problem
 from .record import Finalist, SearchRecord, SearchResult, write_record
@@ -41,17 +43,19 @@ def run_search(
     `folder` gets the files of the search; the same call again resumes or returns the finished one. Every rank of a
     torchrun returns the same result. Raises `InputError`, on every rank.
     """
+    clock = Clock()
     with _settings(config), process_group(accelerator.pick()) as ranks:
         progress = progress if ranks.main else None
         with ranks.share_errors():
             plan = Plan.of(config)
-            problem = Problem.of(config, table, dataset, progress)
+            with clock.part("problem"):
+                problem = Problem.of(config, table, dataset, progress, clock)
             request = Request.of(plan, problem)
             begun = begun_length(folder, request) if ranks.main else request.length
         begun = ranks.same(begun)
         with _device(problem, config, ranks) as device:
-            with ranks.share_errors():
-                search = SearchLoop(problem, plan, begun, folder, ranks=ranks, progress=progress)
+            with ranks.share_errors(), clock.part("set-up"):
+                search = SearchLoop(problem, plan, begun, folder, ranks=ranks, progress=progress, clock=clock)
             ranks.agree("the search asked for", (request.identity, request.length))
             finished = _open(folder, request, problem, ranks)
             record = finished or _search(search, device, request, ranks)
@@ -92,7 +96,8 @@ def _open(folder: Path, request: Request, problem: Problem, ranks: Ranks) -> Sea
 def _search(search: SearchLoop, device: Device | None, request: Request, ranks: Ranks) -> SearchRecord:
     """Search, decide between finalists, and write down what was chosen."""
     search.run()
-    ranked = rank_finalists(search, search.problem.target_ms, request.config.finalists.count)
+    with search.clock.part("finalists"):
+        ranked = rank_finalists(search, search.problem.target_ms, request.config.finalists.count)
     record = None
     with ranks.share_errors():
         if ranks.main:  # the others wait for the device's decision
@@ -112,10 +117,15 @@ def _decide(search: SearchLoop, ranked: list[Finalist], device: Device | None) -
         search.shared.score_alone()
 
     def rank_more(ratio: float) -> list[Finalist]:
-        return rank_finalists(search, problem.latency_ms / ratio, finalists.count)
+        with search.clock.part("finalists"):
+            return rank_finalists(search, problem.latency_ms / ratio, finalists.count)
 
-    meter = FinalistMeter(device, problem.space, problem.table.reference_seconds, finalists.measuring_seconds)
-    return decide_by_device(ranked, meter, problem.latency_ms, problem.use * NEAR * problem.latency_ms, rank_more)
+    meter = FinalistMeter(
+        device, problem.space, problem.table.reference_seconds, finalists.measuring_seconds,
+        problem.table.quality.rmspe, search.progress,
+    )  # fmt: skip
+    with search.clock.part("measuring"):
+        return decide_by_device(ranked, meter, problem.latency_ms, problem.use * NEAR * problem.latency_ms, rank_more)
 
 
 def _record(search: SearchLoop, decision: Decision, request: Request) -> SearchRecord:
@@ -143,8 +153,10 @@ def _record(search: SearchLoop, decision: Decision, request: Request) -> SearchR
         overhead=search.overhead(),
         request=request.to_json(),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        flags=(*_notes(problem, best.measured is not None), *problem.flags),
+        flags=(*_notes(problem, best.measured is not None), *decision.flags, *problem.flags),
         fingerprint=problem.space.fingerprint,
+        seconds=search.clock.seconds(),
+        repeats=decision.repeats,
     )
 
 

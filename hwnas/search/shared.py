@@ -12,12 +12,13 @@ from ..nn.supernet import Supernet
 from ..progress import Progress, show_progress
 from ..space.space import Arch
 from ..strategies.base import Learner
-from ..strategies.loops import LearnerSetup, SharedLoop
+from ..strategies.loops import LearnerSetup
 from ..strategies.path_samplers.base import PathSampler
 from ..training.batches import Batches
-from ..training.data import holdout
 from ..training.inherited import Inherited
-from ..training.prefetch import Prefetched
+from ..training.loader import make_loader
+from ..training.streamed_children import StreamedChildren, calibration_count
+from .clock import Clock, TimedSharedLoop
 from .evaluators import VALIDATION_SHARE
 from .plan import Plan
 from .problem import Problem
@@ -31,7 +32,8 @@ QUICK = 2048
 class SharedSupernet:
     """A supernet of the problem's space and the loop that trains it; `learner` is what learns beside it, if any.
 
-    `history` is called with the step, architecture and score of what the learner looked at.
+    `history` is called with the step, architecture and score of what the learner looked at. `clock` counts what the
+    parts of training take.
     """
 
     def __init__(
@@ -42,14 +44,15 @@ class SharedSupernet:
         learner: Learner | None,
         history: Callable[[int, Arch, float], None],
         ranks: Ranks,
+        clock: Clock,
     ) -> None:
         self.dataset, self.seed, self.ranks = problem.dataset, plan.config.seed, ranks
         self.schedule = plan.config.weights.schedule
-        self.train, self.validation = holdout(self.dataset.train, VALIDATION_SHARE, self.seed)
+        self.train, self.validation = self.dataset.divided(VALIDATION_SHARE, self.seed)
         batch = self._batch_size(self.schedule.batch_size)
         sources = ((self.train, self.seed), (self.validation, self.seed + 1))
         self.training, self.validating = (
-            Prefetched(Batches(split, self.dataset, batch, seed, rows=ranks.rows), ranks.device)
+            make_loader(Batches(split, self.dataset, batch, seed, rows=ranks.rows), split, ranks.device)
             for split, seed in sources
         )
         sharing = plan.config.weights.sharing or "separate"
@@ -58,12 +61,14 @@ class SharedSupernet:
             paths = plan.path_sampler(problem.limit)
             supernet = paths.supernet(sharing)
         else:
-            paths = LearnerSetup(learner, plan.objective(), problem.predictor, problem.target_ms, self.validating)
+            batches = clock.counted("batches", self.validating)
+            paths = LearnerSetup(learner, plan.objective(), problem.predictor, problem.target_ms, batches)
             supernet = Supernet(problem.space, self.seed, sharing)
-        self.loop = SharedLoop(
-            supernet.to(ranks.device), paths, self.schedule, self.training, ranks=ranks, history=history
-        )
-        self._scorers: dict[int, Inherited] = {}
+        self.loop = TimedSharedLoop(
+            supernet.to(ranks.device), paths, self.schedule, clock.counted("batches", self.training),
+            ranks=ranks, history=clock.counted("history", history), clock=clock,
+        )  # fmt: skip
+        self._scorers: dict[int, Inherited | StreamedChildren] = {}
 
     def _batch_size(self, asked: int) -> int:
         """Images of a step. Raises `InputError` where they cannot be dealt out."""
@@ -101,10 +106,13 @@ class SharedSupernet:
         found = torch.tensor(self._scorers[count]([arch]), dtype=torch.float64)
         return (self.ranks.mean(found) if self.ranks.size > 1 else found).item()
 
-    def _scorer(self, count: int) -> Inherited:
+    def _scorer(self, count: int) -> Inherited | StreamedChildren:
         """What scores on this rank's rows of `count` validation images."""
-        calibration = np.random.default_rng(self.seed).permutation(len(self.train))[:RECALIBRATION]
+        streamed = self.train.streamed or self.validation.streamed
+        most = calibration_count(RECALIBRATION, self.train.resolution) if streamed else RECALIBRATION
+        calibration = self.train.fitted(np.random.default_rng(self.seed).permutation(len(self.train))[:most])
         even = count // self.ranks.size * self.ranks.size
         order = np.random.default_rng(self.seed).permutation(len(self.validation))
         mine = self.validation.take(order[:even][self.ranks.rows])
-        return Inherited(self.loop.supernet, self.train.images[calibration], mine, self.dataset)
+        kind = StreamedChildren if streamed else Inherited
+        return kind(self.loop.supernet, calibration, mine, self.dataset)

@@ -23,6 +23,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from .. import references
 from ..errors import InputError
+from ..files import complaint
 from .layer import Act
 from .space import SearchSpace
 
@@ -178,7 +179,7 @@ def parse(value: Any, where: object) -> SpaceFile:
         place = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
             raise _unknown_key(place, first["loc"], where) from None
-        message = f"{where}: {place}: {' '.join(first['msg'].split())}"
+        message = f"{where}: {place}: {' '.join(complaint(first).split())}"
         raise InputError(message, code="space-file.invalid", path=str(where), place=place) from None
 
 

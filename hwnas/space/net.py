@@ -24,6 +24,9 @@ SCHEMA = 1
 GRAPH_SCHEMA = 2
 """Version of the JSON form of a `Net` with sources."""
 
+MOST_CLASSES, MOST_PIXELS = 1_000_000, 16_384
+"""Outputs, and pixels a side, that a network is asked for at most: more is a slip of the keyboard, or no memory."""
+
 
 @dataclass(frozen=True)
 class Net:
@@ -127,6 +130,9 @@ class Net:
         if schema not in (SCHEMA, GRAPH_SCHEMA):
             message = f"{where} is not a network of schema {SCHEMA} or {GRAPH_SCHEMA}"
             raise InputError(message, code="net.schema", schema=schema)
+        if "blocks" not in value:
+            message = f"{where} is not a network but another file: it has no blocks"
+            raise InputError(message, code="net.no-blocks")
         return parse(_NET, {name: part for name, part in value.items() if name != "schema"}, where)
 
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, TypeAdapter
 
 from ..errors import InputError
-from ..files import parse, read_json
+from ..files import read_json
 from .chain import Chain, round_channels
+from .config_errors import parse_config
 from .layer import Act
 from .net import Net
 
@@ -148,7 +149,7 @@ def read(path: str | Path) -> Net:
 
 def from_config(value: Any, where: object = "network", resolution: int = RESOLUTION, name: str = "") -> Net:
     """The network that a published `net.config` tells. Raises `InputError` naming `where` and the wrong layer."""
-    config = parse(_NET, value, where)
+    config = parse_config(_NET, value, where)
     chain = Chain(resolution)
     _add_conv(chain, config.first_conv, f"{where}: first_conv")
     for index, block in enumerate(config.blocks):

@@ -12,6 +12,7 @@ from ..errors import InputError
 from . import from_yaml
 from .blockwise import efficientnet_b0, mnasnet
 from .layerwise import fbnet, fbnet_imagenet, nas_bench_macro, nas_bench_macro_16, proxyless, proxyless_32, spos
+from .net import MOST_CLASSES
 from .once_for_all import mobilenetv3, mobilenetv3_32
 from .space import SearchSpace
 
@@ -44,8 +45,9 @@ def get(reference: str, classes: int | None = None, *, trusted: bool = False) ->
     what the caller repeated (`references.allow`) is resolved. Raises `InputError`: "reference.*" where it stands for no
     space, "space-file.*" for a wrong YAML file, "space.classes" for a number of classes that cannot be.
     """
-    if classes is not None and classes < 2:
-        message = f"a classifier needs at least 2 classes, not {classes}"
+    if classes is not None and not 2 <= classes <= MOST_CLASSES:
+        bound = "at least 2" if classes < 2 else f"at most {MOST_CLASSES:,}"
+        message = f"a classifier needs {bound} classes, not {classes}"
         raise InputError(message, code="space.classes", space=reference, classes=classes)
     if Path(reference).suffix.lower() in (".yaml", ".yml"):
         if not trusted:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InputError
+from ..references import nearest_text
 from .block import Op
 from .chain import Chain, round_channels
-from .net import Net
+from .net import MOST_CLASSES, MOST_PIXELS, Net
 from .scaling import RELEASED, scale
 from .strings import Definition, read
 
@@ -235,10 +236,14 @@ def get(name: str, classes: int = 1000, resolution: int | None = None) -> Net:
     """The network `name` for so many classes, at its own resolution or another. Raises `InputError` for no such name,
     or a number that makes no network."""
     if name not in ZOO:
-        raise InputError(f"no network {name!r} in the zoo: there are {', '.join(ZOO)}", code="zoo.unknown", name=name)
+        message = f"no network {name!r} in the zoo{nearest_text(name, ZOO)}: there are {', '.join(ZOO)}"
+        raise InputError(message, code="zoo.unknown", name=name)
     entry = ZOO[name]
     resolution = entry.resolution if resolution is None else resolution
-    if min(classes, resolution) < 1:
-        message = f"no network has {classes} classes at {resolution} pixels: give whole numbers above 0"
+    if min(classes, resolution) < 1 or classes > MOST_CLASSES or resolution > MOST_PIXELS:
+        message = (
+            f"no network has {classes} classes at {resolution} pixels: give whole numbers above 0, "
+            f"and at most {MOST_CLASSES:,} classes and {MOST_PIXELS:,} pixels"
+        )
         raise InputError(message, code="zoo.size", classes=classes, resolution=resolution)
     return replace(entry.make(classes, resolution), name=name)

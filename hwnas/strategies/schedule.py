@@ -20,11 +20,11 @@ class Schedule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    warmup_steps: int = Field(default=3000, ge=0)
-    steps: int = Field(default=3000, ge=1)
+    warmup_steps: int = Field(default=3000, ge=0, le=10**9)
+    steps: int = Field(default=3000, ge=1, le=10**9)
     batch_size: int = Field(default=32, ge=2)
     weight_steps_per_arch_step: int = Field(default=1, ge=1)
-    lr: float = Field(default=0.1, gt=0)
+    lr: float = Field(default=0.1, gt=0, allow_inf_nan=False)
     lr_floor: float = Field(default=0.0, ge=0, le=1)
     weight_decay: float = Field(default=4e-5, ge=0)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)

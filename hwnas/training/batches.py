@@ -5,37 +5,40 @@ import torch
 
 from ..errors import InputError
 from .data import Dataset
-from .splits import Split
+from .splits import Images
 
 
 class Batches:
     """`batches(step)` gives images, float32 (batch, 3, H, W) normalised and channels_last, and labels, int64 (batch,).
 
     Every epoch is a new order of the whole split, less the last images that do not fill a batch. With `augment` each
-    image is shifted by up to `shift` of its size, and mirrored half of the time where `dataset.flip`. All of it
-    depends on `seed` and `step` alone. Of each batch only `rows` are made, the same as in the whole batch: several
-    processes can share it. Raises `InputError` ("training.batch-size") where there is not one full batch.
+    image is shifted by up to `shift` of its size, and where `mirror`, by default where `dataset.flip`, mirrored half of
+    the time. All of it depends on `seed` and `step` alone. Of each batch only `rows` are made, the same as in the whole
+    batch: several processes can share it. Raises `InputError` ("training.batch-size") where one batch is not full.
     """
 
     def __init__(
         self,
-        split: Split,
+        split: Images,
         dataset: Dataset,
         batch_size: int,
         seed: int,
         augment: bool = True,
         shift: float = 0,
         rows: slice = slice(None),
+        mirror: bool | None = None,
     ) -> None:
         if not 1 <= batch_size <= len(split):
             raise InputError(
-                f"a batch of {batch_size} cannot be drawn from {len(split)} training images: take a smaller one",
+                f"a batch of {batch_size} cannot be drawn from {len(split)} training images: take a smaller one "
+                "(--set batch_size=16)",
                 code="training.batch-size",
                 batch_size=batch_size,
                 images=len(split),
             )
         self.split, self.dataset, self.batch_size, self.seed, self.augment = split, dataset, batch_size, seed, augment
-        self.shift, self.rows = round(shift * split.images.shape[-1]), rows
+        self.shift, self.rows = round(shift * split.resolution), rows
+        self.mirror = dataset.flip if mirror is None else mirror
         self.per_epoch = len(split) // batch_size
         self._order = (-1, torch.empty(0))  # the last epoch asked for, nearly always the next one too, and its order
 
@@ -45,7 +48,7 @@ class Batches:
         if self.augment:
             images = self._augment(chosen, np.random.default_rng((self.seed, 1, step)))
         else:
-            images = self.split.images[chosen]
+            images = self.split.fitted(chosen.numpy())
         return self.dataset.normalise(images), self.split.labels[chosen]
 
     def _indices(self, step: int) -> torch.Tensor:
@@ -60,19 +63,24 @@ class Batches:
     def _augment(self, chosen: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """The images `chosen`, uint8 (rows, 3, H, W), each shifted and perhaps mirrored.
 
-        Every image is copied once, from the split to where it ends up. In torch each of several operations on the whole
-        batch would copy it, and wait for all of torch's threads, which a training step has better use for.
+        Every image is copied from the split, and then to where it ends up. In torch each of several operations on the
+        whole batch would copy it, and wait for all of torch's threads, which a training step has better use for.
         """
-        source, count = self.split.images.numpy(), self.batch_size
-        images = np.zeros((len(chosen), *source.shape[1:]), source.dtype)
+        source, count = self.split.fitted(chosen.numpy()).numpy(), self.batch_size
+        images = np.zeros_like(source)
         offsets = rng.integers(0, 2 * self.shift, (2, count), endpoint=True)[:, self.rows] - self.shift
-        mirrored = (rng.random(count) < 0.5 if self.dataset.flip else np.zeros(count, bool))[self.rows]
-        for image, index, down, right, mirror in zip(images, chosen.tolist(), *offsets.tolist(), mirrored, strict=True):
-            rows, from_rows = _overlap(down, source.shape[2])
-            columns, from_columns = _overlap(right, source.shape[3])
-            target = image[:, :, ::-1] if mirror else image
-            target[:, rows, columns] = source[index, :, from_rows, from_columns]
+        mirrored = (rng.random(count) < 0.5 if self.mirror else np.zeros(count, bool))[self.rows]
+        for image, given, down, right, mirror in zip(images, source, *offsets.tolist(), mirrored, strict=True):
+            move(given, image[:, :, ::-1] if mirror else image, down, right)
         return torch.from_numpy(images)
+
+
+def move(given: np.ndarray, target: np.ndarray, down: int, right: int) -> None:
+    """Write into `target` (3, H, W), which is empty, what a window sees of the image `given` that begins `down` and
+    `right` pixels into it."""
+    rows, from_rows = _overlap(down, given.shape[1])
+    columns, from_columns = _overlap(right, given.shape[2])
+    target[:, rows, columns] = given[:, from_rows, from_columns]
 
 
 def _overlap(offset: int, size: int) -> tuple[slice, slice]:

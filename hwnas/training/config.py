@@ -10,8 +10,9 @@ from pydantic import Field, InstanceOf, SerializeAsAny, field_serializer, model_
 from ..config import Config, Values, read_values
 from ..errors import InputError
 from ..space.net import Net
-from . import recipe as recipes
+from . import recipes
 from .data import DEFAULT, Dataset
+from .reading import Reading, ShareOrPath
 from .recipe import Recipe, RecordedRecipe
 
 
@@ -28,8 +29,18 @@ class TrainConfig(Config):
     )
     recipe_name: str = Field(default=recipes.DEFAULT, description="The recipe, by name or reference.")
     recipe: SerializeAsAny[Recipe] = Field(default_factory=Recipe, description="The settings of the recipe.")
-    seed: int = Field(default=0, ge=0, description="Of the first weights and of the order of the images.")
-    threads: int | None = Field(default=None, ge=1, description="Threads of torch; as many as it has, unless given.")
+    val: ShareOrPath = Field(
+        default=0.1,
+        description="Share of the training images to validate on, where the data set has no split for it; 0: none. "
+        "Or a folder of other images of the same classes.",
+    )
+    reading: Reading = Field(default_factory=Reading, description="How images of folders, lists and shards are read.")
+    checkpoint_seconds: float = Field(default=300, ge=0, description="Seconds between checkpoints within an epoch.")
+    tensorboard: bool = Field(default=False, description="Whether figures are written for TensorBoard too.")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Of the first weights and of the order of the images.")
+    threads: int | None = Field(
+        default=None, ge=1, le=1024, description="Threads of torch; as many as it has, unless given."
+    )
     root: Path | None = Field(default=None, description="Where torchvision keeps its data sets; the folder data.")
 
     @classmethod
@@ -70,7 +81,9 @@ class TrainConfig(Config):
         """`name`, or that of the recipe's setting of this short name; of "recipe" alone the recipe's name."""
         if name == "recipe":
             return "recipe_name"
-        return f"recipe.{name}" if name in Recipe.model_fields else name
+        if name in Recipe.model_fields:
+            return f"recipe.{name}"
+        return f"reading.{name}" if name in Reading.model_fields else name
 
     @classmethod
     def spelled_out(cls, values: Values) -> Values:
@@ -90,6 +103,8 @@ class TrainConfig(Config):
         recipe = values.get("recipe", {})
         if isinstance(recipe, str):
             values["recipe_name"], recipe = recipe, {}
+        if (named := values.get("recipe_name")) in recipes.ALIASES:
+            values["recipe_name"] = recipes.ALIASES[named]
         if isinstance(recipe, Mapping):
             base = recipes.get(values.get("recipe_name", recipes.DEFAULT), trusted=True)
             merged = {**base.to_json(), **recipe}
@@ -108,7 +123,13 @@ class TrainConfig(Config):
 
     def recorded(self, data: str, seed: int) -> Self:
         """What the record in a run's folder says: the network beside it, the data set's name, no paths elsewhere."""
-        return self.model_copy(update={"net": Path("net.json"), "data": data, "root": None, "seed": seed})
+        val = Path(self.val.name) if isinstance(self.val, Path) else self.val
+        return self.model_copy(update={"net": Path("net.json"), "data": data, "root": None, "seed": seed, "val": val})
+
+    @property
+    def val_share(self) -> float:
+        """The share of the training images to validate on; 0 where others are given."""
+        return 0.0 if isinstance(self.val, Path) else self.val
 
 
 def require_alone(given: Mapping[str, bool]) -> None:

@@ -1,12 +1,14 @@
-"""Data sets by name or folder, as uint8 tensors in memory.
+"""Data sets by name, folder, list of labels or shards; small ones in memory, others decoded as they are needed.
 
 The test split is for reporting. Whatever is chosen (a network, a recipe, an epoch) is chosen on a validation split,
-which `holdout` takes of the training split.
+see `Dataset.divided`.
 """
 
 import hashlib
+import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +16,23 @@ import torch
 
 from ..errors import InputError
 from ..progress import Progress
-from .folder import image_folder
-from .sources import READERS, Source
-from .splits import Split, holdout
+from .decode import FITTING, READINGS
+from .folder import read_images, read_one_split
+from .label_list import SUFFIXES
+from .packed import is_packed, read_shards
+from .reading import Reading
+from .sources import READERS
+from .splits import Images, Split, holdout
+from .statistics import channel_statistics
 
-__all__ = ["DEFAULT", "Dataset", "Split", "holdout", "load", "load_recorded"]
+__all__ = ["DEFAULT", "Dataset", "Images", "Split", "holdout", "load", "load_recorded"]
+
+logger = logging.getLogger(__name__)
 
 DEFAULT = "fashion-mnist-small"
 """The data set shipped in the package."""
+STREAMED = "files-"
+"""What the fingerprint of streamed images begins with: it is of their names, sizes, labels, and the bytes of some."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,36 +41,53 @@ class Dataset:
 
     `labels` are the names of the classes. `mean` and `std` are per channel, over the training images with values in
     0 to 1. `flip` says that a mirrored image is as good an example. `fitting` says how images came to their size.
+    `val` is the validation split, where there is one beside the others. `notes` are what to know of how it was read,
+    such as images that were skipped: one line each. `whole` is the fingerprint from before `val` was asked for.
     """
 
     name: str
     labels: tuple[str, ...]
-    train: Split
-    test: Split
+    train: Images
+    test: Images
     mean: tuple[float, ...]
     std: tuple[float, ...]
     flip: bool
     fitting: str
+    val: Images | None = None
+    notes: tuple[str, ...] = ()
+    whole: str = ""
 
     @property
     def resolution(self) -> int:
         """Height and width of the images in pixels."""
-        return self.train.images.shape[-1]
+        return self.train.resolution
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of all images and labels, in hexadecimal."""
-        digest = hashlib.sha256()
-        for split in (self.train, self.test):
-            digest.update(split.images.contiguous().numpy().data)
-            digest.update(split.labels.numpy().data)
-        return digest.hexdigest()[:16]
+        """A digest of all images and labels, in hexadecimal: of pixels, or where they are streamed, see `STREAMED`."""
+        return self.whole or _digest(self.train, self.test)
+
+    def divided(self, share: float, seed: int) -> tuple[Images, Images]:
+        """What to train on, and what to choose by: the validation split that is given, or a random `share` of each
+        class of the training split, which is not trained on then. Raises as `holdout` does."""
+        return holdout(self.train, share, seed, self.labels) if self.val is None else (self.train, self.val)
+
+    @property
+    def val_fingerprint(self) -> str:
+        """A digest of the validation split alone; nothing where there is none."""
+        return "" if self.val is None else _digest(self.val)
+
+    def with_validation(self, share: float, seed: int) -> "Dataset":
+        """The same data set with a random `share` of each class of the training split as `val`. Raises as `holdout`."""
+        rest, val = holdout(self.train, share, seed, self.labels)
+        return replace(self, train=rest, val=val, whole=self.fingerprint)
 
     def at(self, resolution: int) -> "Dataset":
         """The same data set with images of `resolution` pixels a side."""
         if resolution == self.resolution:
             return self
-        return replace(self, train=self.train.at(resolution), test=self.test.at(resolution))
+        val = self.val and self.val.at(resolution)
+        return replace(self, train=self.train.at(resolution), test=self.test.at(resolution), val=val)
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 images (N, 3, H, W) as a network takes them: float32, channels_last, mean 0 and deviation 1.
@@ -77,15 +105,25 @@ class Dataset:
 
 
 def load(
-    spec: str | Path | Dataset = DEFAULT, resolution: int = 32, root: Path | None = None, progress: Progress = True
+    spec: str | Path | Dataset = DEFAULT,
+    resolution: int = 32,
+    root: Path | None = None,
+    progress: Progress = True,
+    reading: Reading | None = None,
+    fitting: str | None = None,
+    val: Path | None = None,
 ) -> Dataset:
     """The data set `spec` with images of `resolution` pixels.
 
-    `spec` is a name in `READERS`, a folder with one folder of images per class (see `image_folder`), or a data set that
-    was loaded before at that resolution. `root` is where torchvision keeps, or will download, the named sets that are
-    not packaged; by default the folder `data`. `progress` is that of decoding a folder. Raises `InputError`
-    ("data.*") for anything that cannot be used, naming it.
+    `spec` is a name in `READERS`, a folder with one folder of images per class (see `list_folder`), a CSV or JSON Lines
+    file of paths and labels (`list_labelled`), a folder of shards that `hwnas data pack` wrote, or a data set that was
+    loaded before at that resolution. `root` is where torchvision keeps, or will download, the named sets that are not
+    packaged; by default the folder `data`. `progress` is that of decoding. `reading` says how the files are read, and
+    `fitting`, of a record, how they become squares. `val` is a folder or list of validation images, which are no part
+    of the fingerprint. Raises `InputError` ("data.*") for anything that cannot be used,
+    naming it.
     """
+    reading = reading or Reading()
     if resolution < 1:
         raise InputError(
             f"images have at least 1 pixel a side, not {resolution}", code="data.resolution", resolution=resolution
@@ -99,23 +137,34 @@ def load(
                 needed=resolution,
             )
         return spec
+    fitting = fitting if fitting in READINGS else FITTING
     if str(spec) in READERS:
         source = READERS[str(spec)](resolution, root or Path("data"))
-    elif Path(spec).is_dir():
-        source = image_folder(Path(spec), resolution, progress)
+    elif is_packed(Path(spec)):
+        source = read_shards(Path(spec), resolution, reading, progress, fitting)
+    elif Path(spec).is_dir() or Path(spec).suffix.lower() in SUFFIXES:
+        source = read_images(Path(spec), resolution, reading, progress, fitting)
     else:
         raise InputError(
-            f"no data set {spec}: name one of {', '.join(READERS)}, or a folder with one folder per class",
+            f"no data set {spec}: name one of {', '.join(READERS)}, a folder with one folder per class, or a CSV file",
             code="data.unknown",
             name=str(spec),
         )
-    return _with_statistics(source)
+    for note in source.notes:
+        logger.warning("%s: %s", source.name, note)
+    means, stds = channel_statistics(source.train, reading.statistics, progress)
+    dataset = Dataset(**vars(source), mean=means, std=stds)
+    if val is None:
+        return dataset
+    images = read_one_split(val, dataset.labels, resolution, reading, progress, fitting)
+    return replace(dataset, val=images, whole=dataset.fingerprint)
 
 
 def load_recorded(
-    recorded: str, data: str | Path | None, resolution: int, root: Path | None, progress: Progress = True
-) -> Dataset:
-    """The data set `recorded` in a run or a bundle, or `data` in its place.
+    recorded: str, data: str | Path | None, resolution: int, root: Path | None, progress: Progress = True,
+    fingerprint: str = "", fitting: str | None = None, reading: Reading | None = None,
+) -> Dataset:  # fmt: skip
+    """The data set `recorded` in a run or a bundle, or `data` in its place, read as `fingerprint` and `fitting` say.
 
     Raises `InputError` ("data.folder-needed") where that was a folder of images and `data` is not given.
     """
@@ -125,18 +174,15 @@ def load_recorded(
             code="data.folder-needed",
             name=recorded,
         )
-    return load(data or recorded, resolution, root, progress)
+    reading = reading or Reading()
+    if fingerprint:
+        # that they are the same images is known by the fingerprint, however many of the files cannot be read
+        reading = reading.model_copy(update={"stream": fingerprint.startswith(STREAMED), "max_bad": 1.0})
+    return load(data or recorded, resolution, root, progress, reading, fitting)
 
 
-def _with_statistics(source: Source) -> Dataset:
-    """`source` with the statistics of its training images."""
-    levels = torch.arange(256, dtype=torch.float64) / 255
-    chunks = torch.split(source.train.images, 1024)  # a histogram in chunks: exact, and no float copy of all the images
-    histograms = [torch.stack([c.flatten().bincount(minlength=256) for c in chunk.unbind(1)]) for chunk in chunks]
-    counts = torch.stack(histograms).sum(0)
-    share = counts.double() / counts.sum(1, keepdim=True)
-    mean = share @ levels
-    variance = share @ levels**2 - mean**2
-    std = variance.clamp(min=255.0**-2).sqrt()  # images of one flat colour have none to divide by
-    means, stds = (tuple(round(value, 6) for value in values.tolist()) for values in (mean, std))
-    return Dataset(**vars(source), mean=means, std=stds)
+def _digest(*splits: Images) -> str:
+    digest = hashlib.sha256()
+    for part in chain.from_iterable(split.contents() for split in splits):
+        digest.update(part)
+    return (STREAMED if splits[0].streamed else "") + digest.hexdigest()[:16]

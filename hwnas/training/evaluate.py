@@ -1,5 +1,6 @@
 """Logits and accuracy of a network on a split."""
 
+from contextlib import nullcontext
 from math import ceil
 
 import torch
@@ -9,23 +10,32 @@ from ..nn.build import Network
 from ..nn.supernet import resized
 from .batches import Batches
 from .data import Dataset
-from .splits import Split
+from .loader import each_chunk, make_loader
+from .splits import Images
 
 CHUNK = 250
 """Images per forward pass; results do not depend on it."""
+STREAMED_PIXELS = 2**20
+"""Pixels per forward pass of streamed images, so that their features take no more memory than those of small images."""
 
 
 @torch.inference_mode()
-def logits(module: nn.Module, split: Split, dataset: Dataset) -> torch.Tensor:
+def logits(module: nn.Module, split: Images, dataset: Dataset) -> torch.Tensor:
     """The logits of `module` in eval mode, on any device, of every image of `split`: float32 (N, classes) on the CPU.
 
     A `Network` gets the images at its own resolution.
     """
     training = module.training
     module.eval()
-    chunks = [module(_input_of(dataset.normalise(images), module)) for images in torch.split(split.images, CHUNK)]
+    size = chunk_size(split)
+    parts = [module(_input_of(dataset.normalise(images), module)).cpu() for images in each_chunk(split, size)]
     module.train(training)
-    return torch.cat(chunks).cpu()
+    return torch.cat(parts)
+
+
+def chunk_size(split: Images) -> int:
+    """Images of `split` per forward pass."""
+    return max(1, min(CHUNK, STREAMED_PIXELS // split.resolution**2)) if split.streamed else CHUNK
 
 
 def accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
@@ -33,7 +43,7 @@ def accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
     return (logits.argmax(1) == labels).double().mean().item()
 
 
-def top1(module: nn.Module, split: Split, dataset: Dataset) -> float:
+def top1(module: nn.Module, split: Images, dataset: Dataset) -> float:
     """Share of the images of `split` that `module`, in eval mode, puts in their class: 0 to 1."""
     return accuracy(logits(module, split, dataset), split.labels)
 
@@ -51,9 +61,12 @@ def recalibrate(module: nn.Module, batches: Batches, count: int) -> nn.Module:
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # torch's way to ask for the cumulative average
-    module.train()
-    for step in range(ceil(count / batches.batch_size)):
-        module(_input_of(batches(step)[0], module))
+    module.eval()  # dropout and dropped paths are not for statistics
+    for norm in norms:
+        norm.train()
+    with make_loader(batches, batches.split) if batches.split.streamed else nullcontext(batches) as made:
+        for step in range(ceil(count / batches.batch_size)):
+            module(_input_of(made(step)[0], module))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return module.eval()

@@ -20,7 +20,7 @@ from ..nn.supernet import Supernet, resized
 from ..space.space import Arch
 from .data import Dataset
 from .evaluate import accuracy
-from .splits import Split
+from .splits import Images, chunks
 
 By = Literal["accuracy", "loss"]
 """What children are scored by: top-1 (0 to 1), or minus the cross-entropy."""
@@ -102,7 +102,7 @@ class Inherited:
         self,
         supernet: Supernet,
         calibration: torch.Tensor,
-        validation: Split,
+        validation: Images,
         dataset: Dataset,
         by: By = "accuracy",
         memory: int = MEMORY,
@@ -113,7 +113,8 @@ class Inherited:
             )
         self.supernet, self.labels, self.by = supernet, validation.labels, by
         device = next(supernet.parameters()).device
-        images = torch.split(dataset.normalise(validation.images).to(device), CHUNK)
+        parts = (validation.fitted(chosen) for chosen in chunks(len(validation), CHUNK))
+        images = tuple(dataset.normalise(part).to(device) for part in parts)
         self.start = Features(dataset.normalise(calibration).to(device), images)
         self.cache = FeatureCache(memory)
 

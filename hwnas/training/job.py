@@ -1,7 +1,7 @@
 """A training run in its folder: checked before it begins, resumed where it was interrupted, recorded at its end."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -10,12 +10,17 @@ from ..files import read_json, require_empty, write_json
 from ..progress import Progress, Report
 from ..space.net import Net
 from . import train as training
+from .checkpoints import EARLIER, is_earlier
 from .classifier import require_classifier, require_same_classes
 from .config import TrainConfig
 from .data import Dataset, load
-from .run import NET, RECORD, SEARCH, WEIGHTS, TrainRecord, read_net, read_record, versions, write_run
+from .events import EVENTS, TensorBoard
+from .run import LAST, NET, RECORD, SEARCH, WEIGHTS, TrainRecord, read_net, read_record, versions, write_run
+from .splits import Images, stratified
 
 STATE = "train.state"
+SPLIT_SEED = 0
+"""Of the validation split: one for all trainings on a data set, so that they can be compared."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,10 @@ def load_data(jobs: Sequence[Job], config: TrainConfig, progress: Progress = Tru
             code="training.resolutions",
             resolutions=resolutions,
         )
-    dataset = load(config.data, resolutions[0], config.root, progress)
+    dataset = load(
+        config.data, resolutions[0], config.root, progress, config.reading,
+        val=config.val if isinstance(config.val, Path) else None,
+    )  # fmt: skip
     for net in nets:
         require_same_classes(net, dataset)
     return dataset
@@ -79,7 +87,7 @@ def load_data(jobs: Sequence[Job], config: TrainConfig, progress: Progress = Tru
 
 def require_run_folder(out: Path) -> None:
     """Raise `InputError` where `out` holds something, unless that is a training run; remove what a kill left there."""
-    for name in (STATE, SEARCH, NET, WEIGHTS, RECORD):
+    for name in (STATE, SEARCH, NET, WEIGHTS, LAST, RECORD):
         for leftover in out.glob(f".{name}.*.partial"):
             leftover.unlink()  # of a write that was killed
     if not (out / STATE).exists() and not is_finished(out):
@@ -93,7 +101,19 @@ def is_finished(out: Path) -> bool:
 
 def count_updates(dataset: Dataset, config: TrainConfig) -> int:
     """The number of updates of one run."""
-    return config.recipe.epochs * (len(dataset.train) // config.recipe.batch_size)
+    images = len(dataset.train)
+    if dataset.val is None and config.val_share:
+        images = len(stratified(dataset.train.labels.numpy(), config.val_share, SPLIT_SEED)[0])
+    return config.recipe.epochs * max(1, images // config.recipe.batch_size)
+
+
+def divide(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, Images | None]:
+    """What is trained and tested on, and the validation split, which all seeds have in common: None for a share of 0
+    of a data set that has none."""
+    if dataset.val is None and not config.val_share:
+        return dataset, None
+    rest, validation = dataset.divided(config.val_share, SPLIT_SEED)
+    return (dataset if rest is dataset.train else replace(dataset, train=rest)), validation
 
 
 def run_job(job: Job, dataset: Dataset, config: TrainConfig, report: Report) -> TrainRecord:
@@ -103,7 +123,14 @@ def run_job(job: Job, dataset: Dataset, config: TrainConfig, report: Report) -> 
     net = job.read_net()
     start = perf_counter()
     state = job.out / STATE
-    trained = training.train(net, dataset, config.recipe, job.seed, state, report)
+    config = as_begun(state, config)
+    shown, validation = divide(dataset, config)
+    trained = training.train(
+        net, shown, config.recipe, job.seed, state, report,
+        validation=validation,
+        every_seconds=config.checkpoint_seconds,
+        events=TensorBoard(job.out / EVENTS) if config.tensorboard else None,
+    )  # fmt: skip
     record = TrainRecord(
         config=config.recorded(dataset.name, job.seed),
         fingerprint=dataset.fingerprint,
@@ -115,19 +142,37 @@ def run_job(job: Job, dataset: Dataset, config: TrainConfig, report: Report) -> 
         history=tuple(trained.history),
         seconds=round(perf_counter() - start, 1),
         versions=versions("hwnas", "torch", "torchvision", "timm"),
+        epoch=trained.epoch,
+        validation_history=tuple(trained.validation_history),
+        validation=trained.validation,
+        test=trained.test,
+        used={**trained.used, **({"data_notes": list(dataset.notes)} if dataset.notes else {})},
     )
     if not isinstance(job.net, Net) and (job.net / SEARCH).is_file():
         write_json(job.out / SEARCH, read_json(job.net / SEARCH, "search record"))
-    write_run(job.out, net, trained.module, record)
+    write_run(job.out, net, trained, record)
     state.unlink()
     return record
+
+
+def as_begun(state: Path, config: TrainConfig) -> TrainConfig:
+    """`config`, or where the checkpoint `state` is of an earlier version, what that meant by it."""
+    return of_earlier(config) if is_earlier(state) else config
+
+
+def of_earlier(config: TrainConfig) -> TrainConfig:
+    """`config` as earlier versions understood it: no validation split, and images mirrored."""
+    return config.model_copy(update={"val": 0.0, "recipe": config.recipe.model_copy(update=EARLIER)})
 
 
 def read_finished(job: Job, dataset: Dataset, config: TrainConfig) -> TrainRecord:
     """The record in `job.out`. Raises `InputError` ("training.other-run") unless it is of this very run."""
     record = read_record(job.out)
-    settings = (record.recipe.to_json(), record.config.recipe_name, record.seed, record.fingerprint)
-    wanted = (config.recipe.to_json(), config.recipe_name, job.seed, dataset.fingerprint)
+    if record.test is None:
+        config = of_earlier(config)
+    settings = (record.recipe.to_json(), record.config.recipe_name, record.config.val, record.seed, record.fingerprint)
+    config = config.recorded(dataset.name, job.seed)
+    wanted = (config.recipe.to_json(), config.recipe_name, config.val, job.seed, dataset.fingerprint)
     if settings != wanted or read_net(job.out) != job.read_net():
         raise InputError(
             f"{job.out} holds another training run: name another folder or remove it first",

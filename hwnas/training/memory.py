@@ -51,6 +51,15 @@ def require_memory(count: int, resolution: int) -> None:
         )
 
 
+def fits_memory(count: int, resolution: int, most: int | None = None) -> bool:
+    """Whether `count` colour images take at most `most` bytes; by default half of what this process may use, as
+    `require_memory` says, shared with the other processes of a torchrun on this machine."""
+    if most is None:
+        least = min((limit.size for limit in memory_limits()), default=None)
+        most = None if least is None else least // 2 // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return most is None or count * 3 * resolution**2 <= most
+
+
 def memory_limits(root: Path = Path("/")) -> Iterator[Limit]:
     """Every limit that is known: fewer or none on a system that is not POSIX. `root` has the folders proc and sys."""
     if hasattr(os, "sysconf"):

@@ -1,8 +1,10 @@
 """The folder of one training run: `net.json`, `weights.safetensors`, and `train.json`, which is written last."""
 
+import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
@@ -15,15 +17,20 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from ..errors import InputError
-from ..files import parse, read_json, versioned, write_bytes, write_json
+from ..files import parse, read_json, versioned, write_bytes, write_json, write_text
 from ..nn.build import build
 from ..space import published
 from ..space.net import Net
+from .checkpoints import EARLIER
 from .config import TrainConfig
+from .loop import Trained
+from .metrics import Metrics
 from .recipe import Recipe
 
-SCHEMA = 2
+SCHEMA = 3
 NET, WEIGHTS, RECORD = "net.json", "weights.safetensors", "train.json"
+LAST = "last.safetensors"
+"""The weights after the last epoch, where those of an earlier one are kept as the best."""
 SEARCH = "search.json"
 """The record of the search that found the network, if one did: copied into the folder, and read by the export."""
 
@@ -34,7 +41,8 @@ class TrainRecord:
 
     `config` says it as the caller did, but for paths: its network is `net.json`, its data the name of the data set.
     `fingerprint` to `fitting` are of that `Dataset`; `top1` (0 to 1) is on its test split; `history` is the mean
-    training loss of each epoch; `seconds` is of the training, without what a resumed run had done before.
+    training loss of each epoch; `seconds` is of the training, without what a resumed run had done before. `epoch` to
+    `used` are as of `Trained`. Records of earlier versions have nothing after `versions`.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -49,6 +57,11 @@ class TrainRecord:
     history: tuple[float, ...]
     seconds: float
     versions: dict[str, str]
+    epoch: int | None = None
+    validation_history: tuple[float, ...] = ()
+    validation: Metrics | None = None
+    test: Metrics | None = None
+    used: dict[str, Any] = field(default_factory=dict)
 
     @property
     def data(self) -> str:
@@ -82,11 +95,22 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
-def write_run(folder: Path, net: Net, module: nn.Module, record: TrainRecord) -> None:
-    """Write the three files of a finished run."""
-    write_bytes(folder / WEIGHTS, save({name: value.contiguous() for name, value in module.state_dict().items()}))
+def write_run(folder: Path, net: Net, trained: Trained, record: TrainRecord) -> None:
+    """Write the files of a finished run, the record last."""
+    weights = {WEIGHTS: trained.module.state_dict(), **({LAST: trained.last} if trained.last else {})}
+    for name, state in weights.items():
+        write_bytes(folder / name, save({key: value.contiguous() for key, value in state.items()}))
     write_json(folder / NET, net.to_json())
-    write_json(folder / RECORD, record.to_json())
+    write_text(folder / RECORD, _NUMBERS.sub(lambda found: " ".join(found[0].split()), record_text(record)))
+
+
+_NUMBERS = re.compile(r"\[[^][{}\"]*\]")
+"""A list of numbers alone in indented JSON: a row of a confusion matrix is one line."""
+
+
+def record_text(record: TrainRecord) -> str:
+    """The record as indented JSON."""
+    return json.dumps(record.to_json(), indent=1) + "\n"
 
 
 def read_net(path: str | PathLike[str]) -> Net:
@@ -96,11 +120,13 @@ def read_net(path: str | PathLike[str]) -> Net:
 
 
 def read_record(folder: str | PathLike[str]) -> TrainRecord:
-    """The record of the finished run in `folder`, of schema 1 too. Raises `InputError`."""
+    """The record of the finished run in `folder`, of schemas 1 and 2 too. Raises `InputError`."""
     path = Path(folder) / RECORD
     value = read_json(path, "training record")
     if isinstance(value, dict) and value.get("schema") == 1:
         value = _from_schema_1(value)
+    if isinstance(value, dict) and value.get("schema") == 2 and isinstance(value.get("config"), Mapping):
+        value = _from_schema_2(value)
     value = versioned(value, SCHEMA, path, "training record")
     if isinstance(value.get("config"), Mapping):
         value["config"] = TrainConfig.from_record(value["config"])
@@ -111,7 +137,13 @@ def _from_schema_1(value: dict[str, Any]) -> dict[str, Any]:
     """A record of schema 1, which had some of the configuration's fields beside the others."""
     config = {name: value[name] for name in ("data", "recipe", "seed") if name in value}
     others = {name: part for name, part in value.items() if name not in config}
-    return {**others, "schema": SCHEMA, "config": {"net": NET, **config}}
+    return {**others, "schema": 2, "config": {"net": NET, **config}}
+
+
+def _from_schema_2(value: dict[str, Any]) -> dict[str, Any]:
+    """A record of schema 2, when there was no validation and every image could be mirrored."""
+    config = {"val": 0, **value["config"]}
+    return {**value, "schema": SCHEMA, "config": {**config, "recipe": {**EARLIER, **config.get("recipe", {})}}}
 
 
 def read_module(folder: str | PathLike[str]) -> nn.Module:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from ..errors import InputError
 from ..install import require
 from .memory import require_memory
-from .splits import Split
+from .splits import Images, Split
 
 FASHION_LABELS = (
     "T-shirt/top",
@@ -39,10 +39,12 @@ class Source:
 
     name: str
     labels: tuple[str, ...]
-    train: Split
-    test: Split
+    train: Images
+    test: Images
     flip: bool
     fitting: str
+    val: Images | None = None
+    notes: tuple[str, ...] = ()
 
 
 def resize_or_pad(images: torch.Tensor, resolution: int) -> tuple[torch.Tensor, str]:
@@ -89,6 +91,7 @@ def _packaged(resolution: int, root: Path) -> Source:
 def _torchvision_sets(name: str, kind: str, root: Path) -> list[Any]:
     """torchvision's training and test set of the class `kind` from `root`, downloaded only if they are not there."""
     dataset = getattr(require("torchvision.datasets"), kind)
+    was_there = root.exists()
     try:
         return [dataset(root, train=train) for train in (True, False)]
     except RuntimeError:  # torchvision's word for not found
@@ -98,6 +101,9 @@ def _torchvision_sets(name: str, kind: str, root: Path) -> list[Any]:
             return [dataset(root, train=train, download=True) for train in (True, False)]
     except (OSError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
+        for folder in () if was_there else [*sorted(root.rglob("*"), reverse=True), root]:
+            with contextlib.suppress(OSError):  # what was begun may hold a file
+                folder.rmdir()
         raise InputError(
             f"{name} is neither in the folder {root} nor can it be downloaded ({reason}): "
             f"name the torchvision root that has it, or use fashion-mnist-small, which needs no download",

@@ -11,8 +11,11 @@ from hwnas.deploy.bundle import CLAIMED, MANIFEST, Latency, Manifest, write_bund
 from hwnas.errors import VerificationError
 
 STAGES = ["profile", "search", "train", "export", "verify", "demo"]
-COMMANDS = [*STAGES, "compare", "measure", "predict", "devices", "spaces", "strategies", "tables", "zoo"]
-NESTED = ["devices check", "spaces show", "strategies show", "tables show", "tables diff", "tables merge"]
+FUNCTIONS = {"profile": "run_profile"}
+"""What a command calls, where that has another name."""
+COMMANDS = [*STAGES, "compare", "measure", "predict", "devices", "recipes", "spaces", "strategies", "tables", "zoo"]
+NESTED = [*(f"{group} show" for group in ("recipes", "spaces", "strategies", "tables")), "devices check"]
+NESTED += ["tables diff", "tables merge"]
 
 
 def test_help_lists_the_stages_in_order(hwnas):
@@ -65,6 +68,8 @@ def test_the_example_works_in_the_repository(hwnas, monkeypatch, command):
         ("profile --classes 1", "at least 2 classes"),
         ("profile --precision 0 --out p.json", "precision is 0"),
         ("profile --networks 2", "networks is 2"),
+        ("profile --set netwoks=5", "nearest"),
+        ("profile --networks 5 --set networks=6", "networks is set twice"),
         ("profile --within 3ms", "a share such as 3% or 0.03, not '3ms'"),
         ("profile --within 3", "a share such as 3% or 0.03, not '3'"),
         ("profile --within -3%", "a share such as 3% or 0.03, not '-3%'"),
@@ -89,6 +94,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(refused, tmp_path, words, message
     [
         MemoryError(),
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 77 bytes"),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
     ],
 )
 def test_the_end_of_memory_is_one_line(refused, monkeypatch, error):
@@ -114,13 +120,32 @@ def test_the_error_to_reach_and_the_shift_of_images_are_shares(hwnas, monkeypatc
     asked = []
 
     def stage(*args, **options):
-        asked.append(options[option] if option in options else args[0].recipe.shift)
+        asked.append(getattr(args[0], "within", None) or args[0].recipe.shift)
         raise VerificationError("asked")
 
     name = words.split()[0]
-    monkeypatch.setattr(importlib.import_module(f"hwnas.pipeline.{name}"), name, stage)
+    monkeypatch.setattr(importlib.import_module(f"hwnas.pipeline.{name}"), FUNCTIONS.get(name, name), stage)
     hwnas(*words.split(), f"--{option}", text)
     assert asked == [pytest.approx(share)]
+
+
+@pytest.mark.parametrize("command", ["profile", "export"])
+def test_a_file_of_settings_is_a_command_line(hwnas, monkeypatch, tmp_path, command):
+    """What a file says, an option wins over, and a setting is any other."""
+    asked = []
+
+    def stage(config, **options):
+        asked.append(config)
+        raise VerificationError("asked")
+
+    name = FUNCTIONS.get(command, command)
+    monkeypatch.setattr(importlib.import_module(f"hwnas.pipeline.{command}"), name, stage)
+    (tmp_path / "c.yaml").write_text("threads: 2\ndevice: board.yaml\n")
+    last = {"profile": "even=false", "export": "run=trained"}[command]
+    hwnas(command, "--config", "c.yaml", "--device", "cpu", "--set", last)
+    ((config),) = asked
+    assert (config.threads, config.device) == (2, "cpu")
+    assert str(getattr(config, last.partition("=")[0])).lower() == last.partition("=")[2]
 
 
 @pytest.fixture
@@ -131,7 +156,7 @@ def failing(monkeypatch):
         def raising(*args, **kwargs):
             raise error
 
-        monkeypatch.setattr(importlib.import_module(f"hwnas.pipeline.{stage}"), stage, raising)
+        monkeypatch.setattr(importlib.import_module(f"hwnas.pipeline.{stage}"), FUNCTIONS.get(stage, stage), raising)
 
     return fail
 

@@ -53,6 +53,13 @@ def test_a_recipe_is_named_on_the_command_line(hwnas, asked, tmp_path):
         assert (config.recipe.lr, config.recipe.epochs, config.recipe.extra) == (0.5, 2, 4)
 
 
+def test_mirroring_and_validation_are_said_in_so_many_words(hwnas, asked):
+    config, _ = asked(hwnas, "a.json", "--recipe", "cifar", "--no-mirror", "--val", "20%", "--tensorboard")
+    assert (config.recipe_name, config.recipe.mirror, config.val, config.tensorboard) == ("cifar", False, 0.2, True)
+    config, _ = asked(hwnas, "a.json", "--mirror", "--val", "0")
+    assert (config.recipe_name, config.recipe.mirror, config.val) == ("quick", True, 0)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -151,12 +151,14 @@ def test_what_a_desktop_leaves_in_a_folder_is_ignored_and_told(bundle, images, c
     litter = (".DS_Store", "._model.onnx", "Desktop.ini", "Thumbs.db")
     for name in litter:
         (bundle / name).write_bytes(b"\0\0\0\1Bud1")
+    (bundle / "__MACOSX").mkdir()
+    litter = (*litter, "__MACOSX")
     found = verify(bundle, data=images, latency=False)
     assert found.ignored == litter
     assert found.to_json()["ignored"] == litter
     monkeypatch.setattr("sys.argv", ["hwnas", "verify", str(bundle), "--data", str(images), "--no-latency"])
     cli.main()
-    assert "note: ignored .DS_Store, ._model.onnx, Desktop.ini, Thumbs.db: no part" in capsys.readouterr().out
+    assert "note: ignored .DS_Store, ._model.onnx, Desktop.ini, Thumbs.db, __MACOSX: no part" in capsys.readouterr().out
     (bundle / "ehthumbs.db").mkdir()
     with refused("bundle.strange-file", VerificationError, files=("ehthumbs.db",)):
         verify(bundle, data=images, latency=False)

@@ -12,6 +12,8 @@ from hwnas import devices
 from hwnas.devices import onnxruntime_backend, runner, spec
 from hwnas.devices.int8 import quantize
 from hwnas.devices.onnxruntime import OnnxRuntime
+from hwnas.devices.sent_model import SentModel
+from hwnas.devices.tiny_model import write_tiny_model
 from hwnas.latency.graph import empty, save
 from hwnas.space.net import Block, Net
 from hwnas.testing import refused
@@ -92,6 +94,23 @@ def test_a_model_that_cannot_be_quantised(model):
     model.write_bytes(broken.SerializeToString())
     with device(precision="int8") as running, refused("model.does-not-run", reason="model.no-int8"):
         running.load("net", model)
+
+
+def test_a_full_disk_is_not_the_fault_of_the_model(model, tmp_path, full_disk):
+    with full_disk(1000), refused("file.not-written", path=tmp_path / "int8.onnx"):
+        quantize(model, tmp_path / "int8.onnx")
+    with device(precision="int8") as running:
+        with full_disk(1000), refused("file.not-written"):
+            running.load("net", model)
+        running.load("net", model)
+    with full_disk(100), refused("file.not-written", path=tmp_path / "tiny.onnx"):
+        write_tiny_model(tmp_path / "tiny.onnx")
+
+
+def test_a_copy_that_finds_no_space_is_not_the_fault_of_the_model(model, full_disk):
+    """What is sent over a network is kept, where the runtime makes no artifact of its own."""
+    with full_disk(1000), refused("file.not-written"):
+        SentModel.prepare(model, OnnxRuntime(), keep=True)
 
 
 def test_cores():

@@ -7,9 +7,9 @@ import onnx
 import pytest
 
 from hwnas.devices.base import DeviceInfo, DeviceState
-from hwnas.latency import measure, samples
-from hwnas.latency.measure import REFERENCE_KEY
+from hwnas.latency import samples, session
 from hwnas.latency.predictor import LatencyPredictor
+from hwnas.latency.session import REFERENCE_KEY
 from hwnas.latency.stats import Estimate
 from hwnas.latency.table import LatencyTable, Networks, columns_of, write_arch
 from hwnas.space.net import Block
@@ -91,7 +91,7 @@ def true_seconds():
 @pytest.fixture
 def drifting(monkeypatch):
     """The device to make; sessions go by its clock, so that the same seed gives the same figures on any machine."""
-    monkeypatch.setattr(measure, "monotonic", lambda: DriftingDevice.passed)
+    monkeypatch.setattr(session, "monotonic", lambda: DriftingDevice.passed)
     monkeypatch.setattr(DriftingDevice, "passed", 0.0)
     return DriftingDevice
 

@@ -9,10 +9,11 @@ from hwnas import devices
 from hwnas.devices.base import DeviceState
 from hwnas.errors import DeviceError, InputError
 from hwnas.latency import conditions
-from hwnas.latency import measure as module
+from hwnas.latency import session as module
 from hwnas.latency.graph import save
-from hwnas.latency.measure import REFERENCE, measure, measure_nets
+from hwnas.latency.measure import measure, measure_nets
 from hwnas.latency.samples import Samples
+from hwnas.latency.session import REFERENCE
 from hwnas.pipeline.measure import measure as measure_target
 from hwnas.testing import refused
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from hwnas import devices
 from hwnas.errors import DeviceError, InputError
 from hwnas.latency import checkpoint
 from hwnas.latency.graph import save
-from hwnas.latency.measure import MIN_ROUNDS
 from hwnas.latency.profile import NET
+from hwnas.latency.session import MIN_ROUNDS
 from hwnas.latency.table import load
 from hwnas.latency.tables import load_table
 from hwnas.pipeline.profile import profile
@@ -239,6 +240,50 @@ def test_the_result_is_the_path_of_what_it_holds(on, drifting, space, tmp_path):
     assert found.predicted_ms == found.table.predictor(space).range()
     assert {event.stage for event in events} == {"profile"}
     assert events[-1].done == events[-1].total
+
+
+def test_every_second_is_told_of_and_no_file_stays(on, drifting, space, tmp_path, monkeypatch):
+    """Nothing is written while a model runs, and the file of a model is gone once it is loaded."""
+    folders = []
+
+    class Watching(drifting):
+        def load(self, key, path):
+            super().load(key, path)
+            folders.append(path.parent)
+
+        def time(self, visits):
+            left = list(folders[0].iterdir()) if folders[0].exists() else []
+            assert len(left) <= 1, "the next model's at most"
+            sizes = [path.stat().st_size for path in left]
+            found = super().time(visits)
+            assert [path.stat().st_size for path in left] == sizes
+            return found
+
+    on(Watching())
+    started = perf_counter()
+    seconds = profile(space, out=tmp_path / "table.json", precision=0.5, networks=3).seconds
+    wall = perf_counter() - started
+    assert seconds.wall == pytest.approx(wall, abs=0.05)
+    assert min(seconds.measuring, seconds.building, seconds.loading, seconds.warming_up, seconds.fitting) > 0
+    assert min(seconds.estimating, seconds.writing, seconds.choosing) > 0
+    assert seconds.beside == pytest.approx(seconds.wall - seconds.measuring)
+    assert seconds.other < 0.2 * wall
+    assert f"fitting {seconds.fitting:.1f}" in str(seconds)
+
+
+def test_models_are_loaded_once_however_many_networks_are_added(on, drifting, tmp_path):
+    loaded = []
+
+    class Counting(Uneven, drifting):
+        def load(self, key, path):
+            super().load(key, path)
+            loaded.append(key)
+
+    on(device := Counting())
+    table = load(profile(SPACE, out=tmp_path / "t.json", precision=0.5, networks=3, within=1e-6, time_limit=6))
+    assert len(table.networks.archs) > 3
+    assert len(set(loaded)) == len(loaded) == len(table.rows) + len(table.networks.archs) + 2
+    assert device.models == {}
 
 
 def test_a_seed_gives_the_same_table(on, drifting, monkeypatch, space, tmp_path):

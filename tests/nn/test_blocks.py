@@ -14,8 +14,8 @@ from timm.models._efficientnet_blocks import (
 from torch import nn
 from torchvision.models import efficientnet, mobilenetv3, shufflenetv2
 
-from hwnas.nn.blocks import BlockModule
-from hwnas.nn.build import build
+from hwnas.nn.blocks import Add, BlockModule
+from hwnas.nn.build import build, set_dropout
 from hwnas.space.net import Block, Net
 
 
@@ -208,3 +208,24 @@ def test_every_block_stays_channels_last():
 def test_eps_of_a_net_is_that_of_its_norms():
     net = Net((Block("shuffle", 3, 8, 8, 8, 3, 2, mid=4, act="relu"), Block("conv", 8, 8, 4, 4)), eps=1e-3)
     assert {part.eps for part in build(net).modules() if isinstance(part, nn.BatchNorm2d)} == {1e-3}
+
+
+def test_dropped_paths_and_features_keep_names_means_and_evaluation():
+    residual = Block("mbconv", 8, 8, 8, 8, 3, expansion=2, act="relu6", residual=True)
+    net = Net((Block("conv", 3, 8, 8, 8, 3), residual, residual, Block("classifier", 8, 3, 8, 8)))
+    network, images = build(net, 0), torch.randn(2, 3, 8, 8)
+    names, expected = list(network.state_dict()), network.eval()(images)
+    set_dropout(network, dropout=0.5, drop_path=0.6)
+    assert list(network.state_dict()) == names
+    assert torch.equal(network.eval()(images), expected)
+    adds = [part for part in network.modules() if isinstance(part, Add)]
+    assert [add.drop_path for add in adds] == [0, 0.3]  # 0.6 · i / 2
+    torch.manual_seed(0)
+    x = torch.ones(4000, 1, 1, 1)
+    dropped = adds[1].train()(x, 7 * x)
+    assert set(dropped.flatten().tolist()) == {1, 11}  # left out, or 1 / 0.7 as large
+    assert dropped.mean().item() == pytest.approx(8, abs=0.3)
+    linear = network[-1].linear.train()
+    y = torch.stack([linear(torch.ones(1, 8))[0] for _ in range(2000)])
+    torch.testing.assert_close(y.mean(0), linear.eval()(torch.ones(1, 8))[0], atol=0.01, rtol=0.1)
+    assert y.std(0).min() > 0

@@ -54,7 +54,11 @@ def safe(state, folder):
     return folder / "model.safetensors"
 
 
-FORMS = [plain, under("model"), under("state_dict_ema", state_dict={"a": torch.zeros(1)}, epoch=3), safe]
+def parallel(state, folder):
+    return plain({f"module.{name}": weight for name, weight in state.items()}, folder)
+
+
+FORMS = [plain, under("model"), under("state_dict_ema", state_dict={"a": torch.zeros(1)}, epoch=3), safe, parallel]
 
 
 @pytest.mark.parametrize("write", FORMS)

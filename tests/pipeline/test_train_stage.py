@@ -11,18 +11,21 @@ import numpy as np
 import pytest
 from PIL import Image
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hwnas.errors import DivergedError
 from hwnas.files import write_json
 from hwnas.pipeline.train import Job, train, train_many
 from hwnas.space.net import Block, Net
 from hwnas.testing import refused
+from hwnas.training import checkpoints
 from hwnas.training import job as jobs_of
-from hwnas.training import train as training
+from hwnas.training.loop import Loop
 from hwnas.training.recipe import Recipe
 from hwnas.training.run import read_module, read_net, read_record
 
 RECIPE = Recipe(epochs=3, batch_size=16)
+RUN = {"net.json", "train.json", "weights.safetensors"}
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +78,32 @@ def test_a_run_leaves_its_network_weights_and_record(images, tmp_path):
     assert str(images) not in (tmp_path / "run" / "train.json").read_text()
 
 
+def test_the_record_tells_everything_that_was_used_and_found(images, tmp_path):
+    settings = {"recipe": Recipe(batch_size=8), "epochs": 3, "val": 0.25, "mirror": True, "tensorboard": True}
+    record = train(network(), images, out=tmp_path / "run", **settings).record
+    told = json.loads((tmp_path / "run" / "train.json").read_text())
+    assert told["schema"] == 3
+    assert told["config"]["recipe"] == Recipe(epochs=3, mirror=True, batch_size=8).to_json()
+    assert (told["config"]["recipe_name"], told["config"]["val"]) == ("quick", 0.25)
+    assert (record.used["training_images"], record.validation.images, record.test.images) == (24, 8, 8)
+    assert record.used["optimizer"]["betas"] == [0.9, 0.999]
+    assert (record.used["precision"], record.used["device"]) == ("float32", "cpu")
+    assert len(record.validation_history) == 3
+    assert record.validation.top1 >= max(record.validation_history) - 0.5
+    assert sum(map(sum, record.test.confusion)) == 8
+    assert record.top1 == record.test.top1
+    assert read_record(tmp_path / "run") == record
+    found = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    assert [event.step for event in found.Scalars("train/loss")] == list(range(1, record.used["updates"] + 1))
+    assert [event.value for event in found.Scalars("validation/top1")] == pytest.approx(record.validation_history)
+
+
+def test_without_validation_all_images_are_trained_on_and_the_last_epoch_is_kept(images, tmp_path):
+    record = train(network(), images, out=tmp_path / "run", recipe=RECIPE, val=0).record
+    assert (record.used["training_images"], record.used["kept"], record.epoch) == (32, "last", 3)
+    assert (record.validation, record.validation_history) == (None, ())
+
+
 def test_shifted_images_are_noted_and_train_another_network(images, tmp_path):
     still = train(network(), images, out=tmp_path / "still", recipe=RECIPE)
     moved = train(network(), images, out=tmp_path / "moved", recipe=RECIPE, shift=0.25)
@@ -116,7 +145,7 @@ def test_a_killed_run_is_gone_on_with(images, tmp_path, monkeypatch, moment):
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(*((training, "recalibrate") if moment == "epoch" else (jobs_of, "write_run")), killed)
+        patch.setattr(*((Loop, "result") if moment == "epoch" else (jobs_of, "write_run")), killed)
         with pytest.raises(KilledError):
             train(network(), images, out=out, recipe=RECIPE)
     assert list(files(out)) == ["train.state"]
@@ -129,14 +158,14 @@ def test_a_killed_run_is_gone_on_with(images, tmp_path, monkeypatch, moment):
 
 def test_a_full_disk_is_said_and_the_run_goes_on_from_the_last_state(images, tmp_path, full_disk, monkeypatch):
     train(network(), images, out=tmp_path / "whole", recipe=RECIPE)
-    save, written = training.save_state, []
+    save, written = checkpoints.save_state, []
 
     def on_a_disk_that_fills(path, state):
         with full_disk(1000) if written else nullcontext():
             save(path, state)
         written.append(path.read_bytes())
 
-    monkeypatch.setattr(training, "save_state", on_a_disk_that_fills)
+    monkeypatch.setattr(checkpoints, "save_state", on_a_disk_that_fills)
     state = tmp_path / "run" / "train.state"
     with refused("file.not-written", path=state):
         train(network(), images, out=tmp_path / "run", recipe=RECIPE)
@@ -192,7 +221,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_work(images, tmp_
         ({"shift": 1.0}, "config.value", {"key": "recipe.shift", "value": 1.0}),
         ({"shift": -0.1}, "config.value", {"key": "recipe.shift", "value": -0.1}),
         ({"seed": -1}, "config.value", {"key": "seed", "value": -1}),
-        ({"recipe": Recipe(batch_size=64)}, "training.batch-size", {"batch_size": 64, "images": 32}),
+        ({"recipe": Recipe(batch_size=64, accumulation=16)}, "training.batch-size", {"batch_size": 64, "images": 28}),
         ({"recipe": "nowhere"}, "reference.unknown", {}),
     ],
 )
@@ -200,6 +229,12 @@ def test_what_cannot_be_trained_is_one_clear_line(images, tmp_path, wrong, code,
     with refused(code, **fields):
         train(**({"net": network(), "data": images, "out": tmp_path / "run", "recipe": RECIPE} | wrong))
     assert not (tmp_path / "run" / "train.json").exists()
+
+
+def test_fewer_images_than_a_batch_are_one_batch_and_that_is_told(images, tmp_path, caplog):
+    found = train(network(), images, out=tmp_path / "run", recipe=Recipe(epochs=2, batch_size=64))
+    assert (found.record.used["batch_size"], found.record.used["updates"]) == (28, 2)
+    assert "a batch is 28 images instead of 64" in caplog.text
 
 
 def test_many_at_once_are_as_each_alone(images, tmp_path):
@@ -210,6 +245,72 @@ def test_many_at_once_are_as_each_alone(images, tmp_path):
         assert (record.seed, record.history) == (seed, alone.history)
         assert weights(tmp_path / f"many-{seed}") == weights(tmp_path / f"alone-{seed}")
     assert train_many(jobs, images, recipe=RECIPE) == records
+
+
+FRAGILE = """
+import os, signal
+from pathlib import Path
+from hwnas.training.recipe import Recipe
+
+class Counted:
+    def __init__(self, schedule, counter, deadly):
+        self.schedule, self.counter, self.deadly = schedule, Path(counter), deadly
+
+    def step_update(self, num_updates):
+        with self.counter.open("a") as file:
+            file.write(".")
+        if self.counter.stat().st_size == self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.schedule.step_update(num_updates)
+
+class Fragile(Recipe):
+    counter: str = ""
+    deadly: int = 0
+
+    def make_schedule(self, optimizer, updates):
+        return Counted(super().make_schedule(optimizer, updates), self.counter, self.deadly)
+
+fragile = Fragile(epochs=3, batch_size=16, counter="counted")
+deadly = Fragile(epochs=3, batch_size=16, counter="counted", deadly=11)
+"""
+"""Recipes of a lone file: both count all updates in a file, and one kills the process at the eleventh, which is the
+fifth of the second job, after two of its three epochs."""
+
+
+@pytest.fixture
+def my_recipes(tmp_path, monkeypatch):
+    """The path of a file with the recipes `fragile` and `deadly`, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("my.py").write_text(FRAGILE)
+    return Path("my.py")
+
+
+def test_a_killed_worker_is_one_line_and_the_same_call_goes_on_to_the_same_end(images, my_recipes):
+    jobs = [Job(network(), Path(f"many-{seed}"), seed) for seed in range(2)]
+    with refused("workers.died", workers=1):
+        train_many(jobs, images, recipe="my.py:deadly", workers=1, val=0)
+    assert (files(jobs[0].out).keys(), list(files(jobs[1].out))) == (RUN, ["train.state"])
+    records = train_many(jobs, images, recipe="my.py:deadly", workers=1, val=0)
+    assert Path("counted").stat().st_size == 6 + 4 + 1 + 2  # the third epoch of the second job was begun again
+    for job, record in zip(jobs, records, strict=True):
+        assert record.config.recipe_name == "my.py:deadly"
+        alone = train(
+            network(), images, out=f"alone-{job.seed}", recipe="my.py:fragile", seed=job.seed, threads=1, val=0
+        )
+        assert alone.history == record.history
+        assert weights(job.out) == weights(alone.path)
+
+
+def test_a_file_that_changes_before_the_workers_load_it_is_told_in_one_line(images, my_recipes, monkeypatch):
+    load_data = jobs_of.load_data
+
+    def change(*args):
+        my_recipes.write_text(FRAGILE + "# changed\n")
+        return load_data(*args)
+
+    monkeypatch.setattr("hwnas.pipeline.train.load_data", change)
+    with refused("workers.not-shared"):
+        train_many([Job(network(), Path("out"))], images, recipe="my.py:fragile", workers=1)
 
 
 def test_what_goes_wrong_in_one_of_many_is_raised(images, tmp_path):

@@ -131,7 +131,7 @@ CONV = ("blocks", 1, "mobile_inverted_conv")
 @pytest.mark.parametrize(
     ("place", "value", "code", "named"),
     [
-        (("bn",), {"momentum": 0.1}, "file.field", "MobileNetV3.bn.eps"),
+        (("bn",), {"momentum": 0.1}, "file.field", "bn.eps"),
         (("first_conv", "groups"), 3, "file.field", "first_conv.groups"),
         (("first_conv", "kernel_size"), [3, 5], "file.field", "first_conv.kernel_size"),
         (("first_conv", "use_bn"), False, "file.field", "first_conv.use_bn"),
@@ -140,12 +140,12 @@ CONV = ("blocks", 1, "mobile_inverted_conv")
         (("classifier", "bias"), False, "file.field", "classifier.bias"),
         (("first_conv", "act_func"), "tanh", "file.field", "first_conv.act_func"),
         (("feature_mix_layer", "use_bn"), True, "file.field", "feature_mix_layer.use_bn"),
-        ((*CONV, "name"), "DynamicConvLayer", "file.field", "blocks.1.mobile_inverted_conv"),
-        ((*CONV, "groups"), 4, "file.field", "blocks.1.mobile_inverted_conv.MBInvertedConvLayer.groups"),
+        ((*CONV, "name"), "DynamicConvLayer", "file.field", "blocks.1.mobile_inverted_conv.name"),
+        ((*CONV, "groups"), 4, "file.field", "blocks.1.mobile_inverted_conv.groups"),
         ((*CONV, "in_channels"), 24, "config.channels", "file: blocks.1"),
-        ((*CONV, "expand_ratio"), inf, "file.field", "blocks.1.mobile_inverted_conv"),
+        ((*CONV, "expand_ratio"), inf, "file.field", "blocks.1.mobile_inverted_conv.expand_ratio"),
         ((*CONV, "expand_ratio"), 0.01, "config.expansion", "file: blocks.1"),
-        (CONV, {"name": "IdentityLayer"}, "file.field", "blocks.1.mobile_inverted_conv"),
+        (CONV, {"name": "IdentityLayer"}, "file.field", "blocks.1.mobile_inverted_conv.name"),
         ((*CONV, "kernel_size"), 4, "block.impossible", "file: blocks.1"),
         (("blocks", 1, "shortcut"), {"name": "IdentityLayer"}, "block.impossible", "file: blocks.1"),
         (("blocks", 0, "mobile_inverted_conv", "mid_channels"), 32, "config.expansion", "file: blocks.0"),
@@ -164,4 +164,43 @@ def test_a_wrong_configuration_is_refused_naming_the_layer(place, value, code, n
     with refused(code) as refusal:
         published.from_config(config, "file")
     fields = refusal.error.fields
-    assert named in (fields["field"] if code == "file.field" else fields["where"])
+    assert (fields["field"] if code == "file.field" else fields["where"]) == named or named in fields["where"]
+    assert "\n" not in refusal.message
+    if value in (True, False):
+        assert "hwnas has no such layer" in refusal.message
+
+
+SAID = {
+    ("first_conv", "use_se", True): "first_conv.use_se is true, and only false can be read: hwnas has no such layer",
+    ("classifier", "bias", False): "classifier.bias is false, and only true can be read: hwnas has no such layer",
+    ("first_conv", "kernel_size", [3, 5]): "first_conv.kernel_size is [3, 5], and has to be a whole number",
+    ("bn", "eps", 2): "bn.eps is 2, and has to be below 1",
+    ("bn", "eps", None): "bn.eps is null, and has to be a number",
+    (*CONV, "groups", 4): "blocks.1.mobile_inverted_conv.groups is 4, and only null can be read",
+    (*CONV, "use_se", "often"): 'blocks.1.mobile_inverted_conv.use_se is "often", and has to be true or false',
+    ("name", "ResNets"): "name is \"ResNets\", and only 'ProxylessNASNets', 'MobileNetV3' can be read",
+    ("blocks", {}): "blocks is {}, and has to be a list",
+    ("blocks", 1, 7): "blocks.1 is 7, and has to be a mapping of names to values",
+    (*CONV, {"x": 1}): "blocks.1.mobile_inverted_conv.name is missing",
+}
+
+
+@pytest.mark.parametrize("place", SAID, ids=lambda place: ".".join(map(str, place[:-1])))
+def test_a_wrong_value_is_told_with_its_file_and_key_in_our_words(place):
+    config = deepcopy(OFA)
+    *outer, last, value = place
+    inner = config
+    for key in outer:
+        inner = inner[key]
+    inner[last] = value
+    with refused("file.field", where="net.config") as refusal:
+        published.from_config(config, "net.config")
+    assert refusal.message == f"net.config: {SAID[place]}"
+
+
+def test_what_is_missing_is_told_with_its_key():
+    config = deepcopy(OFA)
+    del config["blocks"][1]["mobile_inverted_conv"]["stride"]
+    with refused("file.field", field="blocks.1.mobile_inverted_conv.stride") as refusal:
+        published.from_config(config, "net.config")
+    assert refusal.message == "net.config: blocks.1.mobile_inverted_conv.stride is missing"

@@ -1,12 +1,17 @@
 import hashlib
+import pickle
+import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from hwnas.errors import InputError
 from hwnas.testing import refused
+from hwnas.training.augment import AugmentedBatches, make_batches
 from hwnas.training.batches import Batches
+from hwnas.training.recipe import Recipe
 from hwnas.training.splits import Split
 
 
@@ -107,3 +112,74 @@ def test_rows_of_a_batch_are_those_of_the_whole_batch(dataset, augment):
         images, labels = whole(step)
         for rank, part in enumerate(parts):
             assert same(part(step), (images[rank::3], labels[rank::3]))
+
+
+AUGMENTED = Recipe(batch_size=12, shift=0.25, mirror=True, policy="rand-m9-mstd0.5", jitter=0.3, erasing=0.5)
+MIXED = Recipe(batch_size=12, crop=(0.3, 1), policy="trivial", mixup=0.2, cutmix=1.0)
+
+
+@pytest.mark.parametrize("recipe", [AUGMENTED, MIXED, Recipe(batch_size=12, policy="augmix-m3-w3")])
+def test_an_augmented_batch_is_a_function_of_the_step_and_leaves_random_numbers_alone(dataset, recipe):
+    batches = make_batches(dataset.train, dataset, recipe, seed=3)
+    first = batches(5)
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
+    again = pickle.loads(pickle.dumps(batches))(5)
+    assert same(first, again)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before[:2]
+    assert torch.equal(torch.get_rng_state(), before[2])
+    assert not same(first, batches(9))  # the same place in the next epoch
+    assert not same(first, make_batches(dataset.train, dataset, recipe, seed=4)(5))
+    assert first[0].is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("recipe", [AUGMENTED, MIXED])
+def test_ranks_share_an_augmented_batch_and_partners_are_on_one_rank(dataset, recipe):
+    images, labels = make_batches(dataset.train, dataset, recipe, seed=0)(3)
+    parts = [make_batches(dataset.train, dataset, recipe, 0, slice(rank, None, 3))(3) for rank in range(3)]
+    assert [len(part[0]) for part in parts] == [4, 4, 4]
+    assert sorted(map(digest_of, images)) == sorted(digest_of(image) for part in parts for image in part[0])
+    assert torch.cat([part[1] for part in parts]).double().sum() == pytest.approx(labels.double().sum().item())
+
+
+def digest_of(image):
+    return hashlib.sha256(image.contiguous().numpy().tobytes()).hexdigest()
+
+
+def test_without_augmentation_the_images_are_those_of_validation(dataset):
+    recipe = Recipe(batch_size=16, mixup=0.2, mixing=0.0, jitter=1e-9)
+    assert not recipe.mixes
+    images, labels = make_batches(dataset.train, dataset, recipe, seed=0)(1)
+    plain = Batches(dataset.train, dataset, 16, seed=0, augment=False)(1)
+    assert isinstance(make_batches(dataset.train, dataset, recipe, 0), AugmentedBatches)
+    torch.testing.assert_close(images, plain[0], rtol=0, atol=1.01 / 255 / min(dataset.std))
+    assert torch.equal(labels, plain[1])
+
+
+def test_mixed_labels_are_shares_of_two_smoothed_classes(dataset):
+    recipe = Recipe(batch_size=12, mixup=1.0, label_smoothing=0.1)
+    labels = make_batches(dataset.train, dataset, recipe, seed=0)(0)[1]
+    assert labels.shape == (12, 3)
+    torch.testing.assert_close(labels.sum(1), torch.ones(12))
+    assert labels.min().item() == pytest.approx(0.1 / 3)
+    loss = recipe.make_loss()(torch.zeros(12, 3), labels)
+    assert loss.item() == pytest.approx(np.log(3))
+
+
+def test_an_image_is_mirrored_if_the_recipe_says_so(dataset):
+    for mirror in (True, False):
+        recipe = Recipe(batch_size=48, mirror=mirror, erasing=1e-9)
+        whole = Batches(dataset.train, dataset, 48, seed=0, augment=False)
+        shown, plain = make_batches(dataset.train, dataset, recipe, seed=0)(0)[0], whole(0)[0]
+        turned = sum(not torch.equal(a, b) for a, b in zip(shown, plain, strict=True))
+        assert (12 < turned < 36) if mirror else turned == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"crop": (0.5, 0.1)}, {"crop": (0, 1)}, {"crop": (0.1, 2)}, {"crop": (0.5, 1), "shift": 0.1}, {"accumulation": 40},
+     {"mixup": 0.2, "batch_size": 7}, {"betas": "0.9"}, {"schedule": "linear"}],
+)  # fmt: skip
+def test_what_cannot_be_augmented_is_refused(wrong):
+    with pytest.raises(InputError):
+        Recipe.parse(wrong)

@@ -15,6 +15,7 @@ from hwnas.nn.supernet import resized
 from hwnas.testing import refused
 from hwnas.training import memory
 from hwnas.training.data import holdout, load
+from hwnas.training.decode import prepared_pillow
 from hwnas.training.memory import keep_freed_memory, require_memory
 from hwnas.training.splits import Split
 
@@ -147,16 +148,15 @@ def unequal_classes(folder):
         (no_classes, "data.no-folders", {}),
         (empty_class, "data.empty-class", {"label": "empty"}),
         (single_image, "data.class-too-small", {"label": "single"}),
-        (truncated_image, "data.image", {"path": "red/3.png"}),
-        (text_as_image, "data.image", {"path": "green/4.jpg"}),
+        (truncated_image, "data.bad-images", {"path": "red/3.png"}),
+        (text_as_image, "data.bad-images", {"path": "green/4.jpg"}),
         (train_alone, "data.no-test-split", {}),
         (unequal_classes, "data.other-classes", {"labels": ("other", "red")}),
     ],
 )
-def test_a_folder_that_cannot_be_used_is_one_clear_line(images, spoil, code, fields):
+def test_a_folder_that_cannot_be_used_is_one_clear_line(images, spoil, code, fields, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # for the list of bad images
     spoil(images)
-    if "path" in fields:
-        fields = {"path": str(images / fields["path"])}
     with refused(code, **fields):
         load(images, 8)
 
@@ -261,9 +261,16 @@ def test_a_holdout_of_no_share_is_refused(dataset, share):
         holdout(dataset.train, share, 0)
 
 
-def test_a_class_of_one_cannot_be_held_out(dataset):
-    with refused("data.class-too-small", label=2):
-        holdout(dataset.train.take(np.array([0, 1, 2, 3, 4])), 0.5, 0)
+def test_the_only_image_of_a_class_is_not_held_out_and_its_class_is_named(dataset, caplog):
+    rest, validation = holdout(dataset.train.take(np.array([0, 1, 2, 3, 4])), 0.5, 0, dataset.labels)
+    assert rest.labels.bincount().tolist() == [1, 1, 1]
+    assert validation.labels.bincount().tolist() == [1, 1]
+    assert "class red" in caplog.text
+
+
+def test_nothing_can_be_held_out_of_classes_of_one(dataset):
+    with refused("data.class-too-small", label="blue"):
+        holdout(dataset.train.take(np.array([0, 1, 2])), 0.5, 0, dataset.labels)
 
 
 def test_glibc_keeps_freed_memory_while_asked_to(monkeypatch):
@@ -281,8 +288,9 @@ def test_reading_packaged_images_takes_no_torchvision():
 
 
 def test_images_of_a_folder_without_what_decodes_them_is_one_line(images, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
-    with refused("install.missing", package="torchvision"):
+    prepared_pillow.cache_clear()
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    with refused("install.missing", package="PIL"):
         load(images, 8)
 
 

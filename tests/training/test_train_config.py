@@ -47,8 +47,8 @@ def test_the_plain_form_reads_back(net, dataset):
 
 
 def test_what_there_is_not_is_refused():
-    with refused("config.unknown", key="momentum"):
-        TrainConfig.parse({"net": "net.json", "momentum": 0.9})
+    with refused("config.unknown", key="moment"):
+        TrainConfig.parse({"net": "net.json", "moment": 0.9})
     with refused("config.value", key="recipe.epochs", value=0):
         TrainConfig.parse({"net": "net.json", "recipe": {"epochs": 0}})
     with refused("config.missing", key="net"):

@@ -1,6 +1,6 @@
 """The base of policies: a distribution over architectures that follows the gradient of its rewards."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 import torch
@@ -74,20 +74,33 @@ class Policy(ScoredSampler):
         self.batch = constants.batch or scaling.batch_for(budget)
         self.generator = torch.Generator().manual_seed(seed)
         self.model = model(space.choices, self.generator)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=constants.lr or scaling.lr, betas=betas)
+        self.fused = True if isinstance(self.model, Controller) else None  # ten tensors in one operation
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(), lr=constants.lr or scaling.lr, betas=betas, fused=self.fused
+        )
         self.baseline = Baseline(constants.decay)
         self.unlearned: list[tuple[Arch, float]] = []
-        self.samples: list[Arch] = []
+        self.samples: Iterator[Arch] = iter(())
 
     def propose(self) -> Arch:
         """An architecture sampled from the policy, within the limit.
 
-        `TRIES` are sampled at once, as that costs a controller little more than one, and are proposed in turn until the
-        policy is updated."""
-        if not self.samples:
-            some = list(map(tuple, self.model.sample(TRIES, self.generator).tolist()))
-            self.samples = self.limit.filter(some) or [self.limit.repair(some[-1], self.rng)]
-        return self.samples.pop(0)
+        The random numbers of `TRIES` samples are taken at once, and the samples proposed in turn until the policy is
+        updated: a controller computes several in little more time than one."""
+        while (arch := next(self.samples, None)) is None:
+            self.samples = self._sample_within()
+        return arch
+
+    def _sample_within(self) -> Iterator[Arch]:
+        """Those of `TRIES` samples that are within the limit, or where none is the last, repaired."""
+        within = 0
+        for some in self.model.samples(TRIES, self.generator):
+            archs: list[Arch] = list(map(tuple, some.tolist()))
+            allowed = self.limit.filter(archs)
+            within += len(allowed)
+            yield from allowed
+        if not within:
+            yield self.limit.repair(archs[-1], self.rng)
 
     def observe(self, arch: Arch, score: float) -> None:
         """Learn from scores once there are `batch` new ones."""
@@ -114,7 +127,7 @@ class Policy(ScoredSampler):
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(progress)
         self.improve(archs, self.baseline.advantages(values).float())
-        self.samples = []  # of the policy as it was
+        self.samples = iter(())  # what is left is of the policy as it was
 
     def score(self, archs: torch.Tensor, rewards: torch.Tensor) -> torch.Tensor:
         """What is compared with the baseline, (N,): the rewards themselves."""
@@ -181,12 +194,14 @@ class Policy(ScoredSampler):
 
     def state_dict(self) -> State:
         """The model, Adam's state, the baseline, scores and samples, and both random states."""
+        left = list(self.samples)  # computed now, with the weights that are written beside them
+        self.samples = iter(left)
         return super().state_dict() | {
             "model": dict(self.model.state_dict()),
             "optimizer": self.optimizer.state_dict(),
             "baseline": self.baseline.state_dict(),
             "unlearned": [[list(arch), score] for arch, score in self.unlearned],
-            "samples": [list(arch) for arch in self.samples],
+            "samples": [list(arch) for arch in left],
             "generator": self.generator.get_state(),
         }
 
@@ -195,7 +210,9 @@ class Policy(ScoredSampler):
         super().load_state_dict(state)
         for name in ("model", "optimizer", "baseline"):
             getattr(self, name).load_state_dict(state[name])
+        for group in self.optimizer.param_groups:
+            group["fused"] = self.fused  # which Adam loads too, and older files do not have
         unlearned = state["unlearned"] if "unlearned" in state else state["pending"]  # its name in older files
         self.unlearned = [(tuple(arch), score) for arch, score in unlearned]
-        self.samples = list(map(tuple, state["samples"] if "samples" in state else state["drawn"]))
+        self.samples = iter(list(map(tuple, state["samples"] if "samples" in state else state["drawn"])))
         self.generator.set_state(state["generator"])

@@ -1,11 +1,19 @@
 """The recurrent controller: an LSTM that names one option after the other (Zoph & Le 2016, arXiv 1611.01578, §3.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 
 from .factorised import absent_options
+from .lstm import LstmLayer, Trace
+
+FIRST = 8
+"""Samples that are computed at first."""
 
 
 class Controller(nn.Module):
@@ -15,6 +23,9 @@ class Controller(nn.Module):
     slot has its own, and a head of the slot turns its output h into logits: those over `temperature`, and then
     `tanh`·tanh of them where `tanh` is not 0 (Bello et al. 2016, 1611.09940, as in 1802.03268, §3.2). All weights are
     sampled from U(−`init`, `init`) with `generator`.
+
+    The weights are torch's, for its optimisers and files; what is computed from them is numpy's, one node of torch's
+    graph, whose gradient can be taken once.
     """
 
     absent: torch.Tensor
@@ -34,6 +45,7 @@ class Controller(nn.Module):
         slots, width = len(choices), max(choices)
         self.temperature, self.tanh = temperature, tanh
         self.register_buffer("absent", absent_options(choices), persistent=False)
+        self._beyond = np.where(self.absent.numpy(), np.float32(-np.inf), np.float32(0))
         self.start = nn.Parameter(torch.empty(units))
         self.embeddings = nn.Parameter(torch.empty(slots - 1, width, units))
         # On the meta device it draws no initial weights, which would come from torch's own generator.
@@ -46,23 +58,122 @@ class Controller(nn.Module):
 
     def forward(self, archs: torch.Tensor) -> torch.Tensor:
         """Indices (N, slots) to (N, slots, widest slot); −∞ beyond the end of a narrow slot."""
-        before = self.embeddings[torch.arange(len(self.embeddings)), archs[:, :-1]]
-        hidden, _ = self.lstm(torch.cat([self.start.expand(len(archs), 1, -1), before], 1))
-        logits = torch.einsum("nsu,suw->nsw", hidden, self.heads) + self.biases
-        return self._squash(logits).masked_fill(self.absent, -torch.inf).log_softmax(2)
+        logs: torch.Tensor = _LogProbs.apply(self, archs, *self.parameters())  # type: ignore[no-untyped-call]
+        return logs
 
-    @torch.no_grad()
+    def look(self, archs: torch.Tensor) -> "Look":
+        """The same in numpy, with what its gradient needs."""
+        heads, biases, embeddings = _numpy(self.heads), _numpy(self.biases), _numpy(self.embeddings)
+        layers, chosen = self.lstm_layers(), archs.numpy().T
+        x = np.empty((len(heads), len(archs), heads.shape[1]), heads.dtype)
+        x[0], x[1:] = _numpy(self.start), embeddings[np.arange(len(embeddings))[:, None], chosen[:-1]]
+        inputs, traces = [], list[Trace]()
+        for layer in layers:
+            inputs.append(x)
+            traces.append(layer.run(layer.drive(x)))
+            x = traces[-1].hidden[1:]
+        squashed = self.squash(x @ heads + biases[:, None])
+        logits = squashed + self._beyond[:, None]
+        logits -= logits.max(2, keepdims=True)
+        probs = np.exp(logits)
+        total = probs.sum(2, keepdims=True)
+        return Look(chosen, logits - np.log(total), probs / total, squashed, layers, inputs, traces)
+
+    def gradients(self, look: "Look", by_log: np.ndarray) -> list[torch.Tensor]:
+        """∂L of every parameter, in their order, from ∂L/∂log p (slots, N, widest slot)."""
+        heads, hidden = _numpy(self.heads), look.traces[-1].hidden[1:]
+        by_logit = (by_log - look.probs * by_log.sum(2, keepdims=True)) * self.squash_slope(look.squashed)
+        found, above = list[np.ndarray](), by_logit @ heads.transpose(0, 2, 1)
+        for layer, trace, x in reversed(list(zip(look.layers, look.traces, look.inputs, strict=True))):
+            weights, above = layer.backward(trace, x, above)
+            found = [weights.inputs, weights.hidden, weights.bias, weights.bias.copy(), *found]
+        embeddings = np.zeros(self.embeddings.shape, heads.dtype)
+        np.add.at(embeddings, (np.arange(len(embeddings))[:, None], look.chosen[:-1]), above[1:])
+        found = [above[0].sum(0), embeddings, hidden.transpose(0, 2, 1) @ by_logit, by_logit.sum(1), *found]
+        return list(map(torch.from_numpy, found))
+
     def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """`count` architectures sampled with `generator`: indices (count, slots)."""
-        inputs, state, samples = self.start.expand(count, -1), None, []
-        for slot, (head, bias) in enumerate(zip(self.heads, self.biases, strict=True)):
-            hidden, state = self.lstm(inputs[:, None], state)
-            logits = self._squash(hidden[:, 0] @ head + bias).masked_fill(self.absent[slot], -torch.inf)
-            samples.append(torch.multinomial(logits.softmax(1), 1, generator=generator)[:, 0])
-            if slot < len(self.embeddings):
-                inputs = self.embeddings[slot, samples[-1]]
-        return torch.stack(samples, 1)
+        return torch.cat(list(self.samples(count, generator)))
 
-    def _squash(self, logits: torch.Tensor) -> torch.Tensor:
+    def samples(self, count: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
+        """The same a few at a time, each computed when it is asked for: the random numbers are taken at once, and the
+        weights are to stay as they are until the last."""
+        noise = [torch.empty(count, len(row), dtype=row.dtype).exponential_(generator=generator) for row in self.biases]
+        return self._decode([slot.numpy() for slot in noise])
+
+    def _decode(self, noise: list[np.ndarray]) -> Iterator[torch.Tensor]:
+        """The samples that exponential `noise` (count, widest slot) of each slot makes, the first `FIRST` at first, and
+        then as many as there were."""
+        layers, heads, biases = self.lstm_layers(), _numpy(self.heads), _numpy(self.biases)
+        start, embedded = (layers[0].drive(_numpy(inputs)) for inputs in (self.start, self.embeddings))
+        done, count = 0, len(noise[0])
+        while done < count:
+            end = min(count, max(FIRST, 2 * done))
+            zeros = np.zeros((end - done, heads.shape[1]), heads.dtype)
+            states, chosen = [(zeros, zeros)] * len(layers), np.empty((end - done, len(heads)), np.int64)
+            for slot, head in enumerate(heads):
+                driven = embedded[slot - 1, chosen[:, slot - 1]] if slot else start[None]
+                for index, layer in enumerate(layers):
+                    driven = layer.drive(states[index - 1][0]) if index else driven
+                    states[index] = layer.step(driven, *states[index])[1:]
+                logits = self.squash(states[-1][0] @ head + biases[slot]) + self._beyond[slot]
+                # The largest of p / exponential noise is a sample by p, as in torch.multinomial.
+                probs = np.exp(logits - logits.max(1, keepdims=True))
+                chosen[:, slot] = (probs / noise[slot][done:end]).argmax(1)
+            yield torch.from_numpy(chosen)
+            done = end
+
+    def squash(self, logits: np.ndarray) -> np.ndarray:
+        """The heads' `logits` over the temperature, and bounded."""
         logits = logits / self.temperature
-        return self.tanh * logits.tanh() if self.tanh else logits
+        return np.tanh(logits) * self.tanh if self.tanh else logits
+
+    def squash_slope(self, squashed: np.ndarray) -> np.ndarray:
+        """The derivative of `squash`, from its result."""
+        slope = self.tanh - squashed**2 / self.tanh if self.tanh else np.ones_like(squashed)
+        return np.asarray(slope / self.temperature)
+
+    def lstm_layers(self) -> list[LstmLayer]:
+        """The layers of the LSTM; torch has two biases for each, which are added up."""
+        found = []
+        for weights in self.lstm.all_weights:
+            inputs, hidden, one, other = map(_numpy, weights)
+            found.append(LstmLayer(inputs, hidden, one + other))
+        return found
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a controller said of N architectures."""
+
+    chosen: np.ndarray
+    """Their indices, (slots, N)."""
+    logs: np.ndarray
+    """Log-probability of every option, (slots, N, widest slot), and its exponential:"""
+    probs: np.ndarray
+    squashed: np.ndarray
+    """The logits."""
+    layers: list[LstmLayer]
+    inputs: list[np.ndarray]
+    """What each layer read, (slots, N, units)."""
+    traces: list[Trace]
+
+
+class _LogProbs(torch.autograd.Function):
+    """Log-probabilities as `Controller.forward` gives them."""
+
+    @staticmethod
+    def forward(ctx: Any, controller: Controller, archs: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
+        ctx.controller, ctx.look = controller, controller.look(archs)
+        return torch.from_numpy(ctx.look.logs).transpose(0, 1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return None, None, *ctx.controller.gradients(ctx.look, gradient.numpy().transpose(1, 0, 2))
+
+
+def _numpy(parameter: torch.Tensor) -> np.ndarray:
+    """The same memory as an array."""
+    return np.asarray(parameter.detach().numpy())

@@ -1,6 +1,6 @@
 """A policy without memory: one logit an option, every slot for itself (TuNAS, 2008.06120, §3; 1812.00332, §3.3.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
@@ -34,3 +34,7 @@ class Factorised(nn.Module):
         """`count` architectures sampled with `generator`: indices (count, slots)."""
         probs = self.logits.masked_fill(self.absent, -torch.inf).softmax(1)
         return torch.multinomial(probs, count, replacement=True, generator=generator).T
+
+    def samples(self, count: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
+        """The same in parts, of which there is one."""
+        return iter([self.sample(count, generator)])

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import ClassVar
 
+import numpy as np
 import torch
 from pydantic import Field
 
@@ -15,17 +16,20 @@ from .scaling import LearningRateScaling
 
 SCALING = LearningRateScaling(lr=3.5e-4, updates=400, batch=20, most=0.001)
 """The paper's 8,000 models, in batches of 20."""
+LEAST = -100.0
+"""Stands in for log 0, of which 0 times would be no number."""
 
 
-def clipped_objective(ratios: torch.Tensor, advantages: torch.Tensor, clip: float) -> torch.Tensor:
-    """PPO's objective, to raise: the mean over architectures, the first dimension, of the sum over slots of
+def clipped_objective(ratios: np.ndarray, advantages: np.ndarray, clip: float) -> tuple[float, np.ndarray]:
+    """PPO's objective, to raise, and its derivative by `ratios`: the mean over architectures of the sum over slots of
     min(r·A, clip(r, 1 − ε, 1 + ε)·A) (Schulman et al. 2017, 1707.06347, eq. 7).
 
-    `ratios` (N, slots) are new probability by old of each option, `advantages` (N,). A ratio that has moved by more
+    `ratios` (slots, N) are new probability by old of each option, `advantages` (N,). A ratio that has moved by more
     than `clip` the way that its advantage asks for gets no gradient.
     """
-    gained = advantages[:, None] * ratios
-    return torch.minimum(gained, advantages[:, None] * ratios.clamp(1 - clip, 1 + clip)).sum(1).mean()
+    gained, most = advantages * ratios, advantages * np.clip(ratios, 1 - clip, 1 + clip)
+    slope = np.where(gained <= most, advantages, np.zeros_like(advantages))
+    return float(np.minimum(gained, most).sum(0).mean()), slope / len(advantages)
 
 
 class MnasNetConstants(ControllerConstants):
@@ -56,8 +60,17 @@ class MnasNet(Policy):
 
     def improve(self, archs: torch.Tensor, advantages: torch.Tensor) -> None:
         """Several steps that raise the clipped objective and the entropy, from the policy that they begin with."""
-        with torch.no_grad():
-            old = self.log_probs(archs)
+        assert isinstance(self.model, Controller)
+        weights, count, old = advantages.numpy(), len(archs), None
         for _ in range(self.epochs):
-            gain = clipped_objective((self.log_probs(archs) - old).exp(), advantages, self.clip)
-            self.descend(-gain - self.entropy * self.entropies(archs).sum(1).mean())
+            look = self.model.look(archs)
+            where = np.arange(len(look.logs))[:, None], np.arange(count), look.chosen
+            old = look.logs[where] if old is None else old
+            ratios = np.exp(look.logs[where] - old)
+            _, slope = clipped_objective(ratios, weights, self.clip)
+            # The derivative of the entropy −Σ p·log p by log p is −p·(log p + 1); absent options have p = 0.
+            by_log = look.probs * (np.maximum(look.logs, LEAST) + 1) * (self.entropy / count)
+            by_log[where] -= slope * ratios
+            for parameter, gradient in zip(self.model.parameters(), self.model.gradients(look, by_log), strict=True):
+                parameter.grad = gradient
+            self.optimizer.step()
