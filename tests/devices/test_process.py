@@ -131,6 +131,14 @@ def test_a_line_without_end(monkeypatch):
         device.state()
 
 
+def test_a_line_may_be_as_long_as_that():
+    lines = channel.Lines()
+    lines.add(b"x" * channel.LINE)
+    assert lines.next() is None
+    with refused("device.answer", what="length"):
+        lines.add(b"x")
+
+
 def test_after_babble_no_answer_is_taken_for_anothers():
     """What comes after a line that is no answer may be the answer to an earlier request."""
     with runner_that("""print('loading...'); print('{"seconds": [[1]]}')""") as device:

@@ -7,7 +7,8 @@ from math import prod
 import numpy as np
 import pytest
 
-from hwnas.latency.features import NO_OPERATION, _operation, features
+from hwnas.latency.candidates import Candidates
+from hwnas.latency.features import NO_OPERATION, _normal, _operation, features
 from hwnas.space import registry
 from hwnas.space.net import Block
 from hwnas.space.space import SearchSpace, Slot
@@ -206,3 +207,12 @@ def test_a_column_that_never_varies_is_none(space):
     plain = features(space, {})
     assert "flat" not in features(space, {"flat": np.ones(9)}).names
     np.testing.assert_array_equal(features(space, {"flat": np.ones(9)}).values, plain.values)
+
+
+def test_what_varies_by_rounding_alone_is_no_feature():
+    """Whatever its unit: MACs are millions."""
+    candidates = Candidates.of(JOINS)
+    values = np.random.default_rng(0).uniform(1, 2, (len(candidates.owner), 1))
+    for unit in (1e-6, 1.0, 1e6):
+        constant = unit * (1 + 1e-13 * values)
+        assert _normal(np.hstack([constant, unit * values]), candidates).shape[1] == 1

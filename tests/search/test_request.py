@@ -12,7 +12,7 @@ from hwnas.search.folder import begun_length
 from hwnas.search.legacy import request_without_schema
 from hwnas.search.plan import Plan
 from hwnas.search.record import read_record
-from hwnas.search.request import Length, Request
+from hwnas.search.request import Length, Request, _digest
 from hwnas.space.net import Net
 from hwnas.testing import refused
 
@@ -90,3 +90,9 @@ def test_a_request_that_is_none_is_refused(old, text):
     (old / "request.json").write_text(text)
     with refused("search.other", names=["schema"]):
         begun_length(old, request())
+
+
+def test_a_table_of_accuracies_is_known_by_the_start_of_its_hash(tmp_path):
+    """Requests of earlier versions hold as many digits."""
+    (tmp_path / "a.json").write_text("{}")
+    assert _digest(tmp_path / "a.json") == "44136fa355b3678a"

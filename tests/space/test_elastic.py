@@ -34,6 +34,12 @@ def space():
     return SearchSpace("elastic", (slot, wide, *(layer(index) for index in range(3)), head))
 
 
+def test_the_resolution_is_the_largest_where_it_is_a_choice():
+    pixels = Choice("resolution", ("16", "32", "24"))
+    stem = Elastic.of((pixels,), lambda option: Block("conv", 3, 8, *(2 * [(16, 32, 24)[option]]), 3, act="relu"))
+    assert SearchSpace("sizes", (stem,)).resolution == 32
+
+
 def test_slots_are_in_order_of_first_appearance_and_shared(space):
     assert space.choices == (2, 2, 3, 2)
     assert space.slots[1:] == (WIDTH, DEPTH, KERNEL)
