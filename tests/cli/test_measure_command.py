@@ -1,12 +1,15 @@
 """`hwnas measure`: any ONNX file, with its memory and its operators; and files that do not run."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from hwnas.cli.measure import _breakdown
+from hwnas.devices.base import Breakdown, Operator
 from hwnas.devices.process import RunnerDevice
 from hwnas.errors import DeviceError
 from hwnas.space.zoo import mobilenet_v2
@@ -149,3 +152,9 @@ def test_a_mistake_is_one_line(refused, tmp_path, words, message):
     (tmp_path / "cut.json").write_text('{"schema": 1, "blocks": [')
     (tmp_path / "junk.onnx").write_bytes(b"junk")
     assert message in refused("measure", *words.split())
+
+
+def test_operators_are_called_the_slowest_where_some_are_left_out():
+    ran = Breakdown((Operator("a", "MatMul", 2e-6), Operator("b", "Relu", 1e-6)))
+    found = SimpleNamespace(breakdown=ran)
+    assert ["slowest" in _breakdown(found, count)[1] for count in (1, 2, 3)] == [True, False, False]

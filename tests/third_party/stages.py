@@ -16,28 +16,6 @@ QUICK = [
 ]  # fmt: skip
 
 
-SERVER = """
-import json, os, runpy, sys
-import numpy, onnx, onnxruntime, pydantic, rich, scipy.optimize, timm, torch, torchvision, typer, yaml
-
-for line in sys.stdin:
-    folder, out, err, *words = json.loads(line)
-    child = os.fork()
-    if not child:
-        os.chdir(folder)
-        for descriptor, name in enumerate((os.devnull, out, err)):
-            os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC), descriptor)
-        sys.argv = ["hwnas", *words]
-        runpy.run_module("hwnas", run_name="__main__", alter_sys=True)
-        sys.exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-"""Run one command after the other, each in a process of its own that has imported nothing of hwnas nor of the stranger.
-
-Only other people's packages are there already: to import those takes longer than most of the commands.
-"""
-
-
 @dataclass
 class Stranger:
     """A folder to run commands in. `site` is a folder of installed packages, `allow` the code that files may name."""
@@ -46,25 +24,13 @@ class Stranger:
     site: Path | None = None
     allow: list[str] = field(default_factory=list)
 
-    def __enter__(self) -> "Stranger":
-        path = os.pathsep.join(str(place) for place in (self.site, ROOT) if place)
-        environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-P", "-c", SERVER]
-        self.server = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-        )
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.server.communicate()
-
     def run(self, *words: object, trusted: bool = True) -> subprocess.CompletedProcess:
         """The finished command, as it ended."""
         allowed = [word for reference in self.allow * trusted for word in ("--allow", reference)]
-        command, files = [*allowed, *map(str, words)], [self.folder / ".stdout", self.folder / ".stderr"]
-        print(json.dumps([str(self.folder), *map(str, files), *command]), file=self.server.stdin, flush=True)
-        code = int(self.server.stdout.readline())
-        return subprocess.CompletedProcess(command, code, *(file.read_text() for file in files))
+        path = os.pathsep.join(str(place) for place in (self.site, ROOT) if place)
+        environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-P", "-m", "hwnas", *allowed, *map(str, words)]
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
 
     def answer(self, *words: object) -> dict:
         """The JSON answer of a command that must succeed."""

@@ -15,8 +15,7 @@ def stranger(tmp_path):
     shutil.copy(HERE / "my.py", tmp_path)
     (tmp_path / "devices").mkdir()
     shutil.copy(HERE / "mine.yaml", tmp_path / "devices")
-    with Stranger(tmp_path, allow=["my.py:Unoptimised"]) as stranger:
-        yield stranger
+    return Stranger(tmp_path, allow=["my.py:Unoptimised"])
 
 
 def test_all_stages(stranger, accuracies):
