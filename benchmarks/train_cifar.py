@@ -19,12 +19,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from record import record  # isort: skip  # before timm, which would take profile.py of this folder for Python's
+
 import numpy as np
 import timm
 import torch
 from PIL import Image
 from ranking import cifar10
-from record import record
 from timm.data import create_transform
 from timm.loss import LabelSmoothingCrossEntropy
 from timm.optim import create_optimizer_v2

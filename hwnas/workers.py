@@ -65,7 +65,7 @@ def _run_all(work: Callable[..., T], jobs: Sequence[Any], shared: Path, workers:
         ) from None
     with executor as pool:
         try:
-            with _held_interrupt():
+            with held_interrupt():
                 futures = [pool.submit(_run, index, job) for index, job in enumerate(jobs)]
             while wait(futures, POLL, FIRST_EXCEPTION).not_done and not any(map(_failed, futures)):
                 report(sum(done[:]))
@@ -98,7 +98,7 @@ def _failed(future: Any) -> bool:
 
 
 @contextmanager
-def _held_interrupt() -> Iterator[None]:
+def held_interrupt() -> Iterator[None]:
     """Processes started in the body never see Ctrl-C, which is for this one to handle; here it comes afterwards."""
     if not hasattr(signal, "pthread_sigmask"):
         yield

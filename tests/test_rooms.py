@@ -21,6 +21,7 @@ BASE = (
     "references",
     "workers",
     "config",
+    "clock",
     "logs",
     "install",
     "lazy",

@@ -46,9 +46,9 @@ def _start(
     """Refuse what several processes would do over each other, where torchrun started them; allow references."""
     if "" in sys.argv[1:]:  # as a path it would be the current folder
         raise typer.BadParameter("one of the words is empty: is a variable of the shell not set?")
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and context.invoked_subcommand != "search":
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and context.invoked_subcommand not in ("search", "train"):
         raise InputError(
-            f"only search runs as several processes: start {context.invoked_subcommand} without torchrun",
+            f"only search and train run as several processes: start {context.invoked_subcommand} without torchrun",
             code="ranks.one-process",
             command=context.invoked_subcommand,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..output import show, table_text
-from .app import HELP, app, share_or_none
+from .app import HELP, AsJson, MaxBad, app
 
 if TYPE_CHECKING:
     from ..training.check import DataCheck
@@ -19,28 +19,24 @@ app.add_typer(commands, name="data")
 NAMED = 8
 """Names, at most, that a list of a page has."""
 CLASSES = 40
+MOST_BAD = 0.01
 
 DataPath = Annotated[
     Path, typer.Argument(help="A folder with one folder per class, a CSV or JSON Lines file of path,label, or shards.")
 ]
-MaxBad = Annotated[
-    float,
-    typer.Option("--max-bad", parser=share_or_none, metavar="SHARE", help="Unreadable images, at most, as 1%."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
 @commands.command(epilog="Example: hwnas data check photos/ --sheet photos.png")
 def check(
     data: DataPath,
     sheet: Annotated[Path | None, typer.Option(help="Also write a picture of a few images a class there.")] = None,
-    max_bad: MaxBad = 0.01,
+    max_bad: MaxBad = None,
     as_json: AsJson = False,
 ) -> None:
     """Look at every image: classes, kinds, sizes, what is skipped and why, and what is there twice."""
     from ..pipeline.data import check as stage
 
-    found = stage(data, sheet=sheet, max_bad=max_bad)
+    found = stage(data, sheet=sheet, max_bad=MOST_BAD if max_bad is None else max_bad)
     show(found, as_json, "\n".join([*_page(found), *([f"contact sheet: {sheet}"] if sheet else [])]))
 
 
@@ -49,13 +45,13 @@ def pack(
     data: DataPath,
     out: Annotated[Path, typer.Option(help="Folder for the shards, which must not exist or be empty.")],
     shard_mb: Annotated[int, typer.Option("--shard-mb", min=1, help="Megabytes of a shard.")] = 256,
-    max_bad: MaxBad = 0.01,
+    max_bad: MaxBad = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the images as tar shards with an index: few large files, for many images or several machines."""
     from ..pipeline.data import pack as stage
 
-    found = stage(data, out=out, max_bad=max_bad, shard_bytes=shard_mb * 10**6)
+    found = stage(data, out=out, max_bad=MOST_BAD if max_bad is None else max_bad, shard_bytes=shard_mb * 10**6)
     images = ", ".join(f"{count} {split}" for split, count in found.images.items())
     text = f"{out}: {len(found.index.shards)} shards, {found.bytes / 1e6:,.1f} MB; images: {images}"
     skipped = found.index.skipped

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..clock import duration_text
 from ..output import lines, plain, show
 from ..workers import wait_asleep_where_busy
 from .app import AsJson, ConfigFile, MaxBad, SeedOrConfigured, app, configure, share_or_path
@@ -72,6 +73,14 @@ def search(
     weights: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Folder of a search whose shared weights serve again.")
     ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WEIGHTS",
+            help="A trained network that the shared weights begin with, where it fits: the folder of a run or a "
+            "search, timm:NAME, or NET=FILE.",
+        ),
+    ] = None,
     measure: Annotated[
         bool | None,
         typer.Option("--measure/--no-measure", help="Whether the device decides.", show_default="unless published"),
@@ -91,7 +100,8 @@ def search(
     options = {
         "table": table, "latency_ms": latency, "device": device, "data": data, "strategy": strategy,
         "evaluator": evaluator, "weights.steps": steps, "evaluations": evaluations, "seed": seed,
-        "weights.from_run": weights, "val": val, "reading.max_bad": max_bad, "measure": measure, "space": space,
+        "weights.from_run": weights, "weights.init": init, "val": val, "reading.max_bad": max_bad, "measure": measure,
+        "space": space,
     }  # fmt: skip
     asked = configure(SearchConfig, config, options, settings)
     busy = wait_asleep_where_busy() if asked.threads != 1 else 0.0
@@ -119,7 +129,6 @@ def _latency_lines(record: "SearchRecord") -> list[str]:
 
 def _duration_lines(record: "SearchRecord") -> list[str]:
     """What the parts of a search took, and of how many steps; nothing of older records, which do not say it."""
-    from ..search.clock import duration_text
 
     if not record.seconds:
         return []

@@ -1,5 +1,6 @@
-"""The command that trains a network: ten options, and every other setting by --set or --config."""
+"""The command that trains a network: twelve options, and every other setting by --set or --config."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,6 +49,18 @@ def train(
             "split, or a folder of others; 0: the last epoch.",
         ),
     ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WEIGHTS",
+            help="Weights to begin with: timm:NAME, a file, the folder of a run or a search, or supernet: the shared "
+            "weights of the search that found NET.",
+        ),
+    ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(metavar="WEIGHTS", help="A teacher, named likewise; supernet: the largest of the search."),
+    ] = None,
     max_bad: MaxBad = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write figures for TensorBoard too, into the result's folder.")
@@ -65,18 +78,19 @@ def train(
     ] = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Train a network from scratch."""
+    """Train a network, from scratch or from weights that were trained before."""
     from ..pipeline.train import train as stage
     from ..training.config import TrainConfig
 
     options = {
         "net": net, "data": data, "recipe_name": recipe, "recipe.epochs": epochs, "recipe.shift": shift,
         "recipe.mirror": mirror, "val": val, "reading.max_bad": max_bad, "tensorboard": tensorboard or None,
+        "init": init, "teacher": teacher,
         "threads": threads, "root": root, "seed": seed,
     }  # fmt: skip
     found = stage(configure(TrainConfig, config, options, settings), out=out)
-    text = f"{out}: {_line(found.record)}"
-    show({"out": out, **found.record.to_json()}, as_json, text)
+    if os.environ.get("RANK", "0") == "0":  # of the processes of a torchrun, one prints
+        show({"out": out, **found.record.to_json()}, as_json, f"{out}: {_line(found.record)}")
 
 
 def _line(record: "TrainRecord") -> str:

@@ -1,10 +1,8 @@
 """Profile a space on a device: measure its blocks and some whole networks, and fit the predictor to them."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import count
 from math import ceil
 from pathlib import Path
 from time import monotonic
@@ -12,14 +10,14 @@ from time import monotonic
 import numpy as np
 from pydantic import Field
 
+from ..clock import Clock
 from ..config import Config
 from ..devices.base import Device
-from ..progress import Progress, Report, show_progress
+from ..progress import Progress, show_progress
 from ..space.net import Block, Net
 from ..space.space import Arch, SearchSpace
 from .active import most_uncertain, sample_architectures
 from .checkpoint import Checkpoint
-from .clock import Clock
 from .graph import save
 from .learn import learn, sanity_flags
 from .samples import Samples
@@ -98,7 +96,7 @@ class ProfileSession:
         blocks = space.blocks()
         self.blocks = blocks if len(blocks) <= BLOCKS else ()
         self._alone: dict[str, Block | None] = {**{block.key: block for block in self.blocks}, EMPTY: None}
-        self._rng, self._numbers = np.random.default_rng(config.seed), count()
+        self._rng = np.random.default_rng(config.seed)
 
     def run(self) -> LatencyTable:
         """Measure, and fit the table. Whatever ends the session, its samples are in the checkpoint."""
@@ -128,7 +126,10 @@ class ProfileSession:
         self.archs |= {NET + write_arch(arch): arch for arch in (*archs, *resumed)}
         keys = [*self._alone, *self.archs]
         with show_progress("profile", len(keys), self.progress) as report:
-            self._load([key for key in keys if key not in self.session.runs], report)
+            for index, key in enumerate(keys):
+                if key not in self.session.runs:
+                    report(0, f"loading {index + 1} of {len(keys)}")
+                    self._load(key)
             self.measurement: Measurement = self.session.measure(
                 precision=self.config.precision,
                 time_limit=time_limit,
@@ -137,30 +138,15 @@ class ProfileSession:
                 on_round=self._write_if_due,
             )
 
-    def _load(self, keys: Sequence[str], report: Report) -> None:
-        """Load the models of `keys` and warm them up.
-
-        The file of the next is written while the runtime loads one, but not while one runs. It is removed at once: the
-        system would write GBs of them to the disk while others are measured.
-        """
-        with ThreadPoolExecutor(1) as pool:
-            ready = [pool.submit(self._write, key) for key in keys[:1]]
-            for index, key in enumerate(keys):
-                report(0, f"loading {index + 1} of {len(keys)}")
-                path = self._wait(ready).pop()
-                ready = [pool.submit(self._write, following) for following in keys[index + 1 : index + 2]]
-                self.session.load(key, path)
-                path.unlink()
-                self._wait(ready)
-                self.session.warm_up(key)
-
-    def _wait(self, files: list[Future[Path]]) -> list[Path]:
+    def _load(self, key: str) -> None:
+        """Load the model of `key` and warm it up. Its file is removed at once: the system would write GBs of them to
+        the disk while others are measured. Nor is the next one built meanwhile, which saved nothing here."""
+        path = self.folder / f"{len(self.session.runs)}.onnx"
         with self.clock.part("building"):
-            return [file.result() for file in files]
-
-    def _write(self, key: str) -> Path:
-        """Write the model of `key`."""
-        return save(self._part(key), self.folder / f"{next(self._numbers)}.onnx")
+            save(self._part(key), path)
+        self.session.load(key, path)
+        path.unlink()
+        self.session.warm_up(key)
 
     def _part(self, key: str) -> Block | Net | None:
         """The block or network of a key; None for the empty network."""

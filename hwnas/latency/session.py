@@ -19,10 +19,10 @@ from time import monotonic
 
 import numpy as np
 
+from ..clock import Clock
 from ..devices.base import Device
 from ..progress import Report, silent
 from ..space.net import Block, Net
-from .clock import Clock
 from .conditions import Conditions, flags
 from .graph import save
 from .samples import Samples

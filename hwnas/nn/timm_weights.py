@@ -5,10 +5,12 @@ convolutions at one side only): timm itself is asked for both, and for its outpu
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,22 +29,49 @@ def is_timm(state: Mapping[str, torch.Tensor]) -> bool:
     return "conv_stem.weight" in state
 
 
+@dataclass(frozen=True)
+class ImageSettings:
+    """What images a model was trained on: `mean` and `std` a channel, of values in 0 to 1, and pixels a side."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    resolution: int
+
+
 def name_beside(path: Path) -> str | None:
     """The model that the `config.json` beside `path` names, as on the Hugging Face hub; None where it names none."""
-    with suppress(OSError, ValueError, AttributeError):
-        name = json.loads(path.with_name("config.json").read_text(encoding="utf-8")).get("architecture")
-        return name if isinstance(name, str) else None
+    name = _config_beside(path).get("architecture")
+    return name if isinstance(name, str) else None
+
+
+def settings_beside(path: Path) -> ImageSettings | None:
+    """What the `config.json` beside `path` says of images; None where it says nothing."""
+    with suppress(AttributeError, KeyError, LookupError, TypeError, ValueError):
+        return _image_settings(_config_beside(path)["pretrained_cfg"])
     return None
 
 
-def original(net: Net, name: str, state: Mapping[str, torch.Tensor]) -> nn.Module:
+def image_settings(module: nn.Module) -> ImageSettings:
+    """What images a model of timm is for, as timm says it."""
+    return _image_settings(module.pretrained_cfg)
+
+
+def _image_settings(config: Any) -> ImageSettings:
+    mean, std = (tuple(float(value) for value in config[name]) for name in ("mean", "std"))
+    return ImageSettings(mean, std, int(config["input_size"][-1]))
+
+
+def _config_beside(path: Path) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        found = json.loads(path.with_name("config.json").read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def original(name: str, state: Mapping[str, torch.Tensor], classes: int) -> nn.Module:
     """timm's model `name` with the weights `state`, in eval mode. Raises `InputError` ("weights.timm-name") where it
     has no such model, and ("weights.timm-model") where the weights are of another."""
-    timm = require("timm")
-    if not timm.is_model(name.split(".")[0]):
-        raise InputError(f"timm has no model {name}", code="weights.timm-name", name=name)
-    with torch.random.fork_rng(devices=[]):
-        module: nn.Module = timm.create_model(name, num_classes=net.classes)
+    module = _create(name, num_classes=classes)
     try:
         module.load_state_dict(state)
     except RuntimeError as error:
@@ -50,6 +79,45 @@ def original(net: Net, name: str, state: Mapping[str, torch.Tensor]) -> nn.Modul
         raise InputError(f"these are no weights of timm's {name}: {reason}", code="weights.timm-model",
                          name=name) from None  # fmt: skip
     return module.eval()
+
+
+def download(name: str) -> nn.Module:
+    """timm's model `name` with the weights that timm fetches for it, or has fetched before, in eval mode. Raises
+    `InputError` ("weights.timm-name") where it has no such model, and ("weights.timm-download")."""
+    log = logging.getLogger("huggingface_hub")
+    level = log.level
+    log.setLevel(logging.ERROR)  # it tells of every retry, for nearly a minute
+    try:
+        return _create(name, pretrained=True).eval()
+    except InputError:
+        raise
+    except Exception as error:  # each of the libraries below timm has its own
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__).partition(". ")[0]
+        message = f"timm cannot fetch weights of {name} ({reason}): give a file of them, as timm:{name}=FILE"
+        raise InputError(message, code="weights.timm-download", name=name) from None
+    finally:
+        log.setLevel(level)
+
+
+def classes_in(name: str, state: Mapping[str, torch.Tensor]) -> int:
+    """The number of classes of weights of timm's model `name`. Raises `InputError` as `original`."""
+    with torch.device("meta"):
+        config: Any = _create(name).pretrained_cfg
+    classifier = config["classifier"]
+    last = classifier if isinstance(classifier, str) else classifier[0]
+    if f"{last}.weight" not in state:
+        message = f"these are no weights of timm's {name}: they have no {last}.weight"
+        raise InputError(message, code="weights.timm-model", name=name)
+    return len(state[f"{last}.weight"])
+
+
+def _create(name: str, **options: Any) -> nn.Module:
+    timm = require("timm")
+    if not timm.is_model(name.split(".")[0]):
+        raise InputError(f"timm has no model {name}", code="weights.timm-name", name=name)
+    with torch.random.fork_rng(devices=[]):
+        module: nn.Module = timm.create_model(name, **options)
+    return module
 
 
 def build_like(net: Net, theirs: nn.Module, name: str) -> Network:

@@ -30,11 +30,17 @@ def read(path: str | Path) -> dict[str, torch.Tensor]:
     """The state dict in a file of safetensors or of `torch.save`, or under a name of `WHERE` in that, as ProxylessNAS
     (1812.00332) and Once-for-All (1908.09791) publish theirs. Nothing but tensors is unpickled. Raises `InputError` for
     another file, or a damaged one."""
-    return _read(Path(path))[0]
+    return read_named(Path(path))[0]
+
+
+def read_named(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
+    """As `read`, and the model of timm that the file, or a `config.json` beside it, names, if any."""
+    state, named = _read(path)
+    return state, named or timm_weights.name_beside(path)
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
-    """The state dict in `path`, and the model of timm that the file names, if any."""
+    """The state dict in `path`, and the model of timm that the file itself names, if any."""
     if _is_safetensors(path):
         return _read_safetensors(path), None
     try:
@@ -100,19 +106,38 @@ def load(net: Net, path: str | Path, timm: str | None = None) -> Network:
     alike. Raises `InputError` where the weights are of another network, or of the same with another function.
     """
     path = Path(path)
-    state, named = _read(path)
+    state, named = read_named(path)
     try:
         if timm or timm_weights.is_timm(state):
-            return _load_timm(net, state, timm or named or timm_weights.name_beside(path))
+            return _load_timm(net, state, timm or named)
         module = build(net, seed=0)
-        if state.keys() == module.state_dict().keys():
-            state = {name: state[name] for name in module.state_dict()}  # our own, in whatever order
+        if is_own(state):
+            _require_own(module.state_dict(), state)
+            state = {name: state[name] for name in module.state_dict()}  # in whatever order
         elif _is_safetensors(path):
             raise InputError(_SORTED, code="weights.sorted")
         adopt(module, state)
     except InputError as error:
         raise InputError(f"{path}: {error}", code=error.code, **{**error.fields, "path": path}) from None
     return module.eval()
+
+
+def is_own(state: Mapping[str, torch.Tensor]) -> bool:
+    """Whether the weights have the names of a `Network`: the number of a block, and the name of a layer."""
+    return all(name.split(".")[0].isdecimal() for name in state) and any("_norm.running_mean" in name for name in state)
+
+
+def _require_own(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]) -> None:
+    """Raise `InputError` naming the first weight, in the order of the layers, that `theirs` lack or have in another
+    shape; or else one that only they have."""
+    for name, tensor in ours.items():
+        shapes = [tuple(tensor.shape), tuple(theirs[name].shape) if name in theirs else "missing"]
+        if shapes[0] != shapes[1]:
+            code = "weights.unmatched" if name not in theirs else "weights.shape"
+            raise InputError(f"{name} is {shapes[1]} there, and {shapes[0]} here", code=code, name=name)
+    more = next((name for name in theirs if name not in ours), None)
+    if more is not None:
+        raise InputError(f"{more} has no like in this network", code="weights.unmatched", name=more)
 
 
 def _load_timm(net: Net, state: Mapping[str, torch.Tensor], name: str | None) -> Network:
@@ -122,7 +147,12 @@ def _load_timm(net: Net, state: Mapping[str, torch.Tensor], name: str | None) ->
             "say it, as in timm='mobilenetv3_large_100'"
         )
         raise InputError(message, code="weights.timm-unnamed")
-    theirs = timm_weights.original(net, name, state)
+    return adopt_timm(net, timm_weights.original(name, state, net.classes), name)
+
+
+def adopt_timm(net: Net, theirs: nn.Module, name: str) -> Network:
+    """The module of `net` with the weights and the epsilon of timm's model `theirs`, in eval mode. Raises `InputError`
+    where that is another network, or the same with another function."""
     module = timm_weights.build_like(net, theirs, name)
     adopt(module, theirs.state_dict())  # in the order of the layers, which safetensors do not keep
     timm_weights.require_same_outputs(module.eval(), theirs, name)

@@ -7,11 +7,12 @@ from os import PathLike
 from pathlib import Path
 
 from .. import devices
+from ..clock import Clock
 from ..errors import InputError
 from ..files import require_writable
 from ..latency.checkpoint import Checkpoint
-from ..latency.clock import Clock, ProfileSeconds
 from ..latency.profile import ProfileConfig, ProfileSession
+from ..latency.seconds import ProfileSeconds
 from ..latency.table import LatencyTable, load
 from ..latency.tables import FOLDER, table_name
 from ..progress import Progress
@@ -111,7 +112,7 @@ def run_profile(
         with clock.part("writing"):
             table.save(path)
             checkpoint.remove()
-    return ProfileResult(path, table, space, clock.seconds())
+    return ProfileResult(path, table, space, ProfileSeconds(**clock.seconds()))
 
 
 def _require_replaceable(path: Path, space: SearchSpace, device: str) -> None:

@@ -68,10 +68,13 @@ class Weights(Schedule):
     """How the shared weights are trained. What is not set is the strategy's own, or the default of `Schedule`.
 
     `sharing`: each candidate has weights of its own, or all of an operation have slices of the same (None: as the
-    strategy does). `from_run` is the folder of a finished search whose weights serve again (1908.09791).
+    strategy does). `init` names a trained network that they begin with, where it fits (see
+    `search.initial.read_network`). `from_run` is the folder of a finished search whose weights serve again
+    (1908.09791).
     """
 
     sharing: Literal["separate", "collapsed"] | None = None
+    init: Text | None = None
     from_run: Path | None = None
 
     @property

@@ -8,14 +8,15 @@ from typing import Any
 
 from ..errors import InputError
 from ..files import read_json, replacing, require_empty, write_json
+from ..training.initial import SHARED_WEIGHTS
 from ..training.run import NET
 from .legacy import request_without_schema
 from .record import RECORD, SearchRecord, read_record
 from .request import SCHEMA, Length, Request
 
 REQUEST, HISTORY = "request.json", "history.jsonl"
-STATE, EVALUATED = "search.state", "evaluations.state"
-TRAINED_BY = ("strategy.", "evaluator.", "weights.", "seed", "fingerprints.data")
+STATE, EVALUATED = SHARED_WEIGHTS, "evaluations.state"
+TRAINED_BY = ("strategy.", "evaluator.", "weights.", "seed", "fingerprints.data", "fingerprints.init")
 """What the shared weights of a search depend on, unless its strategy learns while they do."""
 
 

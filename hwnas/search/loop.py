@@ -7,13 +7,13 @@ from typing import cast
 
 import numpy as np
 
+from ..clock import Clock
 from ..nn.ranks import Ranks
 from ..progress import Progress, show_progress
 from ..space.space import Arch
 from ..strategies.base import Learner, Sampler
 from ..strategies.limit import Limit
 from ..strategies.objectives import Reward
-from .clock import Clock, TimedSamplerLoop
 from .evaluators import Evaluator
 from .folder import EVALUATED, HISTORY, STATE
 from .history import History
@@ -21,6 +21,7 @@ from .plan import Plan
 from .problem import Problem
 from .request import Length
 from .shared import SharedSupernet
+from .timed_loops import TimedSamplerLoop
 
 
 class SearchLoop:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import devices
+from ..clock import Clock
 from ..devices.base import Device
 from ..errors import InputError
 from ..latency.predictor import LatencyPredictor
@@ -17,7 +18,6 @@ from ..progress import Progress
 from ..space.space import SearchSpace
 from ..strategies.limit import Limit
 from ..training.data import Dataset, load
-from .clock import Clock
 from .config import LatencyLimit, SearchConfig
 
 

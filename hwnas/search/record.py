@@ -37,6 +37,25 @@ class Finalist:
 
 
 @dataclass(frozen=True)
+class BegunSupernet:
+    """What the shared weights began with, as `search.json` says it: the block `init`.
+
+    `source` is as it was named, less the folders of a path, and `network` what it is. Positions of the space, from 0:
+    `equal` ones have the weights of a block that is a candidate there, `sliced` ones those of one of the same operation
+    as far as they go, and `new` ones are as they were drawn.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    source: str
+    network: str
+    sha256: str
+    equal: tuple[int, ...]
+    sliced: tuple[int, ...]
+    new: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class SearchRecord:
     """What was searched and chosen: the contents of `search.json`. Times in ms on `device` at `reference_seconds`.
 
@@ -76,6 +95,7 @@ class SearchRecord:
     fingerprint: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     repeats: int = 0
+    init: BegunSupernet | None = None
 
     def net(self) -> Net:
         """The chosen network. Raises `InputError` where its space is not built in, installed or allowed on this call

@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import InputError
 from ..files import sha256
 from ..strategies.schedule import Schedule
+from ..training.initial import fingerprint
 from .config import SearchConfig
 from .plan import Plan
 from .problem import Problem
@@ -23,6 +24,7 @@ PLACES = (
     "limits.table",
     "limits.device",
     "evaluator.constants.accuracies",
+    "weights.init",
     "weights.from_run",
 )
 """Where things are: what they hold has a fingerprint."""
@@ -60,6 +62,8 @@ class Request:
             prints["val"] = problem.dataset.val_fingerprint
         for file in plan.evaluator.files() if plan.evaluator else ():
             prints["accuracies"] = _digest(file)
+        if plan.config.weights.init is not None:
+            prints["init"] = fingerprint(plan.config.weights.init)
         return Request(plan.config.model_copy(update={"limits": (limit,)}), prints)
 
     @property

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .. import references
+from ..clock import Clock
 from ..devices.base import Device
 from ..latency.tables import TableLike
 from ..nn import accelerator
@@ -14,7 +15,6 @@ from ..progress import Progress
 from ..training.data import Dataset
 from ..training.memory import keep_freed_memory
 from ..workers import torch_threads
-from .clock import Clock
 from .config import SearchConfig
 from .decision import NEAR, Decision, decide_by_device, decide_by_prediction
 from .finalists import rank_finalists
@@ -155,8 +155,9 @@ def _record(search: SearchLoop, decision: Decision, request: Request) -> SearchR
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         flags=(*_notes(problem, best.measured is not None), *decision.flags, *problem.flags),
         fingerprint=problem.space.fingerprint,
-        seconds=search.clock.seconds(),
+        seconds={name: round(spent, 3) for name, spent in search.clock.seconds().items()},
         repeats=decision.repeats,
+        init=search.shared.begun if search.shared else None,
     )
 
 

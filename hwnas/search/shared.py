@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..clock import Clock
 from ..errors import InputError
 from ..nn.ranks import Ranks
 from ..nn.supernet import Supernet
@@ -18,10 +19,11 @@ from ..training.batches import Batches
 from ..training.inherited import Inherited
 from ..training.loader import make_loader
 from ..training.streamed_children import StreamedChildren, calibration_count
-from .clock import Clock, TimedSharedLoop
 from .evaluators import VALIDATION_SHARE
+from .initial import begin
 from .plan import Plan
 from .problem import Problem
+from .timed_loops import TimedSharedLoop
 
 RECALIBRATION = 512
 """Images for the BatchNorm statistics of an architecture that is scored."""
@@ -33,7 +35,7 @@ class SharedSupernet:
     """A supernet of the problem's space and the loop that trains it; `learner` is what learns beside it, if any.
 
     `history` is called with the step, architecture and score of what the learner looked at. `clock` counts what the
-    parts of training take.
+    parts of training take. `begun` says what the weights began with, None where they were drawn.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class SharedSupernet:
             batches = clock.counted("batches", self.validating)
             paths = LearnerSetup(learner, plan.objective(), problem.predictor, problem.target_ms, batches)
             supernet = Supernet(problem.space, self.seed, sharing)
+        what = plan.config.weights.init
+        self.begun = None if what is None else begin(supernet, what, sharing)
         self.loop = TimedSharedLoop(
             supernet.to(ranks.device), paths, self.schedule, clock.counted("batches", self.training),
             ranks=ranks, history=clock.counted("history", history), clock=clock,

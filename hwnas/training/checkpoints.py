@@ -1,6 +1,7 @@
 """The checkpoint of a training: of which run it is, and when it is written."""
 
 import json
+from collections.abc import Mapping
 from math import inf
 from pathlib import Path
 from time import monotonic
@@ -17,8 +18,16 @@ EARLIER = {"mirror": True}
 """What a recipe of an earlier version did that it does not say: named sets and folders were always mirrored."""
 
 
-def identity(net: Net, dataset: Dataset, recipe: Recipe, seed: int, validation: Images | None) -> dict[str, Any]:
-    """What a run depends on, as plain JSON; the class of a recipe too where that is not ours."""
+def identity(
+    net: Net,
+    dataset: Dataset,
+    recipe: Recipe,
+    seed: int,
+    validation: Images | None,
+    origins: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """What a run depends on, as plain JSON; the class of a recipe too where that is not ours, and the digests of its
+    `origins`, where it has any."""
     kind = type(recipe)
     found = {
         "net": net.to_json(),
@@ -27,6 +36,7 @@ def identity(net: Net, dataset: Dataset, recipe: Recipe, seed: int, validation: 
         "data": dataset.fingerprint,
         "kind": None if kind in (Recipe, RecordedRecipe) else kind.__qualname__,
         "validation": 0 if validation is None else len(validation),
+        **(origins or {}),
     }
     plain: dict[str, Any] = json.loads(json.dumps(found))
     return plain

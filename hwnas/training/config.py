@@ -37,6 +37,17 @@ class TrainConfig(Config):
     reading: Reading = Field(default_factory=Reading, description="How images of folders, lists and shards are read.")
     checkpoint_seconds: float = Field(default=300, ge=0, description="Seconds between checkpoints within an epoch.")
     tensorboard: bool = Field(default=False, description="Whether figures are written for TensorBoard too.")
+    init: str | None = Field(
+        default=None,
+        description="Weights to begin with: timm:NAME, timm:NAME=FILE, a file, the folder of a training run or of a "
+        "search, or supernet: the shared weights of the search that found the network.",
+    )
+    teacher: str | None = Field(
+        default=None, description="Whom to learn of beside the labels, named as init is; supernet: the largest child."
+    )
+    synchronised: bool = Field(
+        default=True, description="Whether the norms of several processes take the statistics of all their images."
+    )
     seed: int = Field(default=0, ge=0, lt=2**63, description="Of the first weights and of the order of the images.")
     threads: int | None = Field(
         default=None, ge=1, le=1024, description="Threads of torch; as many as it has, unless given."
@@ -124,12 +135,23 @@ class TrainConfig(Config):
     def recorded(self, data: str, seed: int) -> Self:
         """What the record in a run's folder says: the network beside it, the data set's name, no paths elsewhere."""
         val = Path(self.val.name) if isinstance(self.val, Path) else self.val
-        return self.model_copy(update={"net": Path("net.json"), "data": data, "root": None, "seed": seed, "val": val})
+        weights = {name: _without_folders(value) for name, value in (("init", self.init), ("teacher", self.teacher))}
+        return self.model_copy(
+            update={"net": Path("net.json"), "data": data, "root": None, "seed": seed, "val": val, **weights}
+        )
 
     @property
     def val_share(self) -> float:
         """The share of the training images to validate on; 0 where others are given."""
         return 0.0 if isinstance(self.val, Path) else self.val
+
+
+def _without_folders(source: str | None) -> str | None:
+    """A source of weights without the folders of its path, as of "timm:NAME=FILE" too."""
+    if source is None:
+        return None
+    name, equals, path = source.partition("=") if source.startswith("timm:") else ("", "", source)
+    return f"{name}{equals}{Path(path).name}"
 
 
 def require_alone(given: Mapping[str, bool]) -> None:

@@ -1,5 +1,6 @@
 """Logits and accuracy of a network on a split."""
 
+from collections.abc import Collection
 from contextlib import nullcontext
 from math import ceil
 
@@ -49,14 +50,15 @@ def top1(module: nn.Module, split: Images, dataset: Dataset) -> float:
 
 
 @torch.no_grad()
-def recalibrate(module: nn.Module, batches: Batches, count: int) -> nn.Module:
-    """`module` in eval mode with the BatchNorm statistics of its present weights over at least `count` images.
+def recalibrate(module: nn.Module, batches: Batches, count: int, kept: Collection[nn.BatchNorm2d] = ()) -> nn.Module:
+    """`module` in eval mode with the BatchNorm statistics of its present weights over at least `count` images, but for
+    those of the norms to be `kept`.
 
     Averaged or inherited weights have the statistics of none of the networks that they came from. Those are dropped:
     each norm takes the plain mean over the batches instead of a moving one. A `Network` gets the images at its own
     resolution.
     """
-    norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
+    norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d) and part not in kept]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
@@ -65,7 +67,7 @@ def recalibrate(module: nn.Module, batches: Batches, count: int) -> nn.Module:
     for norm in norms:
         norm.train()
     with make_loader(batches, batches.split) if batches.split.streamed else nullcontext(batches) as made:
-        for step in range(ceil(count / batches.batch_size)):
+        for step in range(ceil(count / batches.batch_size) if norms else 0):
             module(_input_of(made(step)[0], module))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -212,8 +212,8 @@ def require_few_bad(folder: Path, bad: Bad, count: int, allowed: float) -> None:
     write_text(path, "".join(f"{name}\t{reason}\n" for name, reason in sorted(bad.items())))
     first = min(bad)
     raise InputError(
-        f"{folder}: {len(bad)} of {count} images cannot be read, over the {allowed:.3g} that may be (--max-bad): "
-        f"{first}: {bad[first]}; {path} lists them",
+        f"{folder}: {len(bad)} of {count} images cannot be read, more than the {100 * allowed:g}% that may be "
+        f"skipped (--max-bad): {first}: {bad[first]}; {path} lists them",
         code="data.bad-images", path=first, count=len(bad), images=count, list=path,
     )  # fmt: skip
 

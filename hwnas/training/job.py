@@ -7,14 +7,17 @@ from time import perf_counter
 
 from ..errors import InputError
 from ..files import read_json, require_empty, write_json
+from ..nn.ranks import Ranks
 from ..progress import Progress, Report
 from ..space.net import Net
 from . import train as training
+from .beginnings import NOTHING, Origins
 from .checkpoints import EARLIER, is_earlier
 from .classifier import require_classifier, require_same_classes
 from .config import TrainConfig
 from .data import Dataset, load
 from .events import EVENTS, TensorBoard
+from .loop import Trained
 from .run import LAST, NET, RECORD, SEARCH, WEIGHTS, TrainRecord, read_net, read_record, versions, write_run
 from .splits import Images, stratified
 
@@ -61,10 +64,10 @@ class TrainResult:
         return read_net(self.path)
 
 
-def load_data(jobs: Sequence[Job], config: TrainConfig, progress: Progress = True) -> Dataset:
-    """The images of all `jobs`, each of which is checked first. Raises `InputError` for what cannot be trained, and for
-    a folder that holds something else ("folder.not-empty")."""
-    for job in jobs:
+def load_data(jobs: Sequence[Job], config: TrainConfig, progress: Progress = True, writes: bool = True) -> Dataset:
+    """The images of all `jobs`, each of which is checked first, and its folder if this process `writes` it. Raises
+    `InputError` for what cannot be trained, and for a folder that holds something else ("folder.not-empty")."""
+    for job in jobs if writes else ():
         require_run_folder(job.out)
     nets = [job.read_net() for job in jobs]
     for net in nets:
@@ -116,22 +119,46 @@ def divide(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, Images | Non
     return (dataset if rest is dataset.train else replace(dataset, train=rest)), validation
 
 
-def run_job(job: Job, dataset: Dataset, config: TrainConfig, report: Report) -> TrainRecord:
-    """Train one job, or resume it, or return its record. Raises as `training.train` and `read_finished`."""
-    if is_finished(job.out):
-        return read_finished(job, dataset, config)
-    net = job.read_net()
+def run_job(
+    job: Job,
+    dataset: Dataset,
+    config: TrainConfig,
+    report: Report,
+    origins: Origins = NOTHING,
+    ranks: Ranks | None = None,
+) -> TrainRecord:
+    """Train one job, or resume it, or return its record, on each of `ranks`, of which the main one reads and writes the
+    folder. Raises as `training.train` and `read_finished`."""
+    ranks = ranks or Ranks()
+    with ranks.share_errors():
+        finished = read_finished(job, dataset, config, origins) if ranks.main and is_finished(job.out) else None
+        net, state = job.read_net(), job.out / STATE
+        earlier = ranks.main and is_earlier(state)
+    if (finished := ranks.same(finished)) is not None:
+        return finished
     start = perf_counter()
-    state = job.out / STATE
-    config = as_begun(state, config)
-    shown, validation = divide(dataset, config)
+    config = of_earlier(config) if ranks.same(earlier) else config
+    with ranks.share_errors():
+        shown, validation = divide(dataset, config)
     trained = training.train(
         net, shown, config.recipe, job.seed, state, report,
         validation=validation,
         every_seconds=config.checkpoint_seconds,
-        events=TensorBoard(job.out / EVENTS) if config.tensorboard else None,
+        events=TensorBoard(job.out / EVENTS) if config.tensorboard and ranks.main else None,
+        ranks=ranks, origins=origins, synchronised=config.synchronised,
     )  # fmt: skip
-    record = TrainRecord(
+    record = _record(job, dataset, config, trained, origins, round(perf_counter() - start, 1))
+    with ranks.share_errors():
+        if ranks.main:
+            _write(job, net, trained, record)
+    return ranks.same(record)
+
+
+def _record(
+    job: Job, dataset: Dataset, config: TrainConfig, trained: Trained, origins: Origins, seconds: float
+) -> TrainRecord:
+    """What to write down."""
+    return TrainRecord(
         config=config.recorded(dataset.name, job.seed),
         fingerprint=dataset.fingerprint,
         labels=dataset.labels,
@@ -140,24 +167,24 @@ def run_job(job: Job, dataset: Dataset, config: TrainConfig, report: Report) -> 
         fitting=dataset.fitting,
         top1=trained.top1,
         history=tuple(trained.history),
-        seconds=round(perf_counter() - start, 1),
+        seconds=seconds,
         versions=versions("hwnas", "torch", "torchvision", "timm"),
         epoch=trained.epoch,
         validation_history=tuple(trained.validation_history),
         validation=trained.validation,
         test=trained.test,
         used={**trained.used, **({"data_notes": list(dataset.notes)} if dataset.notes else {})},
+        init=trained.begun,
+        teacher=origins.teacher.taught if origins.teacher else None,
     )
+
+
+def _write(job: Job, net: Net, trained: Trained, record: TrainRecord) -> None:
+    """Write the files of a finished run, and remove its checkpoint."""
     if not isinstance(job.net, Net) and (job.net / SEARCH).is_file():
         write_json(job.out / SEARCH, read_json(job.net / SEARCH, "search record"))
     write_run(job.out, net, trained, record)
-    state.unlink()
-    return record
-
-
-def as_begun(state: Path, config: TrainConfig) -> TrainConfig:
-    """`config`, or where the checkpoint `state` is of an earlier version, what that meant by it."""
-    return of_earlier(config) if is_earlier(state) else config
+    (job.out / STATE).unlink()
 
 
 def of_earlier(config: TrainConfig) -> TrainConfig:
@@ -165,7 +192,7 @@ def of_earlier(config: TrainConfig) -> TrainConfig:
     return config.model_copy(update={"val": 0.0, "recipe": config.recipe.model_copy(update=EARLIER)})
 
 
-def read_finished(job: Job, dataset: Dataset, config: TrainConfig) -> TrainRecord:
+def read_finished(job: Job, dataset: Dataset, config: TrainConfig, origins: Origins = NOTHING) -> TrainRecord:
     """The record in `job.out`. Raises `InputError` ("training.other-run") unless it is of this very run."""
     record = read_record(job.out)
     if record.test is None:
@@ -173,7 +200,8 @@ def read_finished(job: Job, dataset: Dataset, config: TrainConfig) -> TrainRecor
     settings = (record.recipe.to_json(), record.config.recipe_name, record.config.val, record.seed, record.fingerprint)
     config = config.recorded(dataset.name, job.seed)
     wanted = (config.recipe.to_json(), config.recipe_name, config.val, job.seed, dataset.fingerprint)
-    if settings != wanted or read_net(job.out) != job.read_net():
+    begun = {name: one.sha256 for name, one in (("init", record.init), ("teacher", record.teacher)) if one}
+    if settings != wanted or begun != origins.digests or read_net(job.out) != job.read_net():
         raise InputError(
             f"{job.out} holds another training run: name another folder or remove it first",
             code="training.other-run",

@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..errors import HwnasError, InputError
+from ..workers import held_interrupt
 from .prefetch import Batch, Prefetched
 from .splits import Images
 
@@ -41,7 +42,7 @@ class Loaded:
         self.workers = workers or count_workers()
         self._sampler = _StepsFrom()
         self._loader: DataLoader[Any] | None = None
-        self._coming: Iterator[Any] | None = None
+        self._coming: Any = None
         self._next = -1
 
     def __enter__(self) -> "Loaded":
@@ -62,7 +63,10 @@ class Loaded:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._loader = self._coming = None  # torch ends the processes with the last reference
+        self._end_processes()
+        self._loader = None
+        if _is_of_worker(error):  # torch raises it wherever the main thread is when a process dies
+            raise self._died() from None
 
     def __call__(self, step: int) -> Batch:
         """The batch of `step`: images (batch, 3, H, W) and labels."""
@@ -74,22 +78,35 @@ class Loaded:
         try:
             if self._coming is None or step != self._next:
                 self._sampler.start = step
-                self._coming = iter(loader)
+                with held_interrupt():  # which the processes then leave to this one
+                    self._coming = iter(loader)
             self._next = step + 1
             found = next(self._coming)
         except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
+            if not _is_of_worker(error):
                 raise
-            self._coming = None
-            raise InputError(
-                f"one of {self.workers} processes that make batches was killed, perhaps for want of memory: use fewer "
-                "or smaller images a batch",
-                code="data.worker-died", workers=self.workers,
-            ) from None  # fmt: skip
+            self._end_processes()
+            raise self._died() from None
         if isinstance(found, BaseException):
             raise found
         images, labels = (torch.from_numpy(part) if isinstance(part, np.ndarray) else part for part in found)
         return images, labels
+
+    def _end_processes(self) -> None:
+        """End what makes batches now. torch does so with the last reference, which a traceback may hold for long, and
+        until then it raises an error for each process that dies, wherever the main thread is."""
+        coming, self._coming = self._coming, None
+        if coming is not None:
+            coming._shutdown_workers()
+        if self._loader is not None:
+            self._loader._iterator = None
+
+    def _died(self) -> InputError:
+        return InputError(
+            f"one of {self.workers} processes that make batches was killed, perhaps for want of memory: use fewer or "
+            "smaller images a batch",
+            code="data.worker-died", workers=self.workers,
+        )  # fmt: skip
 
 
 def make_loader(
@@ -105,6 +122,11 @@ def count_workers() -> int:
     """Processes that make batches in each rank: as many as it has cores, up to `MOST`."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(MOST, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
+
+
+def _is_of_worker(error: BaseException | None) -> bool:
+    """Whether torch says so that a process died."""
+    return isinstance(error, RuntimeError) and "DataLoader worker" in str(error)
 
 
 class _StepsFrom(Sampler[int]):

@@ -19,9 +19,11 @@ from .checkpoints import Saving
 from .data import Dataset
 from .evaluate import recalibrate
 from .metrics import Metrics, measure
+from .origins import Begun
 from .recipe import Recipe
 from .splits import Images
 from .trainee import Objective, Trainee
+from .transfer import kept_norms
 
 CALIBRATION = 4096
 """Training images, at most, that the final BatchNorm statistics are taken over."""
@@ -48,7 +50,8 @@ class Trained:
     `history` is the mean loss of each epoch, and `validation_history` top-1 (0 to 1) on the validation split after it.
     The weights are those after `epoch` epochs: the best by validation, the later of two that are as good, or without a
     validation split the last. `last` are those after all epochs, None where they are the same. `used` is what the
-    configuration does not say: counts, the optimiser's own constants, and the branch of each automatic choice.
+    configuration does not say: counts, the optimiser's own constants, and the branch of each automatic choice. `begun`
+    is what the weights began with, None where they were drawn.
     """
 
     module: nn.Module
@@ -59,6 +62,7 @@ class Trained:
     epoch: int = 0
     last: Mapping[str, torch.Tensor] | None = None
     used: Mapping[str, Any] = field(default_factory=dict)
+    begun: Begun | None = None
 
     @property
     def top1(self) -> float:
@@ -78,13 +82,14 @@ class Loop:
         validation: Images | None = None,
         ranks: Ranks | None = None,
         objective: Objective | None = None,
+        synchronised: bool = True,
     ) -> None:
         self.dataset, self.recipe, self.validation, self.ranks = dataset, recipe, validation, ranks or Ranks()
         _require_even(recipe, self.ranks.size)
         self.batches = make_batches(dataset.train, dataset, recipe, seed, self.ranks.rows)
         self.plain = Batches(dataset.train, dataset, recipe.batch_size, seed, augment=False)
         self.updates = recipe.epochs * self.batches.per_epoch
-        self.trainee = Trainee(module, recipe, self.updates, seed, self.ranks, objective)
+        self.trainee = Trainee(module, recipe, self.updates, seed, self.ranks, objective, synchronised)
         self.step, self.total = 0, 0.0
         self.history: list[float] = []
         self.validation_history: list[float] = []
@@ -122,7 +127,7 @@ class Loop:
         self.total = 0.0
         if self.validation is None:
             return
-        module = recalibrate(self.trainee.ema.module, self.plain, min(QUICK_CALIBRATION, len(self.dataset.train)))
+        module = self._recalibrated(QUICK_CALIBRATION)
         found = measure(module, self.validation, self.dataset)
         self.validation_history.append(found.top1)
         if events:
@@ -133,10 +138,12 @@ class Loop:
 
     def _save(self, saving: Saving, events: Events | None) -> None:
         """Write a checkpoint, if one is wanted, unless the weights are no longer numbers."""
-        if not saving.path or not self.ranks.main:
+        if not saving.path:
             return
         if not self.trainee.is_finite():
             raise self._diverged("weights are no longer numbers", saving)
+        if not self.ranks.main:
+            return
         saving.save(self.state())
         if events:
             events.write()
@@ -153,12 +160,11 @@ class Loop:
     def result(self) -> Trained:
         """The weights that are kept, with the statistics and the figures of the end."""
         module, last = self.trainee.ema.module, None
-        calibration = min(CALIBRATION, len(self.dataset.train))
         if self.best is not None and self.best["epoch"] != self.recipe.epochs:
-            recalibrate(module, self.plain, calibration)
+            self._recalibrated(CALIBRATION)
             last = {name: value.cpu().clone() for name, value in module.state_dict().items()}
             module.load_state_dict(self.best["module"])
-        recalibrate(module, self.plain, calibration)
+        self._recalibrated(CALIBRATION)
         return Trained(
             module.cpu(),
             measure(module, self.dataset.test, self.dataset),
@@ -167,10 +173,15 @@ class Loop:
             self.validation_history,
             self.recipe.epochs if self.best is None else self.best["epoch"],
             last,
-            self._used(calibration),
+            self._used(),
         )
 
-    def _used(self, calibration: int) -> dict[str, Any]:
+    def _recalibrated(self, most: int) -> nn.Module:
+        """The averaged weights with statistics of their own over `most` training images, but for what is frozen."""
+        module = self.trainee.ema.module
+        return recalibrate(module, self.plain, min(most, len(self.dataset.train)), kept_norms(module, self.recipe))
+
+    def _used(self) -> dict[str, Any]:
         """See `Trained.used`."""
         own = {name: list(value) if isinstance(value, tuple) else value
                for name, value in self.trainee.optimizer.defaults.items()
@@ -180,7 +191,7 @@ class Loop:
             "batch_size": self.recipe.batch_size,
             "updates": self.updates,
             "updates_an_epoch": self.batches.per_epoch,
-            "calibration_images": calibration,
+            "calibration_images": min(CALIBRATION, len(self.dataset.train)),
             "ranks": self.ranks.size,
             "device": str(self.ranks.device),
             "threads": torch.get_num_threads(),

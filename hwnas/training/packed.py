@@ -154,7 +154,7 @@ def _decoded(images: Images, progress: Progress) -> Images:
 
 def read_index(path: Path) -> Index:
     """The index of a folder, whose shards are all there and as large as they were. Raises `InputError`."""
-    value = versioned(read_json(path / INDEX, "index of shards"), SCHEMA, path / INDEX, "index of shards")
+    value = versioned(read_json(path / INDEX, "shard index"), SCHEMA, path / INDEX, "shard index")
     index = parse(_INDEX, value, path / INDEX)
     for shard in index.shards:
         file = path / shard.file

@@ -55,7 +55,7 @@ class Reading(Config):
     max_bad: Annotated[float, BeforeValidator(read_share), Field(ge=0, le=1)] = Field(
         default=0.01, description="Share of the images that may be unreadable, and are skipped then."
     )
-    memory: Annotated[int | None, BeforeValidator(read_size), Field(ge=0)] = Field(
+    memory: Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(read_size)] = Field(
         default=None, description="Bytes that images in memory may take; more are decoded as they are needed."
     )
     stream: bool | None = Field(default=None, description="Decode images as they are needed, however few there are.")

@@ -10,6 +10,8 @@ from torch import nn
 from ..config import Config
 from ..errors import InputError
 from ..install import require
+from ..nn.build import Network
+from .transfer import Transfer, parameter_groups
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +85,7 @@ class Augmentation(Config):
         return self
 
 
-class Recipe(Augmentation):
+class Recipe(Augmentation, Transfer):
     """Optimiser, schedule, loss and regularisation, beside the augmentation; by default those of `quick`.
 
     Cosine learning rate with a linear warm-up, label smoothing (1512.00567, §7) and averaged weights (EMA). A recipe of
@@ -166,8 +168,11 @@ class Recipe(Augmentation):
             if not getattr(has, f"has_{name}"):
                 raise InputError(f"the optimiser {self.optimizer} has no {name}: leave it at none",
                                  code="training.optimizer-setting", optimizer=self.optimizer, key=name)  # fmt: skip
+        trained: Any = module
+        if isinstance(module, Network) and not self.one_rate:
+            trained = parameter_groups(module, self.weight_decay, self.body_lr, self.layer_decay)
         optimizer: torch.optim.Optimizer = timm.create_optimizer_v2(
-            module, self.optimizer, self.lr, self.weight_decay, momentum=self.momentum, **given
+            trained, self.optimizer, self.lr, self.weight_decay, momentum=self.momentum, **given
         )
         return optimizer
 

@@ -25,6 +25,7 @@ from .checkpoints import EARLIER
 from .config import TrainConfig
 from .loop import Trained
 from .metrics import Metrics
+from .origins import Begun, Taught
 from .recipe import Recipe
 
 SCHEMA = 3
@@ -42,7 +43,8 @@ class TrainRecord:
     `config` says it as the caller did, but for paths: its network is `net.json`, its data the name of the data set.
     `fingerprint` to `fitting` are of that `Dataset`; `top1` (0 to 1) is on its test split; `history` is the mean
     training loss of each epoch; `seconds` is of the training, without what a resumed run had done before. `epoch` to
-    `used` are as of `Trained`. Records of earlier versions have nothing after `versions`.
+    `used` are as of `Trained`; `init` and `teacher` are None where there was none. Records of earlier versions have
+    nothing after `versions`.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -62,6 +64,8 @@ class TrainRecord:
     validation: Metrics | None = None
     test: Metrics | None = None
     used: dict[str, Any] = field(default_factory=dict)
+    init: Begun | None = None
+    teacher: Taught | None = None
 
     @property
     def data(self) -> str:

@@ -10,8 +10,10 @@ from ..install import require
 from ..nn.accelerator import autocast
 from ..nn.build import Network, set_dropout
 from ..nn.ranks import Ranks
+from ..nn.sync_norm import synchronise
 from .recipe import Recipe
 from .seeds import torch_seeded
+from .transfer import frozen_blocks, set_training_mode
 
 Objective = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 """Of images (N, 3, H, W), their logits (N, classes) and labels to a mean loss, a scalar."""
@@ -24,7 +26,8 @@ class Trainee:
     """`module`, its optimiser, schedule and averaged weights (`ema`); `state` is what a resumed run needs of them.
 
     An update depends on the state, its batch, `seed` and its number alone. Each of `ranks` runs its rows of the batch;
-    gradients are means over all of them. By default the loss is the recipe's.
+    gradients are means over all of them, and so are the statistics of norms where these are `synchronised`. By default
+    the loss is the recipe's.
     """
 
     def __init__(
@@ -35,14 +38,18 @@ class Trainee:
         seed: int,
         ranks: Ranks | None = None,
         objective: Objective | None = None,
+        synchronised: bool = True,
     ) -> None:
         self.recipe, self.seed, self.ranks = recipe, seed, ranks or Ranks()
         self.device = self.ranks.device
-        self.module = module.to(self.device).train()
+        self.module = module.to(self.device)
+        set_training_mode(self.module, frozen_blocks(self.module, recipe.freeze), recipe.norms)
         set_dropout(self.module, recipe.dropout, recipe.drop_path)
         self.optimizer = recipe.make_optimizer(self.module)
         self.schedule = recipe.make_schedule(self.optimizer, updates)
         self.ema = require("timm.utils").ModelEmaV3(self.module, decay=recipe.ema, use_warmup=True)
+        if synchronised and self.ranks.size > 1:
+            synchronise(self.module, self.ranks)  # and not the averaged one, whose norms are run by one rank alone
         self.bfloat16 = None if recipe.precision == "auto" else recipe.precision == "bfloat16"
         loss = recipe.make_loss()
         self.objective = objective or (lambda images, logits, labels: loss(logits, labels))

@@ -14,7 +14,7 @@ from hwnas.space.net import Block, Net
 NET = Net((Block("conv", 3, 8, 32, 32, 3, 2, act="relu"), Block("classifier", 8, 3, 16, 16)), "tiny")
 
 COMMANDS = [
-    "compare", "demo", "devices", "export", "measure", "predict", "profile", "recipes", "search", "spaces",
+    "compare", "data", "demo", "devices", "export", "measure", "predict", "profile", "recipes", "search", "spaces",
     "strategies", "tables", "train", "verify", "zoo",
 ]  # fmt: skip
 
@@ -47,6 +47,11 @@ FILES = {
     "train.yaml": "net: net.json\nlrr: 2\n",
     "broken.py": "x = 1\nsyntax error here\n",
     "folder/note.txt": "mine",
+    "labels.csv": "a.png,cat\nb.png,dog\n",
+    "half.csv": "path,label\npicture.png\n",
+    "words.jsonl": "picture.png\n",
+    "shards/index.json": "{}",
+    "shards/places.safetensors": "",
     "damaged/train.json": "{",
     "other/train.json": "{}",
     "even.yaml": EVEN,

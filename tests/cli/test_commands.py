@@ -15,13 +15,13 @@ FUNCTIONS = {"profile": "run_profile"}
 """What a command calls, where that has another name."""
 COMMANDS = [*STAGES, "compare", "measure", "predict", "devices", "recipes", "spaces", "strategies", "tables", "zoo"]
 NESTED = [*(f"{group} show" for group in ("recipes", "spaces", "strategies", "tables")), "devices check"]
-NESTED += ["tables diff", "tables merge"]
+NESTED += ["tables diff", "tables merge", "data check", "data pack"]
 
 
 def test_help_lists_the_stages_in_order(hwnas):
     code, out, _ = hwnas("--help")
     assert code == 0
-    assert re.findall(r"^\W*(\w+)  ", out.split("Commands")[1], re.MULTILINE) == COMMANDS
+    assert re.findall(r"^\W*(\w+)  ", out.split("Commands")[1], re.MULTILINE) == [*COMMANDS, "data"]
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *NESTED])

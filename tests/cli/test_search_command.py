@@ -117,7 +117,10 @@ OPTIONS = {
         ({"text": lambda text: text.replace("0.15", "0.14", 1)}, "t.json was changed after it was measured"),
         ({"text": lambda text: text.replace('"schema": 2', '"schema": 99')}, "not a latency table of schema 2"),
         ({"data": one_class}, "has only one class, red"),
-        ({"data": unreadable}, "cannot read the image images/green/7.png"),
+        (
+            {"data": unreadable},
+            "images cannot be read, more than the 1% that may be skipped (--max-bad): green/7.png: ",
+        ),
         ({"out": "images"}, "images exists and is not empty"),
         ({"out": "t.json"}, "t.json exists and is not empty"),
         *(({"more": words.split()}, message) for words, message in OPTIONS.items()),
@@ -175,6 +178,7 @@ def test_help_has_the_options_that_people_use_and_an_example(hwnas, monkeypatch)
     assert "Example: hwnas search" in out
     assert all(name in out for name in EVALUATORS)
     usual = ("table", "latency", "device", "data", "out", "strategy", "evaluator", "steps", "evaluations", "seed")
+    usual += ("val", "max-bad")
     rest = ("config", "set", "space", "weights", "measure", "no-measure", "json", "help")
     assert set(re.findall(r"(?<=--)[a-z-]+", out.partition("Example")[0])) == {*usual, *rest}
 

@@ -82,3 +82,20 @@ def test_a_network_is_trained_as_told(hwnas, tmp_path):
     assert code == 0
     recipe = json.loads(printed)["config"]["recipe"]
     assert (recipe["batch_size"], recipe["epochs"]) == (500, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--init", "nowhere"], "there are no weights nowhere"),
+        (["--init", "photo.pth"], "photo.pth"),
+        (["--init", "supernet"], "supernet means the search that found the network"),
+        (["--teacher", "supernet"], "supernet means the search that found the network"),
+        (["--init", "timm:mobilenet_v9=photo.pth"], "photo.pth"),
+    ],
+)
+def test_weights_that_there_are_not_are_one_line(refused, tmp_path, words, said):
+    write_json(tmp_path / "net.json", NET.to_json())
+    (tmp_path / "photo.pth").write_bytes(b"\xff\xd8\xff no weights")
+    assert said in refused("train", "net.json", *words)
+    assert not (tmp_path / "runs").exists()

@@ -37,8 +37,10 @@ def odd(tmp_path_factory):
             plain[14].save(folder / name / "more" / f"turned{orientation}.jpg", exif=exif)
         plain[15].convert("CMYK").save(folder / name / "cmyk.jpg")
         plain[16].convert("P").save(folder / name / "palette.png")
-        plain[17].convert("P").save(folder / name / "animated.gif", save_all=True, append_images=plain[:2])
-        plain[18].save(folder / name / "pages.tiff", save_all=True, append_images=plain[:2])
+        plain[17].convert("P").save(
+            folder / name / "animated.gif", save_all=True, append_images=[part.copy() for part in plain[:2]]
+        )
+        plain[18].save(folder / name / "pages.tiff", save_all=True, append_images=[part.copy() for part in plain[:2]])
         plain[19].save(folder / name / "first.jfif", "JPEG")
         plain[20].save(folder / name / "small.avif")
         cut_out = plain[21].convert("RGBA")

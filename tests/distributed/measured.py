@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from small_search import SCHEDULE, loop_of, until
+from small_training import trained
 
 from hwnas.errors import InputError
 from hwnas.nn import ranks as messages
@@ -127,6 +128,8 @@ def everything(ranks: Ranks):
         "lesson": lesson_gradients(ranks),
         "joint": joint_gradients(ranks),
         "rewards": rewards(ranks),
+        "trained": trained(ranks),
+        "mixed": trained(ranks, mixup=0.2, cutmix=1.0, clip=0),
     }
     if ranks.size > 1:
         messages.BUCKET = 2000

@@ -51,6 +51,22 @@ def test_so_are_those_of_a_lesson_of_several_paths_and_of_a_single_level_step(ra
         assert rank[kind]["loss"] == pytest.approx(alone[kind]["loss"], rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["trained", "mixed"])
+def test_a_training_of_two_ranks_is_that_of_one_process(ranks, alone, kind):
+    """With synchronised norms, an update in two parts, and clipped gradients or mixed images."""
+    expected = alone[kind]
+    assert expected["gradients"]["0.conv.weight"].abs().max() > 1e-4
+    for rank in ranks:
+        assert far(expected["gradients"], rank[kind]["gradients"]) < 1e-5
+        assert rank[kind]["losses"] == pytest.approx(expected["losses"], rel=1e-4)
+        assert rank[kind]["validation"] == expected["validation"]
+        for part in ("running", "weights"):
+            for name, value in expected[part].items():
+                torch.testing.assert_close(rank[kind][part][name], value, rtol=1e-3, atol=1e-4)
+    assert all(torch.equal(value, ranks[1][kind]["weights"][name])
+               for name, value in ranks[0][kind]["weights"].items())  # fmt: skip
+
+
 def test_rewards_are_of_the_accuracy_on_the_joined_batch(ranks, alone):
     archs, scores = zip(*alone["rewards"]["seen"], strict=True)
     assert len(set(scores)) > 2

@@ -15,6 +15,7 @@ from hwnas.errors import DeviceError, InputError
 from hwnas.latency import checkpoint
 from hwnas.latency.graph import save
 from hwnas.latency.profile import NET
+from hwnas.latency.seconds import ProfileSeconds
 from hwnas.latency.session import MIN_ROUNDS
 from hwnas.latency.table import load
 from hwnas.latency.tables import load_table
@@ -242,8 +243,8 @@ def test_the_result_is_the_path_of_what_it_holds(on, drifting, space, tmp_path):
     assert events[-1].done == events[-1].total
 
 
-def test_every_second_is_told_of_and_no_file_stays(on, drifting, space, tmp_path, monkeypatch):
-    """Nothing is written while a model runs, and the file of a model is gone once it is loaded."""
+def test_every_second_is_told_of_and_no_file_stays(on, drifting, space, tmp_path):
+    """The file of a model is gone once it is loaded: none is there while a model runs."""
     folders = []
 
     class Watching(drifting):
@@ -252,23 +253,18 @@ def test_every_second_is_told_of_and_no_file_stays(on, drifting, space, tmp_path
             folders.append(path.parent)
 
         def time(self, visits):
-            left = list(folders[0].iterdir()) if folders[0].exists() else []
-            assert len(left) <= 1, "the next model's at most"
-            sizes = [path.stat().st_size for path in left]
-            found = super().time(visits)
-            assert [path.stat().st_size for path in left] == sizes
-            return found
+            assert [path.name for path in folders[0].iterdir()] == []
+            return super().time(visits)
 
     on(Watching())
     started = perf_counter()
     seconds = profile(space, out=tmp_path / "table.json", precision=0.5, networks=3).seconds
     wall = perf_counter() - started
-    assert seconds.wall == pytest.approx(wall, abs=0.05)
+    assert seconds.wall == pytest.approx(wall, abs=0.1)
     assert min(seconds.measuring, seconds.building, seconds.loading, seconds.warming_up, seconds.fitting) > 0
     assert min(seconds.estimating, seconds.writing, seconds.choosing) > 0
     assert seconds.beside == pytest.approx(seconds.wall - seconds.measuring)
-    assert seconds.other < 0.2 * wall
-    assert f"fitting {seconds.fitting:.1f}" in str(seconds)
+    assert str(replace(ProfileSeconds(), fitting=2.0, warming_up=3.25)) == "5.2 s: warming up 3.2, fitting 2.0"
 
 
 def test_models_are_loaded_once_however_many_networks_are_added(on, drifting, tmp_path):

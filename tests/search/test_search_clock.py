@@ -7,10 +7,10 @@ from time import sleep
 import pytest
 from quick_search import SCHEDULE, latency_within, quick
 
+from hwnas import clock as clocks
 from hwnas.cli.search import _latency_lines
+from hwnas.clock import Clock, duration_text
 from hwnas.nn import state
-from hwnas.search import clock as clocks
-from hwnas.search.clock import Clock, duration_text
 from hwnas.search.record import RECORD, read_record
 from hwnas.strategies.loops import SharedLoop
 

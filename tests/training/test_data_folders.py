@@ -130,7 +130,7 @@ def test_an_image_that_cannot_be_read_is_skipped_named_and_counted(tmp_path, cap
         assert "pip install pillow-heif" in data.notes[0]
         with refused("data.bad-images", path="cat/cut.png", count=3, images=13) as refusal:
             load(tmp_path / "set", 8, reading=Reading(stream=stream))
-        listed = Path(refusal.fields["list"]).read_text().splitlines()
+        listed = Path(refusal.error.fields["list"]).read_text().splitlines()
         assert [line.split("\t")[0] for line in listed] == ["cat/cut.png", "dog/gone.png", "dog/phone.heic"]
 
 

@@ -67,11 +67,9 @@ def test_an_error_is_that_of_its_step_and_the_others_come():
 
 
 def test_a_process_that_is_killed_is_one_line():
-    with Loaded(Numbered(deadly=2), workers=1) as loaded:
-        loaded(0)
-        with refused("data.worker-died", workers=1):
-            for step in range(1, 4):
-                loaded(step)
+    with refused("data.worker-died", workers=1), Loaded(Numbered(deadly=2), workers=1) as loaded:
+        for step in range(4):
+            loaded(step)
     assert not left()
 
 

@@ -21,6 +21,9 @@ from .scaling import LearningRateScaling, SearchProgress
 SAMPLES = 128
 """Architectures that are sampled to see what is probable."""
 
+REJECTED = 4
+"""Samples that are computed at first for each that an update needs, where some are beyond the limit."""
+
 
 class PolicyConstants(Constants):
     """Constants of every policy; the defaults of a method are its published ones."""
@@ -93,8 +96,8 @@ class Policy(ScoredSampler):
 
     def _sample_within(self) -> Iterator[Arch]:
         """Those of `TRIES` samples that are within the limit, or where none is the last, repaired."""
-        within = 0
-        for some in self.model.samples(TRIES, self.generator):
+        within, first = 0, min(TRIES, (self.batch + 1) * (1 if self.limit.free else REJECTED))
+        for some in self.model.samples(TRIES, self.generator, first):
             archs: list[Arch] = list(map(tuple, some.tolist()))
             allowed = self.limit.filter(archs)
             within += len(allowed)

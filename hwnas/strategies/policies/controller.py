@@ -12,9 +12,6 @@ from torch.autograd.function import once_differentiable
 from .factorised import absent_options
 from .lstm import LstmLayer, Trace
 
-FIRST = 8
-"""Samples that are computed at first."""
-
 
 class Controller(nn.Module):
     """Architectures to the log-probability of every option, each given the options before it.
@@ -52,13 +49,14 @@ class Controller(nn.Module):
         self.lstm = nn.LSTM(units, units, layers, batch_first=True, device="meta").to_empty(device="cpu")
         self.heads = nn.Parameter(torch.empty(slots, units, width))
         self.biases = nn.Parameter(torch.empty(slots, width))
+        self.weights, self._lstm_weights = list(self.parameters()), self.lstm.all_weights  # found once
         with torch.no_grad():
-            for parameter in self.parameters():
+            for parameter in self.weights:
                 parameter.uniform_(-init, init, generator=generator)
 
     def forward(self, archs: torch.Tensor) -> torch.Tensor:
         """Indices (N, slots) to (N, slots, widest slot); −∞ beyond the end of a narrow slot."""
-        logs: torch.Tensor = _LogProbs.apply(self, archs, *self.parameters())  # type: ignore[no-untyped-call]
+        logs: torch.Tensor = _LogProbs.apply(self, archs, *self.weights)  # type: ignore[no-untyped-call]
         return logs
 
     def look(self, archs: torch.Tensor) -> "Look":
@@ -82,62 +80,64 @@ class Controller(nn.Module):
     def gradients(self, look: "Look", by_log: np.ndarray) -> list[torch.Tensor]:
         """∂L of every parameter, in their order, from ∂L/∂log p (slots, N, widest slot)."""
         heads, hidden = _numpy(self.heads), look.traces[-1].hidden[1:]
-        by_logit = (by_log - look.probs * by_log.sum(2, keepdims=True)) * self.squash_slope(look.squashed)
+        by_logit = by_log - look.probs * by_log.sum(2, keepdims=True)
+        by_logit *= self.squash_slope(look.squashed)
         found, above = list[np.ndarray](), by_logit @ heads.transpose(0, 2, 1)
         for layer, trace, x in reversed(list(zip(look.layers, look.traces, look.inputs, strict=True))):
             weights, above = layer.backward(trace, x, above)
             found = [weights.inputs, weights.hidden, weights.bias, weights.bias.copy(), *found]
-        embeddings = np.zeros(self.embeddings.shape, heads.dtype)
-        np.add.at(embeddings, (np.arange(len(embeddings))[:, None], look.chosen[:-1]), above[1:])
+        options = np.arange(heads.shape[2])[:, None] == look.chosen[:-1, None]  # (slots - 1, widest slot, N)
+        embeddings = options.astype(heads.dtype) @ above[1:]
         found = [above[0].sum(0), embeddings, hidden.transpose(0, 2, 1) @ by_logit, by_logit.sum(1), *found]
         return list(map(torch.from_numpy, found))
 
     def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """`count` architectures sampled with `generator`: indices (count, slots)."""
-        return torch.cat(list(self.samples(count, generator)))
+        return torch.cat(list(self.samples(count, generator, count)))
 
-    def samples(self, count: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
-        """The same a few at a time, each computed when it is asked for: the random numbers are taken at once, and the
-        weights are to stay as they are until the last."""
-        noise = [torch.empty(count, len(row), dtype=row.dtype).exponential_(generator=generator) for row in self.biases]
-        return self._decode([slot.numpy() for slot in noise])
+    def samples(self, count: int, generator: torch.Generator, first: int) -> Iterator[torch.Tensor]:
+        """The same in parts, each computed when it is asked for: `first` of them, and then as many as there were. The
+        random numbers are taken at once, and the weights are to stay as they are until the last part."""
+        shape, dtype = (count, self.absent.shape[1]), self.heads.dtype
+        noise = [torch.empty(shape, dtype=dtype).exponential_(generator=generator).numpy() for _ in self.absent]
+        # The largest of p / exponential noise, or of log p − log noise, is a sample by p, as in torch.multinomial.
+        gumbel = -np.log(np.maximum(np.stack(noise), np.finfo(noise[0].dtype).tiny))
+        return self._decode(gumbel + self._beyond[:, None], first)
 
-    def _decode(self, noise: list[np.ndarray]) -> Iterator[torch.Tensor]:
-        """The samples that exponential `noise` (count, widest slot) of each slot makes, the first `FIRST` at first, and
-        then as many as there were."""
+    def _decode(self, gumbel: np.ndarray, first: int) -> Iterator[torch.Tensor]:
+        """The samples that Gumbel noise (slots, count, widest slot) makes."""
         layers, heads, biases = self.lstm_layers(), _numpy(self.heads), _numpy(self.biases)
         start, embedded = (layers[0].drive(_numpy(inputs)) for inputs in (self.start, self.embeddings))
-        done, count = 0, len(noise[0])
+        done, count = 0, gumbel.shape[1]
         while done < count:
-            end = min(count, max(FIRST, 2 * done))
+            end = min(count, max(first, 2 * done))
             zeros = np.zeros((end - done, heads.shape[1]), heads.dtype)
             states, chosen = [(zeros, zeros)] * len(layers), np.empty((end - done, len(heads)), np.int64)
             for slot, head in enumerate(heads):
                 driven = embedded[slot - 1, chosen[:, slot - 1]] if slot else start[None]
                 for index, layer in enumerate(layers):
                     driven = layer.drive(states[index - 1][0]) if index else driven
-                    states[index] = layer.step(driven, *states[index])[1:]
-                logits = self.squash(states[-1][0] @ head + biases[slot]) + self._beyond[slot]
-                # The largest of p / exponential noise is a sample by p, as in torch.multinomial.
-                probs = np.exp(logits - logits.max(1, keepdims=True))
-                chosen[:, slot] = (probs / noise[slot][done:end]).argmax(1)
+                    states[index] = layer.step(driven, *states[index])
+                logits = self.squash(states[-1][0] @ head + biases[slot])
+                logits += gumbel[slot, done:end]
+                chosen[:, slot] = logits.argmax(1)
             yield torch.from_numpy(chosen)
             done = end
 
     def squash(self, logits: np.ndarray) -> np.ndarray:
         """The heads' `logits` over the temperature, and bounded."""
-        logits = logits / self.temperature
+        logits = logits if self.temperature == 1 else logits / self.temperature
         return np.tanh(logits) * self.tanh if self.tanh else logits
 
-    def squash_slope(self, squashed: np.ndarray) -> np.ndarray:
+    def squash_slope(self, squashed: np.ndarray) -> np.ndarray | float:
         """The derivative of `squash`, from its result."""
-        slope = self.tanh - squashed**2 / self.tanh if self.tanh else np.ones_like(squashed)
-        return np.asarray(slope / self.temperature)
+        slope = self.tanh - squashed**2 / self.tanh if self.tanh else 1.0
+        return slope / self.temperature
 
     def lstm_layers(self) -> list[LstmLayer]:
         """The layers of the LSTM; torch has two biases for each, which are added up."""
         found = []
-        for weights in self.lstm.all_weights:
+        for weights in self._lstm_weights:
             inputs, hidden, one, other = map(_numpy, weights)
             found.append(LstmLayer(inputs, hidden, one + other))
         return found
@@ -158,6 +158,11 @@ class Look:
     inputs: list[np.ndarray]
     """What each layer read, (slots, N, units)."""
     traces: list[Trace]
+
+    @property
+    def taken(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where in `logs` the options are that the architectures have."""
+        return np.arange(len(self.chosen))[:, None], np.arange(self.chosen.shape[1]), self.chosen
 
 
 class _LogProbs(torch.autograd.Function):

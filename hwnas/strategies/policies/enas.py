@@ -9,8 +9,9 @@ from pydantic import Field
 from ...space.space import SearchSpace
 from ..constants import Constants
 from ..limit import Limit
-from .base import ControllerConstants, Policy
+from .base import ControllerConstants
 from .controller import Controller
+from .recurrent import RecurrentPolicy
 from .scaling import LearningRateScaling
 
 SCALING = LearningRateScaling(lr=3.5e-4, updates=15_500, batch=20, most=0.01)
@@ -26,7 +27,7 @@ class EnasConstants(ControllerConstants):
     decay: float = Field(default=0.99, ge=0, le=1, description="decay of the baseline; the authors' code")
 
 
-class Enas(Policy):
+class Enas(RecurrentPolicy):
     """An LSTM of 100 units, weights from U(−0.1, 0.1), whose logits are 2.5·tanh(logits / 5); Adam at 3.5e-4 on the
     reward plus 1e-4 times the entropy of the sample (§2.3, §3.2). The baseline's decay, 0.99, is that of the code.
 

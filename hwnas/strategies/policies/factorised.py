@@ -35,6 +35,6 @@ class Factorised(nn.Module):
         probs = self.logits.masked_fill(self.absent, -torch.inf).softmax(1)
         return torch.multinomial(probs, count, replacement=True, generator=generator).T
 
-    def samples(self, count: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
+    def samples(self, count: int, generator: torch.Generator, first: int) -> Iterator[torch.Tensor]:
         """The same in parts, of which there is one."""
         return iter([self.sample(count, generator)])

@@ -52,21 +52,32 @@ class LstmLayer:
 
     def drive(self, x: np.ndarray) -> np.ndarray:
         """W·x + b for inputs (..., width): (..., 4u)."""
-        return np.asarray(x @ self.inputs.T + self.bias)
+        flat = x.reshape(-1, x.shape[-1]) @ self.inputs.T  # one product, where several small ones take longer
+        flat += self.bias
+        return np.asarray(flat.reshape(*x.shape[:-1], -1))
 
-    def step(self, driven: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Gates (N, 4, u), h′ and c′, from `driven` (N or 1, 4u) and h and c (N, u)."""
-        gates = h @ (self.across if len(h) > FEW else self.hidden.T)
-        gates += driven
-        gates = gates.reshape(len(h), 4, -1)
+    def step(self, driven: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """h′ and c′ from `driven` (N or 1, 4u) and h and c (N, u)."""
+        gates, after = np.empty((len(h), 4, h.shape[1]), h.dtype), (np.empty_like(h), np.empty_like(c))
+        self._step(driven, h, c, gates, *after)
+        return after
+
+    def _step(
+        self, driven: np.ndarray, h: np.ndarray, c: np.ndarray, gates: np.ndarray, to_h: np.ndarray, to_c: np.ndarray
+    ) -> None:
+        """One step, written to `gates` (N, 4, u), `to_h` and `to_c`."""
+        flat = gates.reshape(len(h), -1)
+        np.matmul(h, self.across if len(h) > FEW else self.hidden.T, out=flat)
+        flat += driven
         half, rest = HALF[gates.dtype.char]  # σ(z) = ½ + ½·tanh(½z): one tanh for all gates
         gates *= half
         np.tanh(gates, out=gates)
         gates *= half
         gates += rest
-        c = gates[:, 1] * c
-        c += gates[:, 0] * gates[:, 2]
-        return gates, gates[:, 3] * np.tanh(c), c
+        np.multiply(gates[:, 1], c, out=to_c)
+        to_c += gates[:, 0] * gates[:, 2]
+        np.tanh(to_c, out=to_h)
+        to_h *= gates[:, 3]
 
     def run(self, driven: np.ndarray) -> Trace:
         """All steps, from h = c = 0; `driven` (S, N, 4u)."""
@@ -74,7 +85,7 @@ class LstmLayer:
         gates = np.empty((steps, count, 4, units), driven.dtype)
         cells, hidden = (np.zeros((steps + 1, count, units), driven.dtype) for _ in range(2))
         for t in range(steps):
-            gates[t], hidden[t + 1], cells[t + 1] = self.step(driven[t], hidden[t], cells[t])
+            self._step(driven[t], hidden[t], cells[t], gates[t], hidden[t + 1], cells[t + 1])
         return Trace(gates, cells, hidden)
 
     def backward(self, trace: Trace, x: np.ndarray, gradient: np.ndarray) -> tuple["LstmLayer", np.ndarray]:
@@ -83,9 +94,10 @@ class LstmLayer:
         Through time, with δ the derivative by z: ∂h = above + Uᵀ·δ of the next step; ∂c = f of the next step ∘ ∂c there
         + ∂h∘o∘(1 − tanh²c′); δ = (∂c∘g∘i∘(1 − i), ∂c∘c∘f∘(1 − f), ∂c∘i∘(1 − g²), ∂h∘tanh c′∘o∘(1 − o)).
         """
-        i, f, g, o = trace.gates.transpose(2, 0, 1, 3)
-        bent = np.tanh(trace.cells[1:])
-        by_cell = np.stack([g * i * (1 - i), trace.cells[:-1] * f * (1 - f), i * (1 - g * g)], 2)
+        i, f, g, o = np.ascontiguousarray(trace.gates.transpose(2, 0, 1, 3))
+        bent, by_cell = np.tanh(trace.cells[1:]), np.empty((*i.shape[:2], 3, i.shape[2]), i.dtype)
+        by_cell[:, :, 0], by_cell[:, :, 1] = g * i * (1 - i), trace.cells[:-1] * f * (1 - f)
+        by_cell[:, :, 2] = i * (1 - g * g)
         by_hidden, through = bent * o * (1 - o), o * (1 - bent * bent)
         delta, dh, dc = np.empty(trace.gates.shape, trace.gates.dtype), gradient[-1], np.zeros_like(gradient[-1])
         for t in reversed(range(len(delta))):

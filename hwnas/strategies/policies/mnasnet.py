@@ -10,8 +10,9 @@ from pydantic import Field
 from ...space.space import SearchSpace
 from ..constants import Constants
 from ..limit import Limit
-from .base import ControllerConstants, Policy
+from .base import ControllerConstants
 from .controller import Controller
+from .recurrent import RecurrentPolicy
 from .scaling import LearningRateScaling
 
 SCALING = LearningRateScaling(lr=3.5e-4, updates=400, batch=20, most=0.001)
@@ -20,16 +21,15 @@ LEAST = -100.0
 """Stands in for log 0, of which 0 times would be no number."""
 
 
-def clipped_objective(ratios: np.ndarray, advantages: np.ndarray, clip: float) -> tuple[float, np.ndarray]:
-    """PPO's objective, to raise, and its derivative by `ratios`: the mean over architectures of the sum over slots of
-    min(r·A, clip(r, 1 − ε, 1 + ε)·A) (Schulman et al. 2017, 1707.06347, eq. 7).
+def clipped_slope(ratios: np.ndarray, advantages: np.ndarray, clip: float) -> np.ndarray:
+    """The derivative by `ratios` of PPO's objective, which is raised: the mean over architectures of the sum over slots
+    of min(r·A, clip(r, 1 − ε, 1 + ε)·A) (Schulman et al. 2017, 1707.06347, eq. 7).
 
     `ratios` (slots, N) are new probability by old of each option, `advantages` (N,). A ratio that has moved by more
     than `clip` the way that its advantage asks for gets no gradient.
     """
     gained, most = advantages * ratios, advantages * np.clip(ratios, 1 - clip, 1 + clip)
-    slope = np.where(gained <= most, advantages, np.zeros_like(advantages))
-    return float(np.minimum(gained, most).sum(0).mean()), slope / len(advantages)
+    return np.asarray((gained <= most) * (advantages / len(advantages)))
 
 
 class MnasNetConstants(ControllerConstants):
@@ -40,7 +40,7 @@ class MnasNetConstants(ControllerConstants):
     entropy: float = Field(default=1e-5, ge=0, description="weight of the entropy; NASNet, 1707.07012, appendix")
 
 
-class MnasNet(Policy):
+class MnasNet(RecurrentPolicy):
     """An LSTM controller trained by PPO. Every option of an architecture is an action, as every step of an episode is
     one in PPO, and its advantage is that of the architecture.
 
@@ -60,17 +60,15 @@ class MnasNet(Policy):
 
     def improve(self, archs: torch.Tensor, advantages: torch.Tensor) -> None:
         """Several steps that raise the clipped objective and the entropy, from the policy that they begin with."""
-        assert isinstance(self.model, Controller)
         weights, count, old = advantages.numpy(), len(archs), None
         for _ in range(self.epochs):
             look = self.model.look(archs)
-            where = np.arange(len(look.logs))[:, None], np.arange(count), look.chosen
-            old = look.logs[where] if old is None else old
-            ratios = np.exp(look.logs[where] - old)
-            _, slope = clipped_objective(ratios, weights, self.clip)
+            taken = look.taken
+            logs = look.logs[taken]
+            old = logs if old is None else old
+            ratios = np.exp(logs - old)
+            slope = clipped_slope(ratios, weights, self.clip)
             # The derivative of the entropy −Σ p·log p by log p is −p·(log p + 1); absent options have p = 0.
             by_log = look.probs * (np.maximum(look.logs, LEAST) + 1) * (self.entropy / count)
-            by_log[where] -= slope * ratios
-            for parameter, gradient in zip(self.model.parameters(), self.model.gradients(look, by_log), strict=True):
-                parameter.grad = gradient
-            self.optimizer.step()
+            by_log[taken] -= slope * ratios
+            self.follow(look, by_log)

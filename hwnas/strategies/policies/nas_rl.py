@@ -8,8 +8,9 @@ from pydantic import Field
 from ...space.space import SearchSpace
 from ..constants import Constants
 from ..limit import Limit
-from .base import ControllerConstants, Policy
+from .base import ControllerConstants
 from .controller import Controller
+from .recurrent import RecurrentPolicy
 from .scaling import LearningRateScaling
 
 SCALING = LearningRateScaling(lr=6e-4, updates=1600, batch=8, most=0.01)
@@ -24,7 +25,7 @@ class NasRlConstants(ControllerConstants):
     init: float = Field(default=0.08, gt=0, description="first weights are from U(−init, init); §4.1")
 
 
-class NasRl(Policy):
+class NasRl(RecurrentPolicy):
     """A two-layer LSTM of 35 units, weights from U(−0.08, 0.08), trained by REINFORCE with Adam at 6e-4 (§4.1).
 
     The decay of the baseline is not published: 0.95 is that of the same authors' NASNet (1707.07012, appendix). The

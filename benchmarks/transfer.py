@@ -1,0 +1,123 @@
+"""What inherited weights and a teacher are worth: a network of a search on CIFAR-10 as JPEG, trained several ways.
+
+First a search trains shared weights and finds a network (`--runs`/search; no device decides). Then by the same recipe:
+
+- `scratch`, the network from drawn weights, for all `--epochs`;
+- `scratch-short` and `inherited-short`, for a quarter of them, from drawn weights and from those of the search;
+- `taught`, from drawn weights for all epochs, by the largest child of the search; `taught-hard`, by its classes.
+
+Everything is a folder in `--runs`: the same call goes on where it was stopped, one training at a time. Example:
+
+    python benchmarks/transfer.py --data-dir shared/data --runs runs/transfer --seeds 3
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+from ranking import cifar10
+from record import record
+
+from hwnas.pipeline.search import search
+from hwnas.pipeline.train import train
+from hwnas.search.record import SearchResult
+from hwnas.training import recipes
+from hwnas.training.data import Dataset
+
+ARMS: dict[str, dict[str, Any]] = {
+    "scratch": {},
+    "scratch-short": {"short": True},
+    "inherited-short": {"short": True, "init": "supernet"},
+    "taught": {"teacher": "supernet"},
+    "taught-hard": {"teacher": "supernet", "distillation": "hard"},
+}
+PAIRS = (("inherited-short", "scratch-short"), ("inherited-short", "scratch"), ("taught", "scratch"),
+         ("taught-hard", "scratch"))  # fmt: skip
+"""Arms and what each is compared with, paired by seed."""
+
+
+def find_network(asked: argparse.Namespace, dataset: Dataset) -> SearchResult:
+    """The search whose weights serve, or its record where it is finished."""
+    return search(
+        asked.table, asked.latency_ms, dataset, out=asked.runs / "search", strategy="spos", evaluations=50,
+        weights={"steps": asked.steps, "batch_size": 128}, measure=False, threads=asked.threads,
+    )  # fmt: skip
+
+
+def train_arm(arm: str, seed: int, found: SearchResult, dataset: Dataset, asked: argparse.Namespace) -> dict[str, Any]:
+    """One training, or its record where it is finished: on all training images, as nothing is chosen."""
+    how = dict(ARMS[arm])
+    epochs = max(1, asked.epochs // 4) if how.pop("short", False) else asked.epochs
+    recipe = recipes.PRESETS[asked.recipe].recipe
+    if "distillation" in how:
+        recipe = recipe.model_copy(update={"distillation": how.pop("distillation")})
+    out = asked.runs / f"{arm}-{epochs}-{seed}"
+    trained = train(found.path, dataset, out=out, recipe=recipe, epochs=epochs, seed=seed, val=0,
+                    threads=asked.threads, **how)  # fmt: skip
+    row = {"arm": arm, "seed": seed, "epochs": epochs, "top1": trained.top1, "seconds": trained.record.seconds}
+    print(json.dumps(row), flush=True)
+    return row
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and spread of each arm in percent, and the paired differences in points."""
+    by: dict[str, list[float]] = {}
+    for row in rows:
+        by.setdefault(row["arm"], []).append(100 * row["top1"])
+    arms = {arm: _mean_and_spread(values) for arm, values in by.items()}
+    differences = {
+        f"{one} over {other}": _mean_and_spread([a - b for a, b in zip(by[one], by[other], strict=True)])
+        for one, other in PAIRS
+        if one in by and other in by
+    }
+    return {"arms": arms, "differences": differences}
+
+
+def _mean_and_spread(values: list[float]) -> dict[str, float | None]:
+    return {"mean": round(mean(values), 2), "spread": round(stdev(values), 2) if len(values) > 1 else None}
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, required=True, help="has cifar10_jpeg.tar.xz")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the search, the trainings and the images")
+    parser.add_argument("--table", default="cpu.proxyless-32")
+    parser.add_argument("--latency-ms", type=float, default=0.09)
+    parser.add_argument("--steps", type=int, default=3000, help="of the shared weights, 128 images each")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--recipe", choices=recipes.PRESETS, default="cifar")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--images", type=int, help="use so many training and test images only, to try it out")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--save", type=Path, help="also write the figures there, with their origin")
+    return parser.parse_args()
+
+
+def main() -> None:
+    asked = options()
+    dataset = cifar10(asked.data_dir, asked.runs / "images", 32)
+    if asked.images:
+        dataset = first_images(dataset, asked.images)
+    found = find_network(asked, dataset)
+    rows = [train_arm(arm, seed, found, dataset, asked) for seed in range(asked.seeds) for arm in asked.arms]
+    settings = {"macs": found.net().macs, "epochs": asked.epochs, "recipe": asked.recipe, "steps": asked.steps}
+    record({**settings, **summary(rows)}, asked.save, rows)
+
+
+def first_images(dataset: Dataset, count: int) -> Dataset:
+    """The data set with `count` images of each split, drawn with one seed."""
+    order = np.random.default_rng(0)
+    splits = {
+        name: split.take(np.sort(order.permutation(len(split))[:count]))
+        for name, split in (("train", dataset.train), ("test", dataset.test))
+    }
+    return replace(dataset, **splits)
+
+
+if __name__ == "__main__":
+    main()
