@@ -5,10 +5,11 @@
 JPEGs of smooth noise are generated, `--distinct` different ones and hard links to them, and packed as shards.
 `decode_*` are images a second of one thread: whole (as validation does), reduced (as crops of training may), each from
 files and from shards; photographs of 500 x 375 pixels cannot be reduced for 224, those of 1,600 x 1,200 to a quarter.
-`*_mib` are the largest resident memory of a process that trains or searches, and of those that make its batches
-(`workers_mib`: the largest). `*_wait` is the share of a step that waits for its batch after the first ones, and
-`*_bound` what it has to wait at least: what remains where decoding alone takes longer than the step, at the measured
-speed of a core.
+`*_mib` are the largest resident memory of a process that trains or searches: once the data set is there, after the
+steps (of which the features of the batch are the most), and after a search has scored a child; `workers_mib` that of a
+process that makes batches, most of which it shares with the first. `*_wait` is the share of a step that waits for its
+batch after the first ones, and `*_bound` what it has to wait at least: what remains where decoding alone takes longer
+than the step, at the measured speed of a core.
 """
 
 import argparse
@@ -123,6 +124,7 @@ def run_steps(kind: str, data: Path, batch: int, count: int) -> None:
     """In a process of its own: some steps on streamed images; prints what memory it took and how long it waited."""
     dataset = load(data, SIZE, reading=READING, progress=None)
     train, validation = dataset.divided(0.25, 0)
+    loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     supernet = Supernet(registry.get("mobilenetv3", CLASSES), seed=0).train() if kind == "search" else None
     step = search_step(dataset, supernet) if supernet is not None else child_step(dataset)
     waited, whole = 0.0, 0.0
@@ -134,12 +136,13 @@ def run_steps(kind: str, data: Path, batch: int, count: int) -> None:
             step(*given)
             if number >= SKIPPED:
                 waited, whole = waited + ready - start, whole + time.perf_counter() - start
+    steps = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if supernet is not None:
         calibration = train.fitted(np.arange(calibration_count(512, SIZE)))
         children = StreamedChildren(supernet, calibration, validation.take(np.arange(256)), dataset)
         children([supernet.space.sample(np.random.default_rng(0))])
     own, others = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(json.dumps({"mib": round(own), "workers_mib": round(others), "wait": round(waited / whole, 4),
+    print(json.dumps({"mib": round(own), "loaded_mib": round(loaded), "steps_mib": round(steps), "workers_mib": round(others), "wait": round(waited / whole, 4),
                       "step_s": round(whole / count, 4)}))  # fmt: skip
 
 
@@ -150,10 +153,10 @@ def measured(asked: argparse.Namespace, folder: Path) -> dict[str, float]:
     shards = pack(photos, out=folder / "packed", progress=None).path
     small = load(photos, SIZE, reading=Reading(stream=True, statistics="imagenet"), progress=None).train
     found["decode_224_files_whole"] = rate(lambda i: small.fitted(np.array([i])), asked.decoded)
-    for kind in ("train", "search"):
+    for kind, batch in (("train", asked.batch), ("search", asked.search_batch)):
         for name, path in (("folder", photos), ("shards", shards)):
             done = subprocess.run(
-                [sys.executable, __file__, "--steps-of", kind, "--data", str(path), "--batch", str(asked.batch),
+                [sys.executable, __file__, "--steps-of", kind, "--data", str(path), "--batch", str(batch),
                  "--steps", str(asked.steps)],
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
@@ -161,7 +164,7 @@ def measured(asked: argparse.Namespace, folder: Path) -> dict[str, float]:
                 raise SystemExit(done.stderr)
             values = json.loads(done.stdout.splitlines()[-1])
             found |= {f"{kind}_{name}_{key}": value for key, value in values.items()}
-            decoded = asked.batch / found["decode_224_files_whole"] / count_workers()
+            decoded = batch / found["decode_224_files_whole"] / count_workers()
             found[f"{kind}_{name}_bound"] = round(max(0.0, 1 - values["step_s"] * (1 - values["wait"]) / decoded), 4)
             print(kind, name, values, flush=True)
     return found
@@ -172,7 +175,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=100_000, help="of the large folder")
     parser.add_argument("--distinct", type=int, default=300, help="images that differ; the others are links to them")
     parser.add_argument("--decoded", type=int, default=300, help="images that decoding is timed on")
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--search-batch", type=int, default=4, help="in a supernet of MobileNetV3 at 224 px")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--steps-of", choices=("train", "search"), help="only this, on --data, in this process")
     parser.add_argument("--data", type=Path)
