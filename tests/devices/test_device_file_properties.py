@@ -18,6 +18,10 @@ DIGITS = some.from_regex(r"[0-9_]{1,3}[0-9a-f_]{0,9}", fullmatch=True)
 SECONDS = some.builds("{} {}".format, some.integers(1, 60), some.sampled_from(["ms", "s", "min"]))
 
 
+PYTHON = {"python": "/data/python3"}
+"""What adb has to know, beside the phone."""
+
+
 def described(kind, **fields):
     """A part of a device file: its kind, and any of its fields."""
     return some.fixed_dictionaries({"kind": some.just(kind)}, optional=fields)
@@ -30,7 +34,7 @@ TRANSPORTS = some.one_of(
         NAME,
         described("ssh", port=some.integers(1, 65535), user=NAME, folder=DIGITS, timeout=SECONDS),
     ),
-    described("adb", serial=DIGITS, port=some.integers(1, 65535), timeout=SECONDS),
+    described("adb", serial=DIGITS, port=some.integers(1, 65535), timeout=SECONDS).map(lambda adb: adb | PYTHON),
 )
 CPU = described(
     "onnxruntime",
@@ -68,7 +72,9 @@ def test_yaml_and_json_say_what_python_says(tmp_path, described):
 @few
 @given(DIGITS)
 def test_a_serial_stays_what_is_written(tmp_path, serial):
-    (tmp_path / "a.yaml").write_text(f"schema: 1\nname: {serial}\ntransport: {{kind: adb, serial: {serial}}}\n")
+    (tmp_path / "a.yaml").write_text(
+        f"schema: 1\nname: {serial}\ntransport: {{kind: adb, serial: {serial}, python: /data/python3}}\n"
+    )
     if serial.startswith("_"):
         with refused("device.file-field", InputError, field="name"):
             read(tmp_path / "a.yaml")

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import approx_fprime
 from scipy.stats import multivariate_normal
 
-from hwnas.latency.bayes import LOWEST, WIDE, Scales, _Problem, fit
+from hwnas.latency.bayes import LOWEST, WIDE, Scales, _Problem, _Problems, fit
 
 SCALES = np.array([-1.0, -4.0, -3.0])
 TYPICAL = np.array([-2.0, -2.0, -6.0])
@@ -20,9 +20,14 @@ def made_up(rows, columns, seed=0):
     return rng.normal(size=(rows, columns)), 1 + rng.normal(size=rows), rng.uniform(0.2, 2, rows), priors
 
 
+def problem_of(design, target, trust, priors):
+    return _Problems(design, target, priors, search=True).of(trust)
+
+
 def unrotated(design, target, trust, priors):
-    """What `_Problem.of` makes where it rotates nothing."""
-    return _Problem(design * np.sqrt(trust)[:, None], target * np.sqrt(trust), priors)
+    """What `problem_of` makes where it rotates nothing, by definition."""
+    scaled = design * np.sqrt(trust)[:, None]
+    return _Problem(scaled, target * np.sqrt(trust), priors, scaled @ priors @ scaled.T)
 
 
 def covariance(design, trust, priors):
@@ -32,7 +37,7 @@ def covariance(design, trust, priors):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_gradient(shape):
-    problem = _Problem.of(*made_up(*shape))
+    problem = problem_of(*made_up(*shape))
     expected = approx_fprime(SCALES, lambda scales: problem.loss(scales, TYPICAL)[0], 1e-6)
     np.testing.assert_allclose(problem.loss(SCALES, TYPICAL)[1], expected, rtol=1e-4)
 
@@ -43,17 +48,23 @@ def test_loss_is_the_marginal_likelihood_and_the_prior(shape):
     evidence = multivariate_normal(np.zeros(shape[0]), covariance(design, trust, priors)).logpdf(target)
     before = 0.5 * np.sum(((SCALES - TYPICAL) / WIDE) ** 2)
     constant = 0.5 * shape[0] * np.log(2 * np.pi) - 0.5 * np.log(trust).sum()  # neither depends on the scales
-    found, _ = _Problem.of(design, target, trust, priors).loss(SCALES, TYPICAL)
+    found, _ = problem_of(design, target, trust, priors).loss(SCALES, TYPICAL)
     assert found == pytest.approx(before - evidence - constant, rel=1e-9)
 
 
 def test_more_rows_than_weights_are_rotated_and_nothing_changes():
-    whole, rotated = unrotated(*made_up(50, 5)), _Problem.of(*made_up(50, 5))
+    whole, rotated = unrotated(*made_up(50, 5)), problem_of(*made_up(50, 5))
     assert rotated.design.shape == (5, 5)
     for ours, plain in zip(rotated.loss(SCALES, TYPICAL), whole.loss(SCALES, TYPICAL), strict=True):
         np.testing.assert_allclose(ours, plain, rtol=1e-8)
     np.testing.assert_allclose(rotated.fitted(SCALES).mean, whole.fitted(SCALES).mean, rtol=1e-8)
     np.testing.assert_allclose(rotated.fitted(SCALES).covariance, whole.fitted(SCALES).covariance, atol=1e-12)
+
+
+def test_the_kernels_of_rows_of_any_trust_are_those_of_all_rows():
+    ours, plain = problem_of(*made_up(6, 8)), unrotated(*made_up(6, 8))
+    np.testing.assert_allclose(ours.kernels, plain.kernels, rtol=1e-12)
+    np.testing.assert_array_equal(ours.design, plain.design)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -63,7 +74,7 @@ def test_posterior(shape):
     expected = np.linalg.inv(
         design.T @ (design * precise[:, None]) + np.linalg.inv(np.tensordot(np.exp(SCALES[:-1]), priors, 1))
     )
-    found = _Problem.of(design, target, trust, priors).fitted(SCALES)
+    found = problem_of(design, target, trust, priors).fitted(SCALES)
     np.testing.assert_allclose(found.covariance, expected, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(found.mean, expected @ (design.T @ (precise * target)), rtol=1e-6)
 

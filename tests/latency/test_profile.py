@@ -27,8 +27,16 @@ SPACE = "proxyless-32"
 
 @pytest.fixture
 def on(monkeypatch):
-    """Makes `profile` run on this device object."""
-    return lambda device: monkeypatch.setattr(devices, "get", lambda name, threads: device)
+    """Makes `profile` run on this device object, by whatever name that is there."""
+    describe = devices.describe
+
+    def run_on(device):
+        monkeypatch.setattr(devices, "get", lambda name, threads: device)
+        monkeypatch.setattr(
+            devices, "describe", lambda name: describe(name).model_copy(update={"name": device.info.device})
+        )
+
+    return run_on
 
 
 def test_networks_are_predicted_where_blocks_add_up(on, drifting, space, tmp_path):
@@ -264,7 +272,7 @@ def test_every_second_is_told_of_and_no_file_stays(on, drifting, space, tmp_path
     assert min(seconds.measuring, seconds.building, seconds.loading, seconds.warming_up, seconds.fitting) > 0
     assert min(seconds.estimating, seconds.writing, seconds.choosing) > 0
     assert seconds.beside == pytest.approx(seconds.wall - seconds.measuring)
-    assert str(replace(ProfileSeconds(), fitting=2.0, warming_up=3.25)) == "5.2 s: warming up 3.2, fitting 2.0"
+    assert str(replace(ProfileSeconds(), fitting=2.0, warming_up=3.25)) == "5.2 s: warming up 3.2 s, fitting 2.0 s"
 
 
 def test_models_are_loaded_once_however_many_networks_are_added(on, drifting, tmp_path):
@@ -332,4 +340,4 @@ def test_the_table_of_other_classes_has_a_name_of_its_own(on, drifting, monkeypa
     asked = {"precision": 0.5, "networks": 3, "time_limit": 1e-9}
     paths = [profile(SPACE, classes=classes, **asked).path for classes in (None, 5)]
     assert [load(path).classes for path in paths] == [10, 5]
-    assert [path.name for path in paths] == ["cpu.proxyless-32.json", "cpu.proxyless-32.5-classes.json"]
+    assert [path.name for path in paths] == ["drifting.proxyless-32.json", "drifting.proxyless-32.5-classes.json"]
