@@ -28,6 +28,7 @@ from hwnas.nn.supernet import one_hot
 from hwnas.strategies.loops import Schedule
 from hwnas.strategies.objectives import Reward, reward
 from hwnas.strategies.path_samplers.few_shot import FewShot
+from hwnas.strategies.step import Stopwatch
 from hwnas.testing import refused
 
 
@@ -220,6 +221,18 @@ def test_the_overhead_is_what_the_strategy_does_beside_the_supernet(monkeypatch)
     resumed = loop_of(SHORT)
     resumed.load_state_dict(loop.state_dict())
     assert resumed.overhead == loop.overhead
+
+
+def test_a_stopwatch_counts_what_runs_and_nothing_before_or_between(monkeypatch):
+    now = [5.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    watch = Stopwatch(torch.device("cpu"))
+    assert watch.seconds == 0
+    for seconds in (2.0, 0.5):
+        with watch.running():
+            now[0] += seconds
+        now[0] += 10
+    assert watch.seconds == 2.5
 
 
 def test_the_rate_of_the_weights_falls_along_a_cosine_to_its_floor():

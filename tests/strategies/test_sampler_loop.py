@@ -7,6 +7,7 @@ import pytest
 from toys import make
 from toys import space as slots
 
+from hwnas.nn.ranks import Ranks
 from hwnas.nn.state import save_state
 from hwnas.strategies.limit import Limit
 from hwnas.strategies.objectives import reward
@@ -60,6 +61,22 @@ def test_the_sampler_is_told_the_reward_and_the_history_the_value(tmp_path):
     assert len(log) == len(set(log)) == len(loop.values) <= 20  # none is evaluated twice
     assert 0 < loop.own < loop.seconds
     assert 0 < loop.overhead < 1
+
+
+def test_the_ranks_agree_on_every_architecture_before_it_is_evaluated():
+    """A rank that draws another one would wait for the others for ever, or average what is not the same."""
+    calls = []
+
+    class Watched(Ranks):
+        def agree(self, what, value):
+            calls.append(("agree", value))
+
+    loop = loop_of()
+    evaluate, loop.ranks = loop.evaluate, Watched()
+    loop.evaluate = lambda arch: (calls.append(("evaluate", arch)), evaluate(arch))[1]
+    loop.step()
+    assert [call for call, _ in calls] == ["agree", "evaluate"]
+    assert calls[0][1] == calls[1][1]
 
 
 def test_finalists_are_the_best_values_within_a_limit(tmp_path):
