@@ -142,7 +142,8 @@ def run_steps(kind: str, data: Path, batch: int, count: int) -> None:
         children = StreamedChildren(supernet, calibration, validation.take(np.arange(256)), dataset)
         children([supernet.space.sample(np.random.default_rng(0))])
     own, others = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(json.dumps({"mib": round(own), "loaded_mib": round(loaded), "steps_mib": round(steps), "workers_mib": round(others), "wait": round(waited / whole, 4),
+    print(json.dumps({"mib": round(own), "loaded_mib": round(loaded), "steps_mib": round(steps),
+                      "workers_mib": round(others), "wait": round(waited / whole, 4),
                       "step_s": round(whole / count, 4)}))  # fmt: skip
 
 

@@ -82,8 +82,8 @@ class Loaded:
                     self._coming = iter(loader)
             self._next = step + 1
             found = next(self._coming)
-        except RuntimeError as error:
-            if not _is_of_worker(error):
+        except (RuntimeError, OSError, EOFError) as error:  # the latter of what the process was handing over
+            if isinstance(error, RuntimeError) and not _is_of_worker(error):
                 raise
             self._end_processes()
             raise self._died() from None

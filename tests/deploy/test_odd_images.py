@@ -89,7 +89,7 @@ def test_odd_images_train_export_and_are_deployed_as_they_were_validated(odd, tm
     assert skipped.startswith("4 images cannot be read and were skipped: blue/cut.jpg: ")
     assert ignored.startswith("5 other files and folders were ignored")
     assert "4 images cannot be read" in caplog.text
-    bundle = export(found, out=tmp_path, data=odd, target=Target(1e3, 0.5)).path
+    bundle = export(found, out=tmp_path / "bundles", data=odd, target=Target(1e3, 0.5)).path
     assert verify(bundle, data=odd, latency=False).top1 == found.top1
 
     dataset = load(odd, 8, reading=READING)
