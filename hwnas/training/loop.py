@@ -85,7 +85,7 @@ class Loop:
         synchronised: bool = True,
     ) -> None:
         self.dataset, self.recipe, self.validation, self.ranks = dataset, recipe, validation, ranks or Ranks()
-        _require_even(recipe, self.ranks.size)
+        require_even(recipe, self.ranks.size)
         self.batches = make_batches(dataset.train, dataset, recipe, seed, self.ranks.rows)
         self.plain = Batches(dataset.train, dataset, recipe.batch_size, seed, augment=False)
         self.updates = recipe.epochs * self.batches.per_epoch
@@ -214,7 +214,7 @@ class Loop:
         self.trainee.restore(state)
 
 
-def _require_even(recipe: Recipe, ranks: int) -> None:
+def require_even(recipe: Recipe, ranks: int) -> None:
     """Raise `InputError` ("training.uneven-batch") where ranks would have different numbers of rows."""
     unit = ranks * recipe.accumulation * (2 if recipe.mixes else 1)
     if ranks > 1 and recipe.batch_size % unit:

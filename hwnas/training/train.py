@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import InputError
 from ..nn.build import build
 from ..nn.ranks import Ranks
 from ..progress import Report, silent
@@ -12,7 +11,7 @@ from .beginnings import NOTHING, Origins
 from .checkpoints import Saving, identity
 from .data import Dataset
 from .loading import loader
-from .loop import Events, Loop, Trained
+from .loop import Events, Loop, Trained, require_even
 from .memory import keep_freed_memory
 from .recipe import Recipe
 from .splits import Images
@@ -52,10 +51,10 @@ def train(
     """
     recipe, ranks = recipe or Recipe(), ranks or Ranks()
     recipe = recipe.for_images(len(dataset.train))
+    require_even(recipe, ranks.size)
     run = identity(net, dataset, recipe, seed, validation, origins.digests)
     ranks.agree("the training asked for", run)
     with ranks.share_errors():
-        require_even_batches(recipe, ranks)
         module = build(net, seed)
         begun = origins.begin(module, dataset, recipe)
         objective = distilled(recipe, origins.teacher.to(ranks.device)) if origins.teacher else None
@@ -67,14 +66,3 @@ def train(
     with keep_freed_memory(), loader(loop.batches, ranks.device) as batches:
         loop.run(batches, saving, events, report)
     return replace(loop.result(), begun=begun)
-
-
-def require_even_batches(recipe: Recipe, ranks: Ranks) -> None:
-    """Raise `InputError` ("training.uneven-batch") where a batch, or the pairs of a mixed one, cannot be dealt out."""
-    pairs = 2 if recipe.mixes else 1
-    if recipe.batch_size % (pairs * ranks.size):
-        raise InputError(
-            f"a batch of {recipe.batch_size} images cannot be dealt out evenly to {ranks.size} ranks"
-            f"{' in pairs, as they are mixed' * (pairs == 2)}: give a multiple of {pairs * ranks.size}",
-            code="training.uneven-batch", batch_size=recipe.batch_size, ranks=ranks.size,
-        )  # fmt: skip

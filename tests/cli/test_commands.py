@@ -198,7 +198,7 @@ def test_a_bundle_with_a_changed_byte_is_one_line_naming_the_file(hwnas, made_up
 
 def test_what_several_processes_would_do_over_each_other_is_refused_once(refused, hwnas, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert "start train without torchrun" in refused("train", "net.json")
+    assert "start export without torchrun" in refused("export", "run")
     assert "table" in refused("search", "--latency", 1)
     monkeypatch.setenv("RANK", "1")
-    assert hwnas("train", "net.json") == (2, "", "")
+    assert hwnas("export", "run") == (2, "", "")

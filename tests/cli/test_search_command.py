@@ -179,7 +179,7 @@ def test_help_has_the_options_that_people_use_and_an_example(hwnas, monkeypatch)
     assert all(name in out for name in EVALUATORS)
     usual = ("table", "latency", "device", "data", "out", "strategy", "evaluator", "steps", "evaluations", "seed")
     usual += ("val", "max-bad")
-    rest = ("config", "set", "space", "weights", "measure", "no-measure", "json", "help")
+    rest = ("config", "set", "space", "weights", "init", "measure", "no-measure", "json", "help")
     assert set(re.findall(r"(?<=--)[a-z-]+", out.partition("Example")[0])) == {*usual, *rest}
 
 
