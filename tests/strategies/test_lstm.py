@@ -61,6 +61,11 @@ def test_the_forms_are_those_of_all_methods_with_a_controller():
     assert {n for n in policies if isinstance(build(n, toy).model, Controller)} == set(WITH_CONTROLLERS)
 
 
+def test_logits_are_divided_by_what_is_published():
+    """By 5 in ENAS (1802.03268, §3.2); the others do not speak of it."""
+    assert {name: controller(name).temperature for name in WITH_CONTROLLERS} == {"nas-rl": 1, "enas": 5, "mnasnet": 1}
+
+
 @each
 @pytest.mark.parametrize(("dtype", "within"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
 def test_log_probabilities_and_every_gradient_are_those_of_autograd(form, dtype, within):
