@@ -45,13 +45,14 @@ from hwnas.training.augment import make_batches
 from hwnas.training.batches import Batches
 from hwnas.training.data import Dataset
 from hwnas.training.evaluate import top1
+from hwnas.training.loader import count_workers
 from hwnas.training.loading import loader
 from hwnas.training.loop import Loop
 from hwnas.training.memory import keep_freed_memory
 from hwnas.training.recipe import Recipe
 from hwnas.training.trainee import Trainee
 
-NAME = "mobilenetv3_small_100"
+NAME, OURS = "mobilenetv3_small_100", "mobilenet_v3_small"
 PLAIN = Recipe(epochs=20, batch_size=128, optimizer="sgd", lr=0.05, weight_decay=5e-4, warmup_epochs=1, ema=0.999)
 AUGMENTED = PLAIN.model_copy(update={"crop": (0.5, 1.0), "mirror": True, "policy": "rand-m5-mstd0.5", "erasing": 0.1})
 TURN = 10
@@ -59,10 +60,10 @@ TURN = 10
 
 
 def network() -> Net:
-    """The network of ours for 32 px: that for 64 with a stem of stride 1."""
-    stem, *others = zoo.get(NAME, 10, 64).blocks
+    """The network of ours for 32 px: that for 64 with a stem of stride 1, and the ε of timm."""
+    stem, *others = zoo.get(OURS, 10, 64).blocks
     first = Block(**{**vars(stem), "height": 32, "width": 32, "stride": 1})
-    return Net((first, *others), NAME, eps=zoo.get(NAME, 10, 64).eps)
+    return Net((first, *others), NAME)
 
 
 def both(seed: int) -> tuple[Network, nn.Module]:
@@ -204,7 +205,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--turns", type=int, default=15, help="of speed")
     parser.add_argument("--epochs", type=int, default=AUGMENTED.epochs)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=1, help="processes that make timm's batches")
+    parser.add_argument("--workers", type=int, default=count_workers(), help="processes of timm's batches; as ours")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save", type=Path, help="also write the figures there, with their origin")
     return parser.parse_args()

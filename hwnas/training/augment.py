@@ -1,7 +1,7 @@
 """Batches of augmented images by timm's and torchvision's parts, each a function of the step alone."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,10 @@ import torch
 
 from ..errors import InputError
 from ..install import require
-from .batches import Batches, move
+from .batches import Batches
 from .data import Dataset
 from .recipe import Augmentation, Recipe
-from .seeds import kept_random_state, seed_all
+from .seeds import Seeds, draw_seeds, kept_random_state, seed_all
 from .splits import Images
 
 INTERPOLATION = "random"
@@ -39,84 +39,92 @@ class AugmentedBatches(Batches):
         super().__init__(split, dataset, recipe.batch_size, seed, rows=rows, shift=recipe.shift, mirror=recipe.mirror)
         self.recipe = recipe
         self.positions = _deal(recipe.batch_size, rows, in_pairs=recipe.mixes)
-        self.crop, self.change = _transforms(recipe, split.resolution, dataset.mean)
+        self.transform = _transform(recipe, split.resolution, dataset.mean)
         self.erase = _erasing(recipe)
         self.mix = _mixing(recipe, len(dataset.labels))
 
     def __call__(self, step: int) -> Batch:
         """The batch of update `step`, counted from 0 over all epochs."""
-        order = self._indices(step).numpy()
+        chosen = self._indices(step)[self.positions]
         with kept_random_state():
-            made = np.stack([self._image(step, place, int(order[place])) for place in self.positions])
-            images = self.dataset.normalise(torch.from_numpy(made).permute(0, 3, 1, 2))
-            labels = self.split.labels[torch.from_numpy(order[self.positions])]
+            images, labels = self.dataset.normalise(self._pixels(step, chosen)), self.split.labels[chosen]
             if self.erase is not None:
-                for image, place in zip(images, self.positions, strict=True):
-                    seed_all(self.seed, ERASING, step, place)
+                for image, seeds in zip(images, self._seeds(ERASING, step), strict=True):
+                    seed_all(seeds)
                     self.erase(image)
             if self.mix is not None:
-                seed_all(self.seed, MIXING, step)
+                seed_all(draw_seeds(1, self.seed, MIXING, step)[0])
                 images, labels = self.mix(images, labels)
         return images, labels
 
-    def _image(self, step: int, place: int, index: int) -> np.ndarray:
-        """The image `index` of the split, uint8 (S, S, 3), as it is shown at `place` in the batch of `step`."""
-        seed_all(self.seed, IMAGE, step, place)
-        whole = self.split.picture(index, self.split.resolution) if self.recipe.crop else self._shifted(index)
-        return np.asarray(self.change(self.crop(whole)))
+    def _pixels(self, step: int, chosen: torch.Tensor) -> torch.Tensor:
+        """The images `chosen`, uint8 (rows, 3, S, S), as they are shown in the batch of `step` before any is erased."""
+        pictures: Iterator[Any]
+        if self.recipe.crop:
+            pictures = (self.split.picture(index, self.split.resolution) for index in chosen.tolist())
+        else:
+            moved = self._augment(chosen, np.random.default_rng((self.seed, 1, step)))
+            if self.transform is None:
+                return moved
+            pictures = map(require("PIL.Image").fromarray, moved.permute(0, 2, 3, 1).contiguous().numpy())
+        assert self.transform is not None, "a crop is a transform"
+        made = []
+        for picture, seeds in zip(pictures, self._seeds(IMAGE, step), strict=True):
+            seed_all(seeds)
+            made.append(np.asarray(self.transform(picture)))
+        return torch.from_numpy(np.stack(made)).permute(0, 3, 1, 2)
 
-    def _shifted(self, index: int) -> Any:
-        """The whole image as validation feeds it, shifted, as PIL has it."""
-        from PIL import Image
-
-        pixels = self.split.fitted(np.array([index])).numpy()[0]
-        if self.shift:
-            down, right = np.random.randint(-self.shift, self.shift + 1, 2)
-            moved = np.zeros_like(pixels)
-            move(pixels, moved, down, right)
-            pixels = moved
-        return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    def _seeds(self, what: int, step: int) -> list[Seeds]:
+        """Those of each image of this rank, by its position in the batch of `step`."""
+        drawn = draw_seeds(self.batch_size, self.seed, what, step)
+        return [drawn[position] for position in self.positions]
 
 
-def _deal(batch_size: int, rows: slice, in_pairs: bool) -> list[int]:
+def _deal(batch_size: int, rows: slice, in_pairs: bool) -> np.ndarray:
     """The positions in a batch of the `rows` that one rank makes.
 
     In pairs, the first of each come first and their partners after them in reverse: timm mixes image i of n with image
     n - 1 - i.
     """
     if not in_pairs:
-        return list(range(batch_size))[rows]
-    pairs = list(range(batch_size // 2))[rows]
-    return [2 * pair for pair in pairs] + [2 * pair + 1 for pair in reversed(pairs)]
+        return np.arange(batch_size)[rows]
+    pairs = np.arange(batch_size // 2)[rows]
+    return np.concatenate([2 * pairs, 2 * pairs[::-1] + 1])
 
 
-def _transforms(recipe: Augmentation, size: int, mean: tuple[float, ...]) -> tuple[Callable[[Any], Any], ...]:
-    """From a PIL image to a square one of `size` pixels, mirrored or not, and from that to one of other colours."""
-    factory = require("timm.data.transforms_factory")
-    arguments: dict[str, Any] = {
-        "scale": recipe.crop or (1.0, 1.0),
-        "ratio": recipe.crop_ratio if recipe.crop else (1.0, 1.0),  # of a square this crop is the whole
-        "hflip": 0.5 if recipe.mirror else 0.0,
-        "color_jitter": recipe.jitter or None,
-        "interpolation": INTERPOLATION,
-        "mean": mean,
-    }
-    policy = recipe.policy
-    arguments |= {"auto_augment": policy if policy not in ("", "trivial") else None, "force_color_jitter": True}
+def _transform(recipe: Augmentation, size: int, mean: tuple[float, ...]) -> Callable[[Any], Any] | None:
+    """From a PIL image to one of `size` pixels a side and other colours: cropped and mirrored where there is a crop, of
+    which the image may have any size; None where nothing of this is asked for."""
+    if not (recipe.crop or recipe.policy or recipe.jitter):
+        return None
+    factory, policy = require("timm.data.transforms_factory"), recipe.policy
     ignored = [part for part in policy.split("-")[1:] if not re.fullmatch(r"[a-z]+\d[\d.]*", part)]
     try:
         if ignored:  # by timm, without a word
             raise ValueError(f"no number in {', '.join(ignored)}")
-        crop, change, _ = factory.transforms_imagenet_train(size, separate=True, **arguments)
+        crop, change, _ = factory.transforms_imagenet_train(
+            size,
+            separate=True,
+            scale=recipe.crop,
+            ratio=recipe.crop_ratio,
+            hflip=0.5 if recipe.mirror else 0.0,
+            color_jitter=recipe.jitter or None,
+            force_color_jitter=True,
+            auto_augment=policy if policy not in ("", "trivial") else None,
+            interpolation=INTERPOLATION,
+            mean=mean,
+        )
     except (AssertionError, KeyError, ValueError, IndexError) as error:
         raise InputError(
             f"timm knows no policy {policy!r} ({error}): write rand-m9-mstd0.5, augmix-m3-w3, original or trivial",
             code="training.policy", policy=policy,
         ) from None  # fmt: skip
-    if policy == "trivial":
-        trivial = require("torchvision.transforms.v2").TrivialAugmentWide()
-        change = require("torchvision.transforms.v2").Compose([trivial, *change.transforms])
-    return crop, change
+    transforms = require("torchvision.transforms.v2")
+    trivial = [transforms.TrivialAugmentWide()] if policy == "trivial" else []
+    whole: Callable[[Any], Any] = require("torchvision.transforms").Compose(
+        [*(crop.transforms if recipe.crop else ()), *trivial, *change.transforms]
+    )
+    return whole
 
 
 def _erasing(recipe: Augmentation) -> Callable[[torch.Tensor], torch.Tensor] | None:

@@ -37,14 +37,14 @@ class Batches:
                 images=len(split),
             )
         self.split, self.dataset, self.batch_size, self.seed, self.augment = split, dataset, batch_size, seed, augment
-        self.shift, self.rows = round(shift * split.resolution), rows
+        self.shift, self.positions = round(shift * split.resolution), np.arange(batch_size)[rows]
         self.mirror = dataset.flip if mirror is None else mirror
         self.per_epoch = len(split) // batch_size
         self._order = (-1, torch.empty(0))  # the last epoch asked for, nearly always the next one too, and its order
 
     def __call__(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch of update `step`, counted from 0 over all epochs; any thread may ask."""
-        chosen = self._indices(step)[self.rows]
+        chosen = self._indices(step)[self.positions]
         if self.augment:
             images = self._augment(chosen, np.random.default_rng((self.seed, 1, step)))
         else:
@@ -68,8 +68,8 @@ class Batches:
         """
         source, count = self.split.fitted(chosen.numpy()).numpy(), self.batch_size
         images = np.zeros_like(source)
-        offsets = rng.integers(0, 2 * self.shift, (2, count), endpoint=True)[:, self.rows] - self.shift
-        mirrored = (rng.random(count) < 0.5 if self.mirror else np.zeros(count, bool))[self.rows]
+        offsets = rng.integers(0, 2 * self.shift, (2, count), endpoint=True)[:, self.positions] - self.shift
+        mirrored = (rng.random(count) < 0.5 if self.mirror else np.zeros(count, bool))[self.positions]
         for image, given, down, right, mirror in zip(images, source, *offsets.tolist(), mirrored, strict=True):
             move(given, image[:, :, ::-1] if mirror else image, down, right)
         return torch.from_numpy(images)
