@@ -359,6 +359,15 @@ def ended(parent):
         return pytest.fail(f"it does not end: {parent.communicate()[1]}")
 
 
+def wait_for(path, process):
+    """Wait until `process` has written the file `path`."""
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.1)
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no POSIX signals")
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_the_workers_end_with_their_parent_and_without_a_word(images, tmp_path, end):
@@ -367,11 +376,11 @@ def test_the_workers_end_with_their_parent_and_without_a_word(images, tmp_path, 
     command = [sys.executable, tmp_path / "script.py", tmp_path / "net.json", images, tmp_path / "out"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     parent = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "out" / "train.state").exists():
-        assert time.monotonic() < deadline
-        assert parent.poll() is None
-        time.sleep(0.1)
+    try:
+        wait_for(tmp_path / "out" / "train.state", parent)
+    except BaseException:
+        os.killpg(parent.pid, signal.SIGKILL)  # it would train for hours
+        raise
     # a terminal sends Ctrl-C to the whole group
     os.killpg(parent.pid, end) if end == signal.SIGINT else parent.kill()
     told = ended(parent)
