@@ -14,7 +14,7 @@ import torch
 from hwnas.progress import silent
 from hwnas.references import allow, allowed
 from hwnas.testing import refused
-from hwnas.workers import WAITING, _held_interrupt, run_all, torch_threads, wait_asleep_where_busy
+from hwnas.workers import WAITING, held_interrupt, run_all, torch_threads, wait_asleep_where_busy
 
 
 def square(job, offset, report):
@@ -73,7 +73,7 @@ def test_a_system_without_semaphores_is_told_in_one_line(monkeypatch):
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no POSIX signals")
 def test_ctrl_c_is_held_while_workers_start_and_heard_again():
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    with _held_interrupt():
+    with held_interrupt():
         assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before | {signal.SIGINT}
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 

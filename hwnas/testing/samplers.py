@@ -47,13 +47,14 @@ class SamplerContract(StrategyContract):
                 assert len(set(archs)) > 3
 
     def test_finalists_are_different_and_within_the_limit_that_is_given(self) -> None:
-        """The best first; one finalist is the best. They score more than what it proposed does on average."""
+        """The best first; one finalist is the best. They score no less than what it proposed does on average."""
         free, hard = limited(SPACES["independent"], "free"), limited(SPACES["independent"], "hard")
         score, sampler = Linear(free.space), self.build(free, budget=self.rounds)
         archs = self.run(sampler, score.score, self.rounds)
         chosen = sampler.finalists(5, hard)
         for limit in (free, hard):
-            assert score.cost(sampler.finalists(5, limit)).mean() > score.cost(limit.filter(archs)).mean()
+            proposed = sorted(set(limit.filter(archs)))  # perhaps fewer than are asked for, and then these
+            assert score.cost(sampler.finalists(5, limit)).mean() >= score.cost(proposed).mean() - 1e-9
         assert len(set(chosen)) == len(chosen) > 0
         assert hard.allows(chosen).all()
         assert sampler.finalists(1, free) == [sampler.best()]

@@ -9,6 +9,7 @@ import pytest
 import searching
 import torch
 
+from hwnas.clock import Clock
 from hwnas.errors import InputError
 from hwnas.latency.table import load
 from hwnas.nn.ranks import Ranks
@@ -108,7 +109,7 @@ def test_each_rank_makes_its_part_of_a_batch(table, images):
     plan = Plan.of(SearchConfig.parse(asked))
     problem = Problem.of(plan.config)
     alone, *parts = (
-        SharedSupernet(problem, plan, learner=None, history=lambda *_: None, ranks=ranks)
+        SharedSupernet(problem, plan, learner=None, history=lambda *_: None, ranks=ranks, clock=Clock())
         for ranks in (Ranks(), Ranks(0, 2), Ranks(1, 2))
     )
     for kind in ("training", "validating"):

@@ -170,23 +170,23 @@ def test_a_wrong_configuration_is_refused_naming_the_layer(place, value, code, n
         assert "hwnas has no such layer" in refusal.message
 
 
-SAID = {
-    ("first_conv", "use_se", True): "first_conv.use_se is true, and only false can be read: hwnas has no such layer",
-    ("classifier", "bias", False): "classifier.bias is false, and only true can be read: hwnas has no such layer",
-    ("first_conv", "kernel_size", [3, 5]): "first_conv.kernel_size is [3, 5], and has to be a whole number",
-    ("bn", "eps", 2): "bn.eps is 2, and has to be below 1",
-    ("bn", "eps", None): "bn.eps is null, and has to be a number",
-    (*CONV, "groups", 4): "blocks.1.mobile_inverted_conv.groups is 4, and only null can be read",
-    (*CONV, "use_se", "often"): 'blocks.1.mobile_inverted_conv.use_se is "often", and has to be true or false',
-    ("name", "ResNets"): "name is \"ResNets\", and only 'ProxylessNASNets', 'MobileNetV3' can be read",
-    ("blocks", {}): "blocks is {}, and has to be a list",
-    ("blocks", 1, 7): "blocks.1 is 7, and has to be a mapping of names to values",
-    (*CONV, {"x": 1}): "blocks.1.mobile_inverted_conv.name is missing",
-}
+SAID = [
+    (("first_conv", "use_se", True), "first_conv.use_se is true, and only false can be read: hwnas has no such layer"),
+    (("classifier", "bias", False), "classifier.bias is false, and only true can be read: hwnas has no such layer"),
+    (("first_conv", "kernel_size", [3, 5]), "first_conv.kernel_size is [3, 5], and has to be a whole number"),
+    (("bn", "eps", 2), "bn.eps is 2, and has to be below 1"),
+    (("bn", "eps", None), "bn.eps is null, and has to be a number"),
+    ((*CONV, "groups", 4), "blocks.1.mobile_inverted_conv.groups is 4, and only null can be read"),
+    ((*CONV, "use_se", "often"), 'blocks.1.mobile_inverted_conv.use_se is "often", and has to be true or false'),
+    (("name", "ResNets"), "name is \"ResNets\", and only 'ProxylessNASNets', 'MobileNetV3' can be read"),
+    (("blocks", {}), "blocks is {}, and has to be a list"),
+    (("blocks", 1, 7), "blocks.1 is 7, and has to be a mapping of names to values"),
+    ((*CONV, {"x": 1}), "blocks.1.mobile_inverted_conv.name is missing"),
+]
 
 
-@pytest.mark.parametrize("place", SAID, ids=lambda place: ".".join(map(str, place[:-1])))
-def test_a_wrong_value_is_told_with_its_file_and_key_in_our_words(place):
+@pytest.mark.parametrize(("place", "said"), SAID)
+def test_a_wrong_value_is_told_with_its_file_and_key_in_our_words(place, said):
     config = deepcopy(OFA)
     *outer, last, value = place
     inner = config
@@ -195,7 +195,7 @@ def test_a_wrong_value_is_told_with_its_file_and_key_in_our_words(place):
     inner[last] = value
     with refused("file.field", where="net.config") as refusal:
         published.from_config(config, "net.config")
-    assert refusal.message == f"net.config: {SAID[place]}"
+    assert refusal.message == f"net.config: {said}"
 
 
 def test_what_is_missing_is_told_with_its_key():

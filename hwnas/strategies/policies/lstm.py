@@ -54,7 +54,7 @@ class LstmLayer:
         """W·x + b for inputs (..., width): (..., 4u)."""
         flat = x.reshape(-1, x.shape[-1]) @ self.inputs.T  # one product, where several small ones take longer
         flat += self.bias
-        return np.asarray(flat.reshape(*x.shape[:-1], -1))
+        return np.asarray(flat.reshape(*x.shape[:-1], len(self.bias)))
 
     def step(self, driven: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """h′ and c′ from `driven` (N or 1, 4u) and h and c (N, u)."""
