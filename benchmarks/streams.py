@@ -34,7 +34,8 @@ from hwnas.pipeline.data import pack
 from hwnas.space import registry, zoo
 from hwnas.training.batches import Batches
 from hwnas.training.data import Dataset, load
-from hwnas.training.loader import count_workers, make_loader
+from hwnas.training.loader import count_workers
+from hwnas.training.loading import make_loader
 from hwnas.training.reading import Reading
 from hwnas.training.recipe import Recipe
 from hwnas.training.streamed_children import StreamedChildren, calibration_count

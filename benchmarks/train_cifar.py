@@ -46,7 +46,7 @@ from hwnas.training.batches import Batches
 from hwnas.training.data import Dataset
 from hwnas.training.evaluate import top1
 from hwnas.training.loader import count_workers
-from hwnas.training.loading import loader
+from hwnas.training.loading import make_loader
 from hwnas.training.loop import Loop
 from hwnas.training.memory import keep_freed_memory
 from hwnas.training.recipe import Recipe
@@ -142,7 +142,7 @@ def our_updates(module: Network, dataset: Dataset, recipe: Recipe, seed: int) ->
     batches = make_batches(dataset.train, dataset, recipe, seed)
     updates = recipe.epochs * batches.per_epoch
     trainee = Trainee(module, recipe, updates, seed)
-    with loader(batches, torch.device("cpu")) as made:
+    with make_loader(batches, batches.split) as made:
         for step in range(updates):
             yield trainee.update(step, *made(step))
 
@@ -189,7 +189,7 @@ def train_one(loop: str, dataset: Dataset, recipe: Recipe, seed: int, workers: i
     start = perf_counter()
     if loop == "ours":
         run = Loop(ours, dataset, recipe, seed)
-        with loader(run.batches, torch.device("cpu")) as batches:
+        with make_loader(run.batches, run.batches.split) as batches:
             run.run(batches)
         found = run.result().top1
     else:

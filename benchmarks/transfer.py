@@ -12,18 +12,16 @@ Everything is a folder in `--runs`: the same call goes on where it was stopped, 
 """
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
+from arms import summary, train_arm
 from ranking import cifar10
 from record import record
 
 from hwnas.pipeline.search import search
-from hwnas.pipeline.train import train
 from hwnas.search.record import SearchResult
 from hwnas.training import recipes
 from hwnas.training.data import Dataset
@@ -48,37 +46,15 @@ def find_network(asked: argparse.Namespace, dataset: Dataset) -> SearchResult:
     )  # fmt: skip
 
 
-def train_arm(arm: str, seed: int, found: SearchResult, dataset: Dataset, asked: argparse.Namespace) -> dict[str, Any]:
-    """One training, or its record where it is finished: on all training images, as nothing is chosen."""
+def train_one(arm: str, seed: int, found: SearchResult, dataset: Dataset, asked: argparse.Namespace) -> dict[str, Any]:
+    """The training of an arm, by its own settings of the recipe."""
     how = dict(ARMS[arm])
     epochs = max(1, asked.epochs // 4) if how.pop("short", False) else asked.epochs
     recipe = recipes.PRESETS[asked.recipe].recipe
     if "distillation" in how:
         recipe = recipe.model_copy(update={"distillation": how.pop("distillation")})
-    out = asked.runs / f"{arm}-{epochs}-{seed}"
-    trained = train(found.path, dataset, out=out, recipe=recipe, epochs=epochs, seed=seed, val=0,
-                    threads=asked.threads, **how)  # fmt: skip
-    row = {"arm": arm, "seed": seed, "epochs": epochs, "top1": trained.top1, "seconds": trained.record.seconds}
-    print(json.dumps(row), flush=True)
-    return row
-
-
-def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and spread of each arm in percent, and the paired differences in points."""
-    by: dict[str, list[float]] = {}
-    for row in rows:
-        by.setdefault(row["arm"], []).append(100 * row["top1"])
-    arms = {arm: _mean_and_spread(values) for arm, values in by.items()}
-    differences = {
-        f"{one} over {other}": _mean_and_spread([a - b for a, b in zip(by[one], by[other], strict=True)])
-        for one, other in PAIRS
-        if one in by and other in by
-    }
-    return {"arms": arms, "differences": differences}
-
-
-def _mean_and_spread(values: list[float]) -> dict[str, float | None]:
-    return {"mean": round(mean(values), 2), "spread": round(stdev(values), 2) if len(values) > 1 else None}
+    return train_arm(arm, found.path, dataset, recipe, epochs=epochs, seed=seed, runs=asked.runs,
+                     threads=asked.threads, **how)  # fmt: skip
 
 
 def options() -> argparse.Namespace:
@@ -104,9 +80,9 @@ def main() -> None:
     if asked.images:
         dataset = first_images(dataset, asked.images)
     found = find_network(asked, dataset)
-    rows = [train_arm(arm, seed, found, dataset, asked) for seed in range(asked.seeds) for arm in asked.arms]
+    rows = [train_one(arm, seed, found, dataset, asked) for seed in range(asked.seeds) for arm in asked.arms]
     settings = {"macs": found.net().macs, "epochs": asked.epochs, "recipe": asked.recipe, "steps": asked.steps}
-    record({**settings, **summary(rows)}, asked.save, rows)
+    record({**settings, **summary(rows, PAIRS)}, asked.save, rows)
 
 
 def first_images(dataset: Dataset, count: int) -> Dataset:

@@ -20,7 +20,7 @@ from ..errors import HwnasError, VerificationError
 from ..install import require
 from ..training.data import Dataset
 from ..training.evaluate import chunk_size
-from ..training.loader import each_chunk
+from ..training.loading import each_chunk
 from ..training.splits import Images
 
 INPUT, OUTPUT = "images", "logits"

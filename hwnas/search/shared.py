@@ -17,7 +17,7 @@ from ..strategies.loops import LearnerSetup
 from ..strategies.path_samplers.base import PathSampler
 from ..training.batches import Batches
 from ..training.inherited import Inherited
-from ..training.loader import make_loader
+from ..training.loading import make_loader
 from ..training.streamed_children import StreamedChildren, calibration_count
 from .evaluators import VALIDATION_SHARE
 from .initial import begin

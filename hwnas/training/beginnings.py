@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from ..nn.build import Network
 from .batches import Batches
 from .data import Dataset
-from .evaluate import recalibrate
+from .evaluate import CALIBRATION, recalibrate
 from .initial import Initial
 from .origins import Begun
 from .recipe import Recipe
 from .teacher import Teacher
 from .transfer import require_trained_norms
-
-CALIBRATION = 4096
-"""Training images, at most, that the norms of a child of a supernet take their first statistics of."""
 
 
 @dataclass(frozen=True)

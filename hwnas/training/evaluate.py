@@ -11,9 +11,13 @@ from ..nn.build import Network
 from ..nn.supernet import resized
 from .batches import Batches
 from .data import Dataset
-from .loader import each_chunk, make_loader
+from .loading import each_chunk, make_loader
 from .splits import Images
 
+CALIBRATION = 4096
+"""Training images, at most, that the norms of weights that are kept take their statistics of."""
+QUICK_CALIBRATION = 512
+"""The same where it is soon done again, or a network only serves another: as many as a search takes."""
 CHUNK = 250
 """Images per forward pass; results do not depend on it."""
 STREAMED_PIXELS = 2**20

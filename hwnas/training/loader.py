@@ -1,6 +1,5 @@
 """Batches made ahead of the step that needs them, by processes of their own: for images that have to be decoded."""
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -15,8 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..errors import HwnasError, InputError
 from ..workers import held_interrupt
-from .prefetch import Batch, Prefetched
-from .splits import Images
+from .prefetch import Batch
 
 AHEAD = 2
 """Batches that each process makes before they are needed."""
@@ -109,15 +107,6 @@ class Loaded:
         )  # fmt: skip
 
 
-def make_loader(
-    batches: Callable[[int], Batch], images: Images, device: torch.device | str = "cpu"
-) -> "Prefetched | Loaded":
-    """What makes `batches` of `images` ahead: processes where these have to be decoded, else a thread."""
-    if images.streamed and not multiprocessing.current_process().daemon:  # which may have no children
-        return Loaded(batches, device)
-    return Prefetched(batches, device)
-
-
 def count_workers() -> int:
     """Processes that make batches in each rank: as many as it has cores, up to `MOST`."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -170,25 +159,3 @@ def _is_shared_memory_roomy() -> bool:
         return sys.platform != "linux"
     found = os.statvfs("/dev/shm")
     return found.f_bavail * found.f_frsize >= ROOMY
-
-
-class InChunks:
-    """The images of a split in order, `size` at a time, as batches by the number of the chunk; none after the last."""
-
-    def __init__(self, images: Images, size: int) -> None:
-        self.images, self.size = images, size
-
-    def __call__(self, step: int) -> Batch:
-        """Chunk `step`: uint8 (n, 3, S, S), and labels."""
-        chosen = np.arange(step * self.size, min((step + 1) * self.size, len(self.images)))
-        return self.images.fitted(chosen), self.images.labels[chosen]
-
-
-def each_chunk(images: Images, size: int) -> Iterator[torch.Tensor]:
-    """The images of a split in order, uint8 (n, 3, S, S), `size` at a time; made by processes where decoded."""
-    if not images.streamed:
-        yield from (InChunks(images, size)(step)[0] for step in range(-(-len(images) // size)))
-        return
-    with make_loader(InChunks(images, size), images) as loader:
-        for step in range(-(-len(images) // size)):
-            yield loader(step)[0]

@@ -17,18 +17,13 @@ from .augment import make_batches
 from .batches import Batches
 from .checkpoints import Saving
 from .data import Dataset
-from .evaluate import recalibrate
+from .evaluate import CALIBRATION, QUICK_CALIBRATION, recalibrate
 from .metrics import Metrics, measure
 from .origins import Begun
 from .recipe import Recipe
 from .splits import Images
 from .trainee import Objective, Trainee
 from .transfer import kept_norms
-
-CALIBRATION = 4096
-"""Training images, at most, that the final BatchNorm statistics are taken over."""
-QUICK_CALIBRATION = 512
-"""The same for the validation at the end of an epoch."""
 
 
 class Events(Protocol):

@@ -16,20 +16,22 @@ AHEAD = 2
 class Prefetched:
     """`batches`, with those of the next `AHEAD` steps made while the present step runs.
 
-    Inside `with`, a thread makes them; outside there is none, and each is made when it is asked for. Either way, and in
-    any order of steps, they are what `batches(step)` gives, on `device`: a step that is not the next one is waited for.
+    Inside `with`, a thread makes them; outside, or if not `ahead`, there is none: each is made when it is asked for.
+    Either way, and in any order of steps, they are what `batches(step)` gives, on `device`: a step that is not the next
+    one is waited for.
     An error in the thread is raised in the call for that step. `benchmarks/input_pipeline.py` measures the gain.
 
     A GPU gets its batches from pinned memory without waiting for the copy. That part could not be tried on one.
     """
 
-    def __init__(self, batches: Callable[[int], Batch], device: torch.device | str = "cpu") -> None:
-        self.batches, self.device = batches, torch.device(device)
+    def __init__(self, batches: Callable[[int], Batch], device: torch.device | str = "cpu", ahead: bool = True) -> None:
+        self.batches, self.device, self.ahead = batches, torch.device(device), ahead
         self._thread: ThreadPoolExecutor | None = None
         self._coming: deque[tuple[int, Future[Batch]]] = deque()
 
     def __enter__(self) -> "Prefetched":
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
+        if self.ahead:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -16,7 +16,7 @@ from ..nn.supernet import resized
 from ..space.net import Net
 from .batches import Batches
 from .data import Dataset
-from .evaluate import recalibrate
+from .evaluate import QUICK_CALIBRATION, recalibrate
 from .initial import SUPERNET, TIMM, digest, of_run, search_of, timm_source, unknown
 from .origins import Taught
 from .recipe import Recipe
@@ -108,17 +108,13 @@ def find(what: str, net: Net, dataset: Dataset, found_by: Path | None, largest: 
     if (path / SEARCH).is_file():
         module = largest(path)
         _require_classes(path.name, module.net.classes, dataset)
-        batches = Batches(dataset.train, dataset, min(CALIBRATION, len(dataset.train)), seed=0, augment=False)
+        batches = Batches(dataset.train, dataset, min(QUICK_CALIBRATION, len(dataset.train)), seed=0, augment=False)
         return Teacher(recalibrate(module, batches, 1), dataset, _taught(path.name, "search", module))
     if path.is_file():
         module = initial.read(net, path)
         _require_classes(path.name, module.net.classes, dataset)
         return Teacher(module, dataset, _taught(path.name, "file", module))
     raise unknown(what)
-
-
-CALIBRATION = 512
-"""Images for the BatchNorm statistics of a child of a supernet, as one batch: as many as a search takes."""
 
 
 def _of_run(path: Path, dataset: Dataset) -> Teacher:

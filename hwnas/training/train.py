@@ -10,7 +10,7 @@ from ..space.net import Net
 from .beginnings import NOTHING, Origins
 from .checkpoints import Saving, identity
 from .data import Dataset
-from .loading import loader
+from .loading import make_loader
 from .loop import Events, Loop, Trained, require_even
 from .memory import keep_freed_memory
 from .recipe import Recipe
@@ -63,6 +63,6 @@ def train(
         state = saving.load() if ranks.main else None
     if (state := ranks.same(state)) is not None:
         loop.restore(state)
-    with keep_freed_memory(), loader(loop.batches, ranks.device) as batches:
+    with keep_freed_memory(), make_loader(loop.batches, dataset.train, ranks.device) as batches:
         loop.run(batches, saving, events, report)
     return replace(loop.result(), begun=begun)

@@ -13,11 +13,14 @@ from PIL import Image
 from hwnas.errors import InputError
 from hwnas.testing import refused
 from hwnas.training import loader
+from hwnas.training.augment import make_batches
 from hwnas.training.batches import Batches
 from hwnas.training.data import load
-from hwnas.training.loader import Loaded, each_chunk, make_loader
+from hwnas.training.loader import Loaded
+from hwnas.training.loading import each_chunk, make_loader
 from hwnas.training.prefetch import Prefetched
 from hwnas.training.reading import Reading
+from hwnas.training.recipe import Recipe
 
 
 class Numbered:
@@ -102,6 +105,20 @@ def test_streamed_images_are_made_by_processes_and_others_by_a_thread(streamed, 
             images, labels = made(step)
             assert torch.equal(images, batches(step)[0])
             assert torch.equal(labels, batches(step)[1])
+
+
+def test_augmented_batches_are_made_by_processes_or_between_the_steps_never_by_a_thread(dataset, monkeypatch):
+    """timm draws from random numbers of the whole process, which the step beside a thread draws from too."""
+    batches = make_batches(dataset.train, dataset, Recipe(batch_size=8, erasing=0.5), 3, slice(None))
+    monkeypatch.setattr("sys.platform", "linux")
+    assert isinstance(make_loader(batches, dataset.train), Loaded)
+    monkeypatch.setattr("sys.platform", "darwin")  # where processes would import the caller's program
+    made = make_loader(batches, dataset.train)
+    with made:
+        images, labels = made(1)
+        assert made._thread is None
+    assert torch.equal(images, batches(1)[0])
+    assert torch.equal(labels, batches(1)[1])
 
 
 def test_chunks_are_all_images_in_order(streamed):
