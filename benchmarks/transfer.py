@@ -1,6 +1,7 @@
 """What inherited weights and a teacher are worth: a network of a search on CIFAR-10 as JPEG, trained several ways.
 
-First a search trains shared weights and finds a network (`--runs`/search; no device decides). Then by the same recipe:
+First this machine is profiled, and a search trains shared weights and finds a network in the middle of the latencies
+(`--runs`/table.json and search). Then by the same recipe:
 
 - `scratch`, the network from drawn weights, for all `--epochs`;
 - `scratch-short` and `inherited-short`, for a quarter of them, from drawn weights and from those of the search;
@@ -21,11 +22,15 @@ from arms import summary, train_arm
 from ranking import cifar10
 from record import record
 
+import hwnas
+from hwnas.latency.tables import load_table
 from hwnas.pipeline.search import search
 from hwnas.search.record import SearchResult
+from hwnas.space import registry
 from hwnas.training import recipes
 from hwnas.training.data import Dataset
 
+SPACE = "mobilenetv3-32"
 ARMS: dict[str, dict[str, Any]] = {
     "scratch": {},
     "scratch-short": {"short": True},
@@ -40,8 +45,12 @@ PAIRS = (("inherited-short", "scratch-short"), ("inherited-short", "scratch"), (
 
 def find_network(asked: argparse.Namespace, dataset: Dataset) -> SearchResult:
     """The search whose weights serve, or its record where it is finished."""
+    table = asked.runs / "table.json"
+    if not table.exists():
+        hwnas.profile(SPACE, out=table)
+    middle = sum(load_table(table).predictor(registry.get(SPACE)).range()) / 2
     return search(
-        asked.table, asked.latency_ms, dataset, out=asked.runs / "search", strategy="spos", evaluations=50,
+        table, middle, dataset, out=asked.runs / "search", strategy="spos", evaluations=50,
         weights={"steps": asked.steps, "batch_size": 128}, measure=False, threads=asked.threads,
     )  # fmt: skip
 
@@ -61,12 +70,10 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, required=True, help="has cifar10_jpeg.tar.xz")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the search, the trainings and the images")
-    parser.add_argument("--table", default="cpu.proxyless-32")
-    parser.add_argument("--latency-ms", type=float, default=0.09)
     parser.add_argument("--steps", type=int, default=3000, help="of the shared weights, 128 images each")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--recipe", choices=recipes.PRESETS, default="cifar")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--images", type=int, help="use so many training and test images only, to try it out")
     parser.add_argument("--threads", type=int, default=1)
