@@ -37,6 +37,11 @@ from hwnas.progress import show_progress
 HERE = Path(__file__).parents[1]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "runs", "dist", "__pycache__", "*.egg-info", "shared")
 
+USAGE = 4
+"""pytest's exit code where it cannot begin: for a test that is not there, or what its conftest cannot import."""
+
+NOTICED = r"^(?:FAILED |ERROR |ImportError while loading conftest '.*?(?=tests/))(.+?)(?: - .*|'\.)?$"
+"""The test, or the file of tests, that noticed a fault, in what pytest said."""
 
 SERVER = """
 import json, os, sys
@@ -118,9 +123,10 @@ class Tree:
             code, said = self.tests(self.of(mutant, "tests"), limit)
         finally:
             self._write(path, source)
-        if code not in (None, 0, 1, 2, 3):
+        imports = code == USAGE and "while loading conftest" in said  # which the fault broke
+        if code not in (None, 0, 1, 2, 3) and not imports:
             raise SystemExit(f"{mutant['id']}: pytest ended with {code}\n{said}")
-        found = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", said, re.MULTILINE)
+        found = re.search(NOTICED, said, re.MULTILINE)
         by = f"more than {limit:g} s" if code is None else found[1] if found else ""
         return {"killed": code != 0, "by": by, "seconds": round(perf_counter() - start, 1)}
 
