@@ -10,15 +10,16 @@ from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_m
 from ..errors import InputError
 from ..files import write_bytes
 from .answers import printable
+from .onnx_bytes import read_without_weights
 
 LARGEST = 2**31 - 2**20
 """Bytes of weights that fit into one ONNX file, as protobuf can hold 2 GiB at most."""
 
 
 def read_graph(path: Path) -> onnx.ModelProto:
-    """The model of `path` without the data that it has in other files. Raises `InputError`, with the reason alone."""
+    """The model of `path` without the values of its weights. Raises `InputError`, with the reason alone."""
     try:
-        return onnx.load(path, format="protobuf", load_external_data=False)
+        return read_without_weights(path) or _read(path)
     except OSError as error:
         raise InputError(
             f"it cannot be read: {error.strerror or error}", code="model.unreadable", path=str(path)
@@ -27,15 +28,19 @@ def read_graph(path: Path) -> onnx.ModelProto:
         raise InputError("it is not an ONNX model", code="model.not-onnx", path=str(path)) from None
 
 
+def _read(path: Path) -> onnx.ModelProto:
+    """The model of `path` without the data that it has in other files."""
+    return onnx.load(path, format="protobuf", load_external_data=False)
+
+
 def single_file(path: Path, folder: Path, model: onnx.ModelProto | None = None) -> Path:
     """The model of `path` as one file: itself, or where it has data in other files, a copy in `folder` that holds them.
 
-    `model` is what `read_graph` gives, if it was read already; it then has the data too. Raises `InputError`, with the
-    reason alone: for a file that is no ONNX model, for data outside the folder of `path` (another's file, that a model
-    must not make a device read), and for data that is absent or too large.
+    `model` is what `read_graph` gives, if it was read already. Raises `InputError`, with the reason alone: for a file
+    that is no ONNX model, for data outside the folder of `path` (another's file, that a model must not make a device
+    read), and for data that is absent or too large.
     """
-    model = read_graph(path) if model is None else model
-    places = _places(model)
+    places = _places(model or read_graph(path))
     if not places:
         return path
     if sum(_size(path, place) for place in places) > LARGEST:
@@ -43,6 +48,7 @@ def single_file(path: Path, folder: Path, model: onnx.ModelProto | None = None) 
             "its weights are over 2 GB, more than one file can hold", code="model.too-large", path=str(path)
         )
     try:
+        model = _read(path)
         load_external_data_for_model(model, str(path.parent))
     except (ValueError, OSError, onnx.checker.ValidationError) as error:
         raise _external(f"its external data cannot be read: {printable(error)}", "unreadable") from None

@@ -11,9 +11,7 @@ import numpy as np
 from onnx import GraphProto, ModelProto, TensorProto, helper
 
 from .. import files
-
-GRAPH, INITIALIZER, RAW_DATA = 7, 5, 9
-"""Numbers of fields in onnx.proto3: of a model, a graph and a tensor."""
+from ..devices.onnx_bytes import GRAPH, INITIALIZER, RAW_DATA, field_head
 
 Chunk = bytes | memoryview
 
@@ -60,13 +58,4 @@ def _head(name: str, value: np.ndarray) -> TensorProto:
 
 def _field(number: int, value: Sequence[Chunk]) -> list[Chunk]:
     """A field that is a message or bytes: its tag, its length, and itself."""
-    return [_varint(number << 3 | 2), _varint(sum(len(chunk) for chunk in value)), *value]
-
-
-def _varint(value: int) -> bytes:
-    """A number in protobuf's form: seven bits in each byte, the lowest first, and a bit for whether more follow."""
-    found = bytearray()
-    while value > 127:
-        found.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*found, value])
+    return [field_head(number, sum(len(chunk) for chunk in value)), *value]
