@@ -7,17 +7,19 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/hwnas demo
 
-# What measures this machine runs by itself afterwards: tests beside it would slow what it times.
+# What measures this machine runs by itself afterwards: tests beside it would slow what it times. To look for it in all
+# files of tests, which are imported for that, takes longer than some of it.
+SERIAL = $$(grep -rl --include "test_*.py" "mark\.serial" tests)
 test: .venv/installed
 	$(BIN)/python -m pytest -m "not serial" -n auto --maxprocesses 8 --dist worksteal --durations 10 || failed=1; \
-	$(BIN)/python -m pytest -m serial --durations 10 || failed=1; \
+	$(BIN)/python -m pytest -m serial --durations 10 $(SERIAL) || failed=1; \
 	exit $${failed:-0}
 
 # Lines and branches of hwnas/ that the tests run in their own processes; what they start beside is not counted.
 COVERAGE := --cov hwnas --cov-branch --cov-report
 coverage: .venv/installed
 	$(BIN)/python -m pytest -m "not serial" -n auto --maxprocesses 8 --dist worksteal $(COVERAGE)= || failed=1; \
-	$(BIN)/python -m pytest -m serial $(COVERAGE)=term:skip-covered --cov-append || failed=1; \
+	$(BIN)/python -m pytest -m serial $(COVERAGE)=term:skip-covered --cov-append $(SERIAL) || failed=1; \
 	exit $${failed:-0}
 
 lint: .venv/installed

@@ -52,7 +52,9 @@ def test_it_lists_shows_and_predicts(base, words):
 
 @pytest.mark.serial
 def test_it_profiles_a_device_and_measures_a_file(base):
-    code, out, errors = base("profile", "--time-limit", "2", "--out", "cpu.json", "--json")
+    code, out, errors = base(
+        "profile", "--space", "nas-bench-macro-16", "--time-limit", "1", "--out", "cpu.json", "--json"
+    )
     assert (code, errors) == (0, "")
     assert json.loads(out)["rows"] > 0
     model = ROOT / "export" / "fashion-mnist-small" / "model.onnx"

@@ -5,7 +5,10 @@ from hwnas.pipeline.search import search
 from hwnas.space import registry
 from hwnas.strategies.schedule import Schedule
 
-WEIGHTS = {"warmup_steps": 1, "steps": 24, "batch_size": 8, "checkpoint_seconds": 0}
+WEIGHTS = {"warmup_steps": 1, "steps": 24, "batch_size": 8}
+FINALISTS = {"count": 2, "measuring_seconds": 0.5}
+OFTEN = {"checkpoint_seconds": 0}
+"""To be added where each step is to have its checkpoint, which takes longer than the step."""
 SCHEDULE = Schedule(**WEIGHTS)
 
 
@@ -23,5 +26,5 @@ def quick(table, ms, images, out, **settings):
     weights = settings.pop("weights", {})
     if settings.get("evaluator") is None:
         settings["weights"] = {**WEIGHTS, **weights}
-    finalists = {"count": 2, "measuring_seconds": 2, **settings.pop("finalists", {})}
+    finalists = {**FINALISTS, **settings.pop("finalists", {})}
     return search(table, ms, images, out=out, finalists=finalists, threads=1, progress=None, **settings)

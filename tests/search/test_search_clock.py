@@ -5,7 +5,7 @@ from dataclasses import replace
 from time import sleep
 
 import pytest
-from quick_search import SCHEDULE, latency_within, quick
+from quick_search import OFTEN, SCHEDULE, latency_within, quick
 
 from hwnas import clock as clocks
 from hwnas.cli.search import _latency_lines
@@ -66,7 +66,7 @@ def slowed(made_up_table, images, tmp_path_factory):
         patch.setattr(SharedLoop, "weight_step", slow_step)
         patch.setattr("hwnas.strategies.resumable.save_state", slow_save)
         ms = latency_within(folder / "table.json")
-        return quick(folder / "table.json", ms, images, folder / "out", measure=False)
+        return quick(folder / "table.json", ms, images, folder / "out", measure=False, weights=OFTEN)
 
 
 def test_a_search_says_what_each_part_took(slowed):

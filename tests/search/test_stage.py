@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from quick_search import SCHEDULE, WEIGHTS, bounds, latency_within, quick
+from quick_search import FINALISTS, OFTEN, SCHEDULE, WEIGHTS, bounds, latency_within, quick
 
 import hwnas
 from hwnas.errors import InputError
@@ -27,7 +27,7 @@ SCRIPT = """
 import json, sys
 import hwnas
 hwnas.search(sys.argv[1], float(sys.argv[2]), sys.argv[3], out=sys.argv[4], threads=1, weights=json.loads(sys.argv[5]),
-             finalists={"count": 2, "measuring_seconds": 2})
+             finalists=json.loads(sys.argv[6]))
 """
 
 
@@ -68,22 +68,21 @@ def done(checkpoint):
         return 0
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
-def test_an_interrupted_search_ends_as_an_undisturbed_one(undisturbed, images, tmp_path, how):
-    """Cut long after the warm-up, where every part of the state counts."""
+def test_an_interrupted_search_ends_as_an_undisturbed_one(undisturbed, images, tmp_path):
+    """Cut long after the warm-up, where every part of the state counts: by `kill -9`, and then by Ctrl-C."""
     table, _, whole = undisturbed
-    cut = tmp_path / "cut"
-    command = [sys.executable, "-c", SCRIPT, table, str(latency_within(table)), images, cut, json.dumps(WEIGHTS)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    while done(cut / "search.state") < 8:
-        assert process.poll() is None
-        time.sleep(0.1)
-    process.send_signal(how)
-    process.wait()
-    assert 8 <= done(cut / "search.state") < SCHEDULE.total
-    assert not (cut / "search.json").exists()
-    subprocess.run(command, check=True)
-    resumed = read_record(cut)
+    cut, settings = tmp_path / "cut", [json.dumps(WEIGHTS | OFTEN), json.dumps(FINALISTS)]
+    command = [sys.executable, "-c", SCRIPT, table, str(latency_within(table)), images, cut, *settings]
+    for how, steps in ((signal.SIGKILL, 8), (signal.SIGINT, 14)):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while done(cut / "search.state") < steps:
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(how)
+        process.wait()
+        assert steps <= done(cut / "search.state") < SCHEDULE.total
+        assert not (cut / "search.json").exists()
+    resumed = quick(table, latency_within(table), images, cut).record
     assert resumed.probabilities == whole.record.probabilities
     assert resumed.expected_ms == whole.record.expected_ms
 
@@ -91,7 +90,7 @@ def test_an_interrupted_search_ends_as_an_undisturbed_one(undisturbed, images, t
 def test_a_full_disk_is_said_and_the_same_call_goes_on(table, images, tmp_path, full_disk):
     latency = latency_within(table)
     with full_disk(100_000), refused("file.not-written", path=tmp_path / "out" / "search.state"):
-        quick(table, latency, images, tmp_path / "out")
+        quick(table, latency, images, tmp_path / "out", weights=OFTEN)
     assert {path.name for path in (tmp_path / "out").iterdir()} <= {"request.json", "history.jsonl"}
     assert quick(table, latency, images, tmp_path / "out").path == tmp_path / "out"
 

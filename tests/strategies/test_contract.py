@@ -4,6 +4,7 @@ import pytest
 from toys import Linear, build, elastic, every, limited, make, optimum, run, space
 
 from hwnas.strategies.methods import METHODS
+from hwnas.strategies.samplers import graph_network
 from hwnas.strategies.samplers.random import RandomSearch
 from hwnas.strategies.samplers.scored import ScoredSampler
 from hwnas.testing import SamplerContract, refused
@@ -18,13 +19,15 @@ GUIDED = [name for name in SAMPLERS if not METHODS[name].strategy.endswith("Rand
 
 QUICK = {"neural-predictor": {"candidates": 200}}
 """Less of the same: 5000 are predicted at each fit, of toy spaces that have 480 and 36 architectures. With its own
-constants it finds the optimum below."""
+constants, and a fit of 300 updates, it finds the optimum below."""
+UPDATES = 30
 
 
 class TestBlackBox(SamplerContract):
     @pytest.fixture(autouse=True, params=BLACK_BOX)
-    def _name(self, request):
+    def _name(self, request, monkeypatch):
         self.reference, self.values = request.param, QUICK.get(request.param, {})
+        monkeypatch.setattr(graph_network, "STEPS", UPDATES)
 
     def test_finalists_are_the_best_scored_within_the_limit(self):
         free, hard = (limited(SPACES["independent"], allowed) for allowed in ("free", "hard"))

@@ -10,9 +10,10 @@ from pathlib import Path
 import hwnas
 
 ROOT = Path(hwnas.__file__).parents[1]
+CLASSES = 3
 QUICK = [
     "weights.warmup_steps=4", "weights.steps=4", "weights.batch_size=16",
-    "evaluations=8", "finalists.measuring_seconds=2", "finalists.use=0",
+    "evaluations=8", "finalists.measuring_seconds=1", "finalists.use=0",
 ]  # fmt: skip
 
 
@@ -46,13 +47,16 @@ class Stranger:
         return line
 
 
-def run_all(stranger: Stranger, space: str, strategy: str, objective: str, device: str, accuracies: Path) -> None:
-    """Every stage in order, with the parts of these references and the device of this name."""
-    checked = stranger.answer("spaces", "check", space, "--networks", 3)
+def run_all(
+    stranger: Stranger, space: str, strategy: str, objective: str, device: str, images: Path, accuracies: Path
+) -> None:
+    """Every stage in order, with the parts of these references and the device of this name, on images of 3 classes."""
+    checked = stranger.answer("spaces", "check", space, "--networks", 3, "--classes", CLASSES)
     assert len(checked["checked"]) == 3
     profiled = stranger.answer(
-        "profile", "--space", space, "--device", device, "--time-limit", 6, "--networks", 10, "--out", "table.json"
-    )
+        "profile", "--space", space, "--device", device, "--classes", CLASSES, "--time-limit", 1, "--networks", 10,
+        "--out", "table.json",
+    )  # fmt: skip
     latency = 0.3 * profiled["fastest_ms"] + 0.7 * profiled["slowest_ms"]
     table = json.loads((stranger.folder / "table.json").read_text())
     assert (table["space"], table["fingerprint"]) == (space, checked["fingerprint"])
@@ -63,14 +67,14 @@ def run_all(stranger: Stranger, space: str, strategy: str, objective: str, devic
     assert shown["networks"] == checked["networks"]
     settings = [word for setting in QUICK for word in ("--set", setting)]
     found = stranger.answer(
-        "search", "--table", "table.json", "--space", space, "--latency", latency, "--out", "found",
+        "search", "--table", "table.json", "--space", space, "--latency", latency, "--data", images, "--out", "found",
         "--strategy", strategy, "--set", f"objective={objective}", *settings,
     )  # fmt: skip
     assert (found["space"], found["device"]["device"]) == (space, device)
     assert len((stranger.folder / "found" / "history.jsonl").read_text().splitlines()) >= 4
-    stranger.answer("train", "found", "--out", "trained", "--epochs", 1)
-    stranger.answer("export", "trained", "--name", "mine")
-    verified = stranger.answer("verify", "export/mine")
+    stranger.answer("train", "found", "--data", images, "--out", "trained", "--epochs", 1)
+    stranger.answer("export", "trained", "--data", images, "--name", "mine")
+    verified = stranger.answer("verify", "export/mine", "--data", images)
     assert verified["latency_checked"]
     compared = stranger.answer(
         "compare", "--table", accuracies, "--strategies", f"{strategy},random", "--budget", 12, "--seeds", 1

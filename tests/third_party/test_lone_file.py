@@ -18,13 +18,13 @@ def stranger(tmp_path):
     return Stranger(tmp_path, allow=["my.py:Unoptimised"])
 
 
-def test_all_stages(stranger, accuracies):
-    run_all(stranger, "my.py:space", "my.py:Climb", "my.py:Excess", "mine", accuracies)
+def test_all_stages(stranger, images, accuracies):
+    run_all(stranger, "my.py:space", "my.py:Climb", "my.py:Excess", "mine", images, accuracies)
     (stranger.folder / "my.py").write_text("raise SystemExit('it ran')\n")
     for words in (
         ("predict", "--table", "table.json", "--arch", "0-0-0-0"),
         ("tables", "show", "table.json"),
-        ("verify", "export/mine"),
+        ("verify", "export/mine", "--data", images),
     ):
         assert "--allow" in stranger.refusal(*words)
 

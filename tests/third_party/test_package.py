@@ -36,8 +36,8 @@ def stranger(site, tmp_path):
     return Stranger(tmp_path, site)
 
 
-def test_all_stages(stranger, accuracies):
-    run_all(stranger, "swift", "swift-mutation", "swift-excess", "swift-cpu", accuracies)
+def test_all_stages(stranger, images, accuracies):
+    run_all(stranger, "swift", "swift-mutation", "swift-excess", "swift-cpu", images, accuracies)
 
 
 def test_names_are_listed_and_need_no_permission(stranger):
