@@ -8,6 +8,10 @@ optimiser; not the supernet, nor latencies), for every strategy on `proxyless-32
 images in batches of 32, for few steps, on one thread. With `--base`, the checkout of an earlier commit, its share and
 this one's are taken in turn, from processes that stay; told are medians, and the least and most.
 
+Part `default`: the share in one search with all steps and evaluations that a strategy has by default, some minutes
+each, for those whose work is not by the step: of `pnas` and `neural-predictor`, which fit a predictor some five times
+in a search of any length.
+
 Part `profile`: the wall time of a profile of each space against the seconds that it measured in.
 
 What `--save` has already is kept, and not taken again unless `--again` says so: pieces add up. The last line is the
@@ -34,8 +38,9 @@ from hwnas.latency.tables import find_table, load_table
 from hwnas.space import registry
 from hwnas.strategies.methods import METHODS
 
-PARTS = ("strategy", "profile")
+PARTS = ("strategy", "default", "profile")
 STRATEGY_SPACES = ("proxyless-32", "nas-bench-macro-16")
+FITTED = ("pnas", "neural-predictor")
 LIMIT = 0.05
 """The share that a strategy may take on `proxyless-32`."""
 
@@ -91,6 +96,13 @@ def compare_shares(strategy: str, space: str, sides: dict[str, Searches], repeat
     return {name: {"median": float(np.median(some)), "range": [min(some), max(some)]} for name, some in shares.items()}
 
 
+def share_by_default(strategy: str) -> float:
+    """The share in a search as long as it is by default, on the first of the spaces."""
+    space = STRATEGY_SPACES[0]
+    with Searches(Path(hwnas.__file__).parents[1]) as searches:
+        return round(searches.share(space=space, strategy=strategy, ms=middle_ms(space), seed=0, short=False), 4)
+
+
 def profile_seconds(space: str, time_limit: float) -> dict[str, float]:
     """Seconds of a profile from the call to its end, and those that it measured in."""
     started = time.perf_counter()
@@ -107,6 +119,7 @@ def figures_of(details: Details) -> dict[str, Any]:
         for space, rows in details.get("strategy", {}).items()
     }
     found: dict[str, Any] = {f"share_{space}": rows for space, rows in shares.items()}
+    found["share_by_default"] = details.get("default", {})
     found["over_limit"] = [name for name, row in shares.get(STRATEGY_SPACES[0], {}).items() if row[-1] >= LIMIT]
     profiles = details.get("profile", {})
     return {**found, "seconds_beside_measuring": {space: row["beside"] for space, row in profiles.items()}}
@@ -145,6 +158,9 @@ def main() -> None:
                 for strategy in asked.strategies:
                     add("strategy", space, strategy, lambda s=strategy, on=space: compare_shares(
                         s, on, sides, asked.repeats))  # fmt: skip
+    if "default" in asked.only:
+        for strategy in FITTED:
+            add("default", strategy, strategy, lambda s=strategy: share_by_default(s))
     if "profile" in asked.only:
         for space in asked.spaces or registry.names():
             add("profile", space, space, lambda on=space: profile_seconds(on, asked.time_limit))

@@ -26,10 +26,12 @@ RESOLUTIONS = {"proxyless-32": 32, "nas-bench-macro-16": 16}
 CHECKOUT = Path(hwnas.__file__).parents[1]
 
 
-def settings(strategy: str) -> dict[str, Any]:
-    """The options of a short search, by the names of this commit. A black-box strategy scores as it does by default, by
-    shared weights."""
+def settings(strategy: str, short: bool) -> dict[str, Any]:
+    """The options of a search, by the names of this commit: a `short` one, or with all steps and evaluations that it
+    has by default. A black-box strategy scores as it does by default, by shared weights."""
     found: dict[str, Any] = {"strategy": strategy, "threads": 1, "finalists": 1}
+    if not short:
+        return {**found, "measure": False, "progress": None}
     if METHODS[strategy].kind in ("black box", "one-shot"):
         found["evaluations"] = EVALUATIONS
     steps = POLICY_STEPS if METHODS[strategy].kind == "policy" else STEPS
@@ -40,11 +42,11 @@ def settings(strategy: str) -> dict[str, Any]:
     return {**found, "schedule": Schedule(**steps), "measured": False}
 
 
-def share(space: str, strategy: str, ms: float, seed: int) -> float:
+def share(space: str, strategy: str, ms: float, seed: int, short: bool = True) -> float:
     """The share of the searching time that is the strategy's own."""
     data, table = load("fashion-mnist-small", RESOLUTIONS[space]), CHECKOUT / "latency_tables" / f"cpu.{space}.json"
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
-        found = search(table, ms, data, out=Path(folder) / "search", seed=seed, **settings(strategy))
+        found = search(table, ms, data, out=Path(folder) / "search", seed=seed, **settings(strategy, short))
     return float(getattr(found, "record", found).overhead)
 
 

@@ -40,7 +40,7 @@ from hwnas.training.reading import Reading
 from hwnas.training.recipe import Recipe
 from hwnas.training.streamed_children import StreamedChildren, calibration_count
 
-CLASSES, SIZE = 10, 224
+CLASSES, SIZE, SPACE = 10, 224, "proxyless"
 SKIPPED = 5
 """Steps before the waiting is counted: processes start, and the first batches are made."""
 READING = Reading(stream=True)
@@ -126,7 +126,7 @@ def run_steps(kind: str, data: Path, batch: int, count: int) -> None:
     dataset = load(data, SIZE, reading=READING, progress=None)
     train, validation = dataset.divided(0.25, 0)
     loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    supernet = Supernet(registry.get("mobilenetv3", CLASSES), seed=0).train() if kind == "search" else None
+    supernet = Supernet(registry.get(SPACE, CLASSES), seed=0).train() if kind == "search" else None
     step = search_step(dataset, supernet) if supernet is not None else child_step(dataset)
     waited, whole = 0.0, 0.0
     with make_loader(Batches(train, dataset, batch, seed=0, shift=1 / 8), train) as batches:
@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--distinct", type=int, default=300, help="images that differ; the others are links to them")
     parser.add_argument("--decoded", type=int, default=300, help="images that decoding is timed on")
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--search-batch", type=int, default=4, help="in a supernet of MobileNetV3 at 224 px")
+    parser.add_argument("--search-batch", type=int, default=4, help="in the supernet of SPACE at 224 px")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--steps-of", choices=("train", "search"), help="only this, on --data, in this process")
     parser.add_argument("--data", type=Path)

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -23,11 +22,6 @@ T = TypeVar("T")
 
 POLL = 0.2
 """Seconds between two looks at how far the jobs are."""
-
-BUSY = 0.5
-"""Cores that others keep busy from which on torch's threads should not wait for each other awake."""
-WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
-"""Settings of OpenMP, whose threads torch has: where one is set, the user has decided."""
 
 _worker: dict[str, Any] = {}
 """In a worker: what `_prepare` was given."""
@@ -150,65 +144,3 @@ def _run(index: int, job: Any) -> Any:
         )
     with allow(*_worker["references"]):
         return _worker["work"](job, *_worker["shared"], report)
-
-
-@contextmanager
-def torch_threads(count: int | None) -> Iterator[None]:
-    """Torch has `count` threads in the body (None: as many as before), and afterwards as many as it had."""
-    if count is None:
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def wait_asleep_where_busy(stat: Path = Path("/proc/stat")) -> float:
-    """Have torch's threads sleep while they wait for each other, if others keep a core busy now: that many cores.
-
-    To be called before torch is loaded; 0 where it is loaded, where a setting of OpenMP says how to wait or that there
-    is one thread, or where the system does not tell. Results are the same bit for bit. By default the threads wait
-    awake, at a cost where one of them has to share its core: 450 steps of nas-bench-macro-16 at batch 32 took 10.9 s
-    with two threads on two free cores, and 82 s with a busy program on one of them (33 and 42 s in other sessions);
-    asleep, 20.5 s and 23.4 s; with one thread 11.8 s and 11.6 s.
-    """
-    told = os.environ.get("OMP_NUM_THREADS") == "1" or any(name in os.environ for name in WAITING)
-    if "torch" in sys.modules or told:
-        return 0.0
-    cores = _busy_cores(stat)
-    if cores < BUSY:
-        return 0.0
-    os.environ["OMP_WAIT_POLICY"] = "passive"
-    return cores
-
-
-def _busy_cores(stat: Path, seconds: float = 0.1) -> float:
-    """How many of the cores that this process may use are busy while it sleeps for `seconds`; 0 where Linux does not
-    tell."""
-    try:
-        before = _jiffies(stat)
-        time.sleep(seconds)
-        after = _jiffies(stat)
-    except (OSError, ValueError, AttributeError):  # not Linux
-        return 0.0
-    busy = 0.0
-    for core, (total, idle) in after.items():
-        passed = total - before.get(core, (total, idle))[0]
-        busy += 1 - (idle - before[core][1]) / passed if passed else 0.0
-    return busy
-
-
-def _jiffies(stat: Path) -> dict[int, tuple[int, int]]:
-    """For each core that this process may use the time that passed and the time without work, in proc(5)'s units."""
-    mine, found = os.sched_getaffinity(0), {}
-    for line in stat.read_text().splitlines():
-        name, *counts = line.split()
-        if name[:3] == "cpu" and name != "cpu" and int(name[3:]) in mine:
-            times = [int(count) for count in counts[:8]]  # those of guests are counted among the others
-            found[int(name[3:])] = (sum(times), times[3] + times[4])
-    return found

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from pydantic import TypeAdapter
 
 from hwnas.files import parse, read_json, replacing, require_empty, versioned, write_json, write_text
-from hwnas.nn.state import save_state
+from hwnas.nn.state import load_state, save_state
 from hwnas.testing import refused
 
 
@@ -28,6 +28,27 @@ def test_a_full_disk_is_said_and_leaves_the_old_file(tmp_path, full_disk):
     with full_disk(1000), refused("file.not-written", path=tmp_path / "a"):
         write_text(tmp_path / "a", "new" * 1000)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old"}
+
+
+def test_a_full_disk_leaves_the_old_state(tmp_path, full_disk):
+    save_state(tmp_path / "a", {"weight": torch.ones(3)})
+    with full_disk(1000), refused("file.not-written", path=tmp_path / "a"):
+        save_state(tmp_path / "a", {"weight": torch.zeros(3000)})
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert load_state(tmp_path / "a")["weight"].tolist() == [1, 1, 1]
+
+
+def test_a_state_may_have_one_tensor_twice_and_parts_of_others(tmp_path):
+    whole = torch.arange(6.0).reshape(2, 3)
+    save_state(
+        tmp_path / "a", {"one": whole, "same": whole, "row": whole[1], "across": whole.T, "none": torch.empty(0)}
+    )
+    found = load_state(tmp_path / "a")
+    assert torch.equal(found["one"], whole)
+    assert torch.equal(found["same"], whole)
+    assert found["row"].tolist() == [3, 4, 5]
+    assert torch.equal(found["across"], whole.T)
+    assert found["none"].shape == (0,)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="umask is POSIX's")

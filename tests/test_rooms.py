@@ -19,6 +19,7 @@ BASE = (
     "interrupt",
     "output",
     "references",
+    "threads",
     "workers",
     "config",
     "clock",

@@ -14,7 +14,8 @@ import torch
 from hwnas.progress import silent
 from hwnas.references import allow, allowed
 from hwnas.testing import refused
-from hwnas.workers import WAITING, held_interrupt, run_all, torch_threads, wait_asleep_where_busy
+from hwnas.threads import WAITING, torch_threads, wait_asleep_where_busy
+from hwnas.workers import held_interrupt, run_all
 
 
 def square(job, offset, report):

@@ -8,7 +8,7 @@ import typer
 
 from ..clock import duration_text
 from ..output import lines, plain, show
-from ..workers import wait_asleep_where_busy
+from ..threads import wait_asleep_where_busy
 from .app import AsJson, ConfigFile, MaxBad, SeedOrConfigured, app, configure, share_or_path
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from ..latency.tables import find_table
 from ..progress import Progress, Report, show_progress
 from ..strategies import methods
 from ..strategies.constants import unknown_constant
-from ..workers import run_all, torch_threads
+from ..threads import one_blas_thread, torch_threads
+from ..workers import run_all
 from .bench import Bench
 from .figures import Result, Truth
 from .plot import page
@@ -186,7 +187,7 @@ def _run_all(tasks: list[Task], bench: Bench, workers: int, report: Report) -> l
     """The run of each of `tasks`, in their order."""
     if workers > 1:
         return run_all(run, tasks, (bench,), workers, report)
-    with torch_threads(1):  # all strategies are then timed alike, however many cores there are
+    with torch_threads(1), one_blas_thread():  # all strategies are then timed alike, however many cores there are
         return [run(task, bench, report_from(index * task.budget, report)) for index, task in enumerate(tasks)]
 
 

@@ -6,18 +6,17 @@ the extremes are exact. What a block table and tables of other devices say of th
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from pydantic import ConfigDict
-from threadpoolctl import ThreadpoolController
 
 from ..errors import InputError
 from ..space.eliminate import Factor, least
 from ..space.space import Arch, SearchSpace
+from ..threads import one_blas_thread
 from . import bayes
 from .candidates import Candidates
 from .features import Features, features
@@ -94,7 +93,7 @@ class LatencyPredictor:
                 code="predictor.count", labels=len(labels), networks=len(design),
             )  # fmt: skip
         self.quality: Quality | None = None
-        with _blas_threads(len(labels)):
+        with one_blas_thread() if len(labels) <= FEW else nullcontext():
             if model is not None and model.groups == self._groups:
                 self.model = model
                 fitted = self._fit(design, labels, bayes.Scales(np.array(model.scales), model.noise), search=False)
@@ -159,8 +158,7 @@ class LatencyPredictor:
 
     def cost(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
         """Predicted ms of each of `archs`, shape (N, slots) to (N,). Raises `InputError` for none of this space."""
-        self.space.picks(archs)  # raises
-        options = np.atleast_2d(np.asarray(archs, dtype=np.int64))
+        options = self.space.options(archs)
         alone = self.costs[np.arange(len(self.costs)), options].sum(axis=1)
         together = (table[tuple(options[:, slots].T)] for slots, table in self.shared)
         total: np.ndarray = self.fixed + alone + sum(together)
@@ -210,18 +208,6 @@ class LatencyPredictor:
         fastest, slowest = least(factors, choices), least([(slots, -table) for slots, table in factors], choices)
         low, high = self.cost([fastest, slowest])
         return float(low), float(high)
-
-
-def _blas_threads(labels: int) -> AbstractContextManager[object]:
-    """One thread of BLAS for matrices of few labels: two that wait for each other 40,000 times took 6 to 18 s here for
-    what one does in 1 s, depending on what else ran."""
-    return _blas().limit(limits=1, user_api="blas") if labels <= FEW else nullcontext()
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    """The libraries of linear algebra that numpy and scipy have loaded."""
-    return ThreadpoolController()
 
 
 def _basis(found: Features) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from ..nn.ranks import process_group
 from ..progress import Progress, show_progress
 from ..search.inherit import read_child, read_largest
 from ..space.net import Net
+from ..threads import torch_threads
 from ..training import initial
 from ..training import teacher as teachers
 from ..training.beginnings import Origins
@@ -20,7 +21,7 @@ from ..training.data import DEFAULT, Dataset
 from ..training.job import Job, TrainResult, count_updates, is_finished, load_data, read_finished, run_job
 from ..training.recipe import Recipe
 from ..training.run import TrainRecord
-from ..workers import run_all, torch_threads
+from ..workers import run_all
 
 __all__ = ["Job", "TrainConfig", "TrainResult", "train", "train_many"]
 

@@ -12,9 +12,9 @@ from ..latency.tables import TableLike
 from ..nn import accelerator
 from ..nn.ranks import Ranks, process_group
 from ..progress import Progress
+from ..threads import one_blas_thread, torch_threads
 from ..training.data import Dataset
 from ..training.memory import keep_freed_memory
-from ..workers import torch_threads
 from .config import SearchConfig
 from .decision import NEAR, Decision, decide_by_device, decide_by_prediction
 from .finalists import rank_finalists
@@ -66,7 +66,7 @@ def run_search(
 def _settings(config: SearchConfig) -> Iterator[None]:
     """What the process is set to while it searches, and what code a file may name."""
     repeated = [config.space] if config.space else []
-    with torch_threads(config.threads), keep_freed_memory(), references.allow(*repeated):
+    with torch_threads(config.threads), one_blas_thread(), keep_freed_memory(), references.allow(*repeated):
         yield
 
 

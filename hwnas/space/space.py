@@ -142,12 +142,17 @@ class SearchSpace:
             raise InputError(message, code="space.not-an-architecture", space=self.name, arch=tuple(arch))
         return arch
 
-    def picks(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
-        """Index of the candidate at each position, (N, positions), for `archs` (N, slots). Raises `InputError`."""
+    def options(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
+        """`archs` as int64, (N, slots). Raises `InputError` where one is not of this space."""
         given = np.atleast_2d(np.asarray(archs, dtype=np.int64))
         if given.shape[1:] != (len(self.choices),) or not ((given >= 0) & (given < self.choices)).all():
             message = f"not architectures of {self.name}, whose slots have {self.choices}"
             raise InputError(message, code="space.not-an-architecture", space=self.name)
+        return given
+
+    def picks(self, archs: Sequence[Arch] | np.ndarray) -> np.ndarray:
+        """Index of the candidate at each position, (N, positions), for `archs` (N, slots). Raises `InputError`."""
+        given = self.options(archs)
         found = np.zeros((len(given), len(self.positions)), np.int64)
         for index, position in enumerate(self.positions):
             for slot in position.slots:

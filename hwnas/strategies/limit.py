@@ -69,12 +69,14 @@ class Limit:
     def repair(self, arch: Arch, rng: np.random.Generator) -> Arch:
         """An architecture within the band that is like `arch`: one slot after another, in random order, goes to the
         option that comes nearest to the band. Raises `InputError` where that, from other starts too, finds none."""
-        nearest = arch
-        for start in (arch, *(self.space.sample(rng) for _ in range(RESTARTS))):
-            for moved in self._descent(start, rng):
-                if self.allows([moved])[0]:
+        nearest, least = arch, inf
+        others = rng.integers(0, self.space.choices, (RESTARTS, len(arch)))
+        for start in (arch, *map(tuple, others.tolist())):
+            for moved, short in self._descent(start, rng):
+                if not short:
                     return moved
-                nearest = min(nearest, moved, key=lambda one: self._short([one])[0])
+                if short < least:
+                    nearest, least = moved, short
         (near,) = self.cost([nearest])
         raise InputError(
             f"found no architecture of {self.space.name} that costs {self.low:g} to {self.high:g} "
@@ -86,10 +88,10 @@ class Limit:
             nearest=float(near),
         )
 
-    def _descent(self, arch: Arch, rng: np.random.Generator) -> Iterator[Arch]:
-        """`arch` and what it becomes, until no slot can be changed for the better."""
-        yield arch
-        short = self._short([arch])[0]
+    def _descent(self, arch: Arch, rng: np.random.Generator) -> Iterator[tuple[Arch, float]]:
+        """`arch` and what it becomes, until no slot can be changed for the better; each with how far it is outside."""
+        short = float(self._short([arch])[0])
+        yield arch, short
         moving = True
         while moving:
             moving = False
@@ -97,9 +99,9 @@ class Limit:
                 options = [(*arch[:slot], i, *arch[slot + 1 :]) for i in range(self.space.choices[slot])]
                 away = self._short(options)
                 if away.min() < short:
-                    moving, short = True, away.min()
+                    moving, short = True, float(away.min())
                     arch = options[int(rng.choice(np.flatnonzero(away == short)))]
-                    yield arch
+                    yield arch, short
 
     def _short(self, archs: Sequence[Arch]) -> np.ndarray:
         """How far each of `archs` is outside the band: 0 within it."""

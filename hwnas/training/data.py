@@ -19,6 +19,7 @@ from ..progress import Progress
 from .decode import FITTING, READINGS
 from .folder import read_images, read_one_split
 from .label_list import SUFFIXES
+from .memory import give_back_freed_memory
 from .packed import is_packed, read_shards
 from .reading import Reading
 from .sources import READERS
@@ -154,10 +155,12 @@ def load(
         logger.warning("%s: %s", source.name, note)
     means, stds = channel_statistics(source.train, reading.statistics, progress)
     dataset = Dataset(**vars(source), mean=means, std=stds)
-    if val is None:
-        return dataset
-    images = read_one_split(val, dataset.labels, resolution, reading, progress, fitting)
-    return replace(dataset, val=images, whole=dataset.fingerprint)
+    if val is not None:
+        images = read_one_split(val, dataset.labels, resolution, reading, progress, fitting)
+        dataset = replace(dataset, val=images, whole=dataset.fingerprint)
+    if dataset.train.streamed:
+        give_back_freed_memory()
+    return dataset
 
 
 def load_recorded(

@@ -20,7 +20,7 @@ QUICK_CALIBRATION = 512
 """The same where it is soon done again, or a network only serves another: as many as a search takes."""
 CHUNK = 250
 """Images per forward pass; results do not depend on it."""
-STREAMED_PIXELS = 2**20
+STREAMED_PIXELS = 2**19
 """Pixels per forward pass of streamed images, so that their features take no more memory than those of small images."""
 
 

@@ -1,4 +1,4 @@
-"""Memory: whether images fit into it, and keeping freed memory for the next allocation."""
+"""Memory: whether images fit into it, and what becomes of freed memory: kept for the next allocation, or given back."""
 
 import ctypes
 import os
@@ -124,6 +124,17 @@ def keep_freed_memory() -> Iterator[bool]:
             _depth -= 1
             if not _depth:
                 _set_thresholds(32 * MIB, 64 * MIB)
+
+
+def give_back_freed_memory() -> None:
+    """Have glibc give what is free in its heaps back to the system, where it is glibc.
+
+    Listing 100,000 images leaves 400 MB of freed blocks between others, which this process would hold to its end, and
+    every process that it starts to decode images for a while.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim:
+        trim(0)
 
 
 def _set_thresholds(mmap: int, trim: int) -> bool:

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from pydantic import ConfigDict, TypeAdapter
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from ..errors import InputError
-from ..files import parse, read_json, replacing, versioned, write_json
+from ..files import parse, read_json, versioned, write_json
+from ..nn.state import write_tensors
 from ..progress import Progress
 from .decode import FITTING, Given, prepared_pillow
 from .listing import Listing, Sample
@@ -189,8 +190,8 @@ def write_index(path: Path, index: Index, names: Names) -> None:
     numbers, offsets, sizes, labels = np.array(places, np.int64).reshape(-1, 4).T
     arrays = {"numbers": numbers, "offsets": offsets, "sizes": sizes, "labels": labels,
               "names": np.frombuffer(names.text, np.uint8), "name_ends": names.ends}  # fmt: skip
-    with replacing(path / PLACES) as temporary:
-        save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, temporary)
+    tensors = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
+    write_tensors(path / PLACES, tensors)
     write_json(path / INDEX, {"schema": SCHEMA, **_INDEX.dump_python(index, mode="json")})
 
 

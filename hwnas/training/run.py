@@ -13,12 +13,13 @@ from typing import Any
 import torch
 from pydantic import ConfigDict, InstanceOf, TypeAdapter
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import nn
 
 from ..errors import InputError
-from ..files import parse, read_json, versioned, write_bytes, write_json, write_text
+from ..files import parse, read_json, versioned, write_json, write_text
 from ..nn.build import build
+from ..nn.state import write_tensors
 from ..space import published
 from ..space.net import Net
 from .checkpoints import EARLIER
@@ -103,7 +104,7 @@ def write_run(folder: Path, net: Net, trained: Trained, record: TrainRecord) -> 
     """Write the files of a finished run, the record last."""
     weights = {WEIGHTS: trained.module.state_dict(), **({LAST: trained.last} if trained.last else {})}
     for name, state in weights.items():
-        write_bytes(folder / name, save({key: value.contiguous() for key, value in state.items()}))
+        write_tensors(folder / name, {key: value.contiguous() for key, value in state.items()})
     write_json(folder / NET, net.to_json())
     write_text(folder / RECORD, _NUMBERS.sub(lambda found: " ".join(found[0].split()), record_text(record)))
 

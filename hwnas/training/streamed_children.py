@@ -12,11 +12,13 @@ from ..space.space import Arch
 from .data import Dataset
 from .evaluate import accuracy, logits
 from .inherited import By
+from .memory import give_back_freed_memory
 from .splits import Images
 
 PIXELS, LEAST = 2**20, 32
-"""Pixels of the images, at most, that BatchNorm statistics are taken of, and how many of these there are at least: the
-features of an expanding block of 32 images of 224 px take 100 MB and more."""
+"""Pixels of the images, at most, that BatchNorm statistics are taken of, and how many of these there are at least."""
+PART = 2**20
+"""Pixels of a batch of them: the features of an expanding block of 20 images of 224 px take 100 MB, several times."""
 
 
 def calibration_count(most: int, resolution: int) -> int:
@@ -32,6 +34,7 @@ class StreamedChildren:
     ) -> None:
         self.supernet, self.validation, self.dataset, self.by = supernet, validation, dataset, by
         self.calibration = dataset.normalise(calibration).to(next(supernet.parameters()).device)
+        give_back_freed_memory()  # that of training steps, whose features have other sizes
 
     def __call__(self, archs: Sequence[Arch]) -> list[float]:
         """The score of the child of each of `archs`, the larger the better."""
@@ -47,11 +50,14 @@ class StreamedChildren:
         return -cross_entropy(found, self.validation.labels).item()
 
     def _calibrate(self, child: Network) -> None:
-        """Have the norms of `child` take the statistics of the calibration images, as one batch."""
+        """Have the norms of `child` take the mean statistics of batches of the calibration images."""
         child.eval()
         for module in child.modules():
             if isinstance(module, nn.BatchNorm2d):
-                module.momentum = 1.0
+                module.reset_running_stats()
+                module.momentum = None  # torch's way to ask for the cumulative average
                 module.train()
-        child(resized(self.calibration, child.net.resolution))
+        parts = -(-self.calibration[0, 0].numel() * len(self.calibration) // PART)
+        for images in self.calibration.chunk(parts):  # as even as can be
+            child(resized(images, child.net.resolution))
         child.eval()

@@ -1,6 +1,6 @@
 """The recurrent controller: an LSTM that names one option after the other (Zoph & Le 2016, arXiv 1611.01578, §3.1)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,10 +49,24 @@ class Controller(nn.Module):
         self.lstm = nn.LSTM(units, units, layers, batch_first=True, device="meta").to_empty(device="cpu")
         self.heads = nn.Parameter(torch.empty(slots, units, width))
         self.biases = nn.Parameter(torch.empty(slots, width))
-        self.weights, self._lstm_weights = list(self.parameters()), self.lstm.all_weights  # found once
+        self.weights = list(self.parameters())  # found once
         with torch.no_grad():
             for parameter in self.weights:
                 parameter.uniform_(-init, init, generator=generator)
+        self._note_arrays()
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> "Controller":
+        """As of any module, as where it gets another type; its memory is then another's."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._note_arrays()
+        return self
+
+    def _note_arrays(self) -> None:
+        """The weights as arrays of the same memory, found once: optimisers and state dicts change them in place."""
+        self._start, self._embeddings, self._heads, self._biases = (
+            weight.detach().numpy() for weight in (self.start, self.embeddings, self.heads, self.biases)
+        )
+        self._lstm_weights = [[weight.detach().numpy() for weight in layer] for layer in self.lstm.all_weights]
 
     def forward(self, archs: torch.Tensor) -> torch.Tensor:
         """Indices (N, slots) to (N, slots, widest slot); −∞ beyond the end of a narrow slot."""
@@ -61,10 +75,10 @@ class Controller(nn.Module):
 
     def look(self, archs: torch.Tensor) -> "Look":
         """The same in numpy, with what its gradient needs."""
-        heads, biases, embeddings = _numpy(self.heads), _numpy(self.biases), _numpy(self.embeddings)
+        heads, biases, embeddings = self._heads, self._biases, self._embeddings
         layers, chosen = self.lstm_layers(), archs.numpy().T
         x = np.empty((len(heads), len(archs), heads.shape[1]), heads.dtype)
-        x[0], x[1:] = _numpy(self.start), embeddings[np.arange(len(embeddings))[:, None], chosen[:-1]]
+        x[0], x[1:] = self._start, embeddings[np.arange(len(embeddings))[:, None], chosen[:-1]]
         inputs, traces = [], list[Trace]()
         for layer in layers:
             inputs.append(x)
@@ -79,7 +93,7 @@ class Controller(nn.Module):
 
     def gradients(self, look: "Look", by_log: np.ndarray) -> list[torch.Tensor]:
         """∂L of every parameter, in their order, from ∂L/∂log p (slots, N, widest slot)."""
-        heads, hidden = _numpy(self.heads), look.traces[-1].hidden[1:]
+        heads, hidden = self._heads, look.traces[-1].hidden[1:]
         by_logit = by_log - look.probs * by_log.sum(2, keepdims=True)
         by_logit *= self.squash_slope(look.squashed)
         found, above = list[np.ndarray](), by_logit @ heads.transpose(0, 2, 1)
@@ -106,8 +120,8 @@ class Controller(nn.Module):
 
     def _decode(self, gumbel: np.ndarray, first: int) -> Iterator[torch.Tensor]:
         """The samples that Gumbel noise (slots, count, widest slot) makes."""
-        layers, heads, biases = self.lstm_layers(), _numpy(self.heads), _numpy(self.biases)
-        start, embedded = (layers[0].drive(_numpy(inputs)) for inputs in (self.start, self.embeddings))
+        layers, heads, biases = self.lstm_layers(), self._heads, self._biases
+        start, embedded = (layers[0].drive(inputs) for inputs in (self._start, self._embeddings))
         done, count = 0, gumbel.shape[1]
         while done < count:
             end = min(count, max(first, 2 * done))
@@ -136,11 +150,7 @@ class Controller(nn.Module):
 
     def lstm_layers(self) -> list[LstmLayer]:
         """The layers of the LSTM; torch has two biases for each, which are added up."""
-        found = []
-        for weights in self._lstm_weights:
-            inputs, hidden, one, other = map(_numpy, weights)
-            found.append(LstmLayer(inputs, hidden, one + other))
-        return found
+        return [LstmLayer(inputs, hidden, one + other) for inputs, hidden, one, other in self._lstm_weights]
 
 
 @dataclass(frozen=True)
@@ -177,8 +187,3 @@ class _LogProbs(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         return None, None, *ctx.controller.gradients(ctx.look, gradient.numpy().transpose(1, 0, 2))
-
-
-def _numpy(parameter: torch.Tensor) -> np.ndarray:
-    """The same memory as an array."""
-    return np.asarray(parameter.detach().numpy())

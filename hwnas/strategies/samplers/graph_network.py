@@ -13,7 +13,7 @@ DECAY, DROPPED = 1e-3, 0.1
 BATCH, EPOCHS = 10, 300
 STEPS, RATE = 300, 4e-3
 """Updates at most of one fit, and Adam's rate at its start. Published are 300 epochs at a rate of 1e-4, 5100 updates
-for 172 scores: with fewer updates the rate is higher."""
+for 172 scores: with fewer updates the rate is higher. Under ten scores 300 epochs are fewer than these updates."""
 
 CHUNK = 1000
 """Architectures that are predicted at a time."""
@@ -80,7 +80,7 @@ class GraphNetwork:
 
     def _fit(self, x: torch.Tensor, target: torch.Tensor) -> None:
         parameters = [*(weight for pair in self._layers for weight in pair), self._hidden, self._bias, self._last]
-        updates = min(STEPS, EPOCHS * -(-len(x) // BATCH))
+        updates = min(STEPS, -(-EPOCHS * len(x) // BATCH))
         optimizer = torch.optim.Adam(parameters, RATE, weight_decay=DECAY)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
         epochs = -(-updates * BATCH // len(x))

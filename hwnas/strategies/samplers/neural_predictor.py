@@ -14,6 +14,9 @@ from .planned import PlannedSampler
 WIDTHS = {43: 48, 86: 72, 129: 96, 172: 144}
 """Units of the graph network for up to so many scores; 144, published for 172, for more as well."""
 
+EACH = 50
+"""Architectures that are predicted for each evaluation of a small budget."""
+
 
 class NeuralPredictorConstants(Constants):
     """Sizes of the two stages (1912.00848, §3 and §4) and of the graph network."""
@@ -23,7 +26,9 @@ class NeuralPredictorConstants(Constants):
         ge=0,
         description="random architectures evaluated first; published: 172. 0: that, or two fifths of the budget",
     )
-    candidates: int = Field(default=5000, ge=1, description="random architectures that are predicted; ours")
+    candidates: int = Field(
+        default=5000, ge=1, description="random architectures that are predicted, at most 50 for an evaluation; ours"
+    )
     width: int = Field(
         default=0, ge=0, description="units of the graph network; published: 144. 0: 48 to 144, by the scores"
     )
@@ -45,7 +50,7 @@ class NeuralPredictor(PlannedSampler):
     ) -> None:
         super().__init__(space, limit, constants, seed=seed, budget=budget)
         self.initial = constants.initial or max(2, min(172, 2 * budget // 5))
-        self.candidates, self.width = constants.candidates, constants.width
+        self.candidates, self.width = min(constants.candidates, EACH * budget), constants.width
 
     def plan(self) -> list[Arch]:
         """Random architectures up to `initial`, and then a quarter as many as are scored."""
