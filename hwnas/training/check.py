@@ -15,7 +15,7 @@ from .decode import BITS_12, Given, prepared_pillow, read_upright
 from .duplicates import HEIGHT, WIDTH, alike, groups
 from .folder import Bad, divide, list_images, run_over
 from .listing import Listing, Sample
-from .packed import is_packed, list_shards
+from .shards import has_shards, list_shards
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -71,7 +71,7 @@ class DataCheck:
 
 def check(path: Path, max_bad: float = 0.01, progress: Progress = True) -> DataCheck:
     """Look at every image of `path`. Raises `InputError` where it has no classes, see `list_folder`."""
-    listing = list_shards(path) if is_packed(path) else list_images(path)
+    listing = list_shards(path) if has_shards(path) else list_images(path)
     splits = divide(listing)
     samples = [sample for part in splits.values() for sample in part]
     prepared_pillow()

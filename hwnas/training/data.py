@@ -20,8 +20,8 @@ from .decode import FITTING, READINGS
 from .folder import read_images, read_one_split
 from .label_list import SUFFIXES
 from .memory import give_back_freed_memory
-from .packed import is_packed, read_shards
 from .reading import Reading
+from .shards import has_shards, read_shards, read_shards_as_one
 from .sources import READERS
 from .splits import Images, Split, holdout
 from .statistics import channel_statistics
@@ -117,12 +117,11 @@ def load(
     """The data set `spec` with images of `resolution` pixels.
 
     `spec` is a name in `READERS`, a folder with one folder of images per class (see `list_folder`), a CSV or JSON Lines
-    file of paths and labels (`list_labelled`), a folder of shards that `hwnas data pack` wrote, or a data set that was
-    loaded before at that resolution. `root` is where torchvision keeps, or will download, the named sets that are not
+    file of paths and labels (`list_labelled`), a folder of tar shards (`read_shards`), or a data set that was loaded
+    before at that resolution. `root` is where torchvision keeps, or will download, the named sets that are not
     packaged; by default the folder `data`. `progress` is that of decoding. `reading` says how the files are read, and
-    `fitting`, of a record, how they become squares. `val` is a folder or list of validation images, which are no part
-    of the fingerprint. Raises `InputError` ("data.*") for anything that cannot be used,
-    naming it.
+    `fitting`, of a record, how they become squares. `val` is a folder, list or shards of validation images, which are
+    no part of the fingerprint. Raises `InputError` ("data.*") for anything that cannot be used, naming it.
     """
     reading = reading or Reading()
     if resolution < 1:
@@ -141,7 +140,7 @@ def load(
     fitting = fitting if fitting in READINGS else FITTING
     if str(spec) in READERS:
         source = READERS[str(spec)](resolution, root or Path("data"))
-    elif is_packed(Path(spec)):
+    elif has_shards(Path(spec)):
         source = read_shards(Path(spec), resolution, reading, progress, fitting)
     elif Path(spec).is_dir() or Path(spec).suffix.lower() in SUFFIXES:
         source = read_images(Path(spec), resolution, reading, progress, fitting)
@@ -156,7 +155,8 @@ def load(
     means, stds = channel_statistics(source.train, reading.statistics, progress)
     dataset = Dataset(**vars(source), mean=means, std=stds)
     if val is not None:
-        images = read_one_split(val, dataset.labels, resolution, reading, progress, fitting)
+        read_validation = read_shards_as_one if has_shards(val) else read_one_split
+        images = read_validation(val, dataset.labels, resolution, reading, progress, fitting)
         dataset = replace(dataset, val=images, whole=dataset.fingerprint)
     if dataset.train.streamed:
         give_back_freed_memory()

@@ -74,14 +74,19 @@ def read_one_split(
     """All images of a folder or a list, whatever splits it has, whose classes are among `labels`. Raises `InputError`
     for others ("data.other-classes"), and as `read_images`."""
     listing = list_images(path)
-    odd = sorted(set(listing.labels) - set(labels))
-    if odd:
-        raise InputError(f"{path} has classes that the training images have not: {', '.join(odd)}",
-                         code="data.other-classes", labels=tuple(odd))  # fmt: skip
+    require_known_classes(path, listing, labels)
     samples = [(name, labels.index(listing.labels[label])) for name, label in listing.samples]
     found, bad = _read(listing, {"val": samples}, resolution, reading, progress, fitting)
     require_few_bad(listing.folder, bad, len(samples), reading.max_bad)
     return found["val"]
+
+
+def require_known_classes(path: Path, listing: Listing, labels: tuple[str, ...]) -> None:
+    """Raise `InputError` where `path` has classes that are not among `labels`."""
+    odd = sorted(set(listing.labels) - set(labels))
+    if odd:
+        raise InputError(f"{path} has classes that the training images have not: {', '.join(odd)}",
+                         code="data.other-classes", labels=tuple(odd))  # fmt: skip
 
 
 def list_images(path: Path) -> Listing:

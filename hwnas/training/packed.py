@@ -96,7 +96,7 @@ def is_packed(path: Path) -> bool:
     return (path / INDEX).is_file() and (path / PLACES).is_file()
 
 
-def read_shards(path: Path, resolution: int, reading: Reading, progress: Progress, fitting: str = FITTING) -> Source:
+def read_packed(path: Path, resolution: int, reading: Reading, progress: Progress, fitting: str = FITTING) -> Source:
     """The images of a folder of shards; few are decoded into memory, as those of a folder of images are.
 
     Raises `InputError` for an index that is not whole ("data.shards"), a shard that is missing, empty or of another
@@ -115,13 +115,13 @@ def read_shards(path: Path, resolution: int, reading: Reading, progress: Progres
         start += count
     total = len(labels)
     if not (reading.stream if reading.stream is not None else not fits_memory(total, resolution, reading.memory)):
-        found = {split: _decoded(images, progress) for split, images in found.items()}
+        found = {split: decoded(images, progress) for split, images in found.items()}
     notes = (f"{len(index.skipped)} images could not be read when it was packed",) if index.skipped else ()
     return Source(index.name, index.labels, found["train"], found["test"], True, fitting, found.get("val"), notes)
 
 
-class _PackedListing(Listing):
-    """What is in shards, as a listing."""
+class PackedListing(Listing):
+    """What is in shards, as a listing: `places` has where in the `store` an image is."""
 
     store: ImageShards
     places: dict[str, int]
@@ -131,8 +131,8 @@ class _PackedListing(Listing):
         return self.store.locate(self.places[name])
 
 
-def list_shards(path: Path) -> Listing:
-    """What is in a folder of shards, as `list_folder` tells it of a folder of images. Raises as `read_shards`."""
+def list_packed(path: Path) -> PackedListing:
+    """What is in a folder of shards, as `list_folder` tells it of a folder of images. Raises as `read_packed`."""
     index = read_index(path)
     store, labels = _read_places(path, index)
     samples = [(store.names[place], int(label)) for place, label in enumerate(labels.tolist())]
@@ -141,13 +141,13 @@ def list_shards(path: Path) -> Listing:
     for shard in index.shards:
         splits.setdefault(shard.split, []).extend(samples[start : start + shard.images])
         start += shard.images
-    listing = _PackedListing(path, index.labels, splits, f"{len(index.shards)} shards of {index.name}",
+    listing = PackedListing(path, index.labels, splits, f"{len(index.shards)} shards of {index.name}",
                              [(name, f"not packed: {reason}") for name, reason in index.skipped.items()])  # fmt: skip
     listing.store, listing.places = store, {name: place for place, (name, _) in enumerate(samples)}
     return listing
 
 
-def _decoded(images: Images, progress: Progress) -> Images:
+def decoded(images: Images, progress: Progress) -> Images:
     """`images` in memory."""
     parts = [part.clone() for part in in_threads(images, np.arange(len(images)), "images", progress)]
     return Split(torch.cat(parts), images.labels)
