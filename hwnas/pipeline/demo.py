@@ -38,7 +38,7 @@ SHARE = 0.55
 MobileNetV2, with 17 blocks and 1280 channels at the end whatever its width, cannot be much faster than this."""
 
 WEIGHTS = {"warmup_steps": 700, "steps": 450}
-EPOCHS = 4
+EPOCHS = 5
 """A search and trainings that fit a demo of minutes; the defaults of both stages are longer."""
 
 BUNDLE = "searched"

@@ -1,5 +1,7 @@
 """The controllers' LSTM in numpy against torch's: log-probabilities, every gradient, and samples."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from toys import build, space
@@ -116,3 +118,22 @@ def test_a_step_follows_the_gradient_that_autograd_finds(name):
     for parameter, gradient in zip(policy.model.weights, want, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-4, atol=1e-6)
     assert not torch.equal(policy.model.heads, before)
+
+
+@pytest.mark.parametrize("name", WITH_CONTROLLERS)
+def test_a_state_of_a_commit_with_an_entry_for_each_weight_is_gone_on_from(name):
+    toy = Limit.none(space(*CHOICES))
+    archs, advantages = some_archs(4), torch.tensor([1.0, -1.0, 0.5, 0.0])
+    now, then = (build(name, toy) for _ in range(2))
+    now.improve(archs, advantages)
+    state = deepcopy(now.state_dict())
+    (entry,), (group,) = state["optimizer"]["state"].values(), state["optimizer"]["param_groups"]
+    moments = zip(*(now.model.parts(entry[part]) for part in ("exp_avg", "exp_avg_sq")), strict=True)
+    each = {index: {"step": entry["step"], "exp_avg": mean, "exp_avg_sq": square}
+            for index, (mean, square) in enumerate(moments)}  # fmt: skip
+    groups = [{**group, "params": list(each)}]
+    then.load_state_dict({**state, "optimizer": {"state": each, "param_groups": groups}})
+    for policy in (now, then):
+        policy.improve(archs, advantages)
+    for one, other in zip(now.model.weights, then.model.weights, strict=True):
+        assert torch.equal(one, other)

@@ -22,7 +22,7 @@ class Controller(nn.Module):
     sampled from U(−`init`, `init`) with `generator`.
 
     The weights are torch's, for its optimisers and files; what is computed from them is numpy's, one node of torch's
-    graph, whose gradient can be taken once.
+    graph, whose gradient can be taken once. All are parts of `flat`, of which an optimiser takes steps at once.
     """
 
     absent: torch.Tensor
@@ -53,20 +53,29 @@ class Controller(nn.Module):
         with torch.no_grad():
             for parameter in self.weights:
                 parameter.uniform_(-init, init, generator=generator)
-        self._note_arrays()
+        self._join()
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> "Controller":
         """As of any module, as where it gets another type; its memory is then another's."""
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self._note_arrays()
+        self._join()
         return self
 
-    def _note_arrays(self) -> None:
-        """The weights as arrays of the same memory, found once: optimisers and state dicts change them in place."""
+    def _join(self) -> None:
+        """Make the weights parts of one piece of memory, `flat`, and note them as arrays: both found once, as
+        optimisers and state dicts change them in place."""
+        self.flat = torch.cat([weight.detach().flatten() for weight in self.weights])
+        for weight, part in zip(self.weights, self.parts(self.flat), strict=True):
+            weight.data = part
         self._start, self._embeddings, self._heads, self._biases = (
             weight.detach().numpy() for weight in (self.start, self.embeddings, self.heads, self.biases)
         )
         self._lstm_weights = [[weight.detach().numpy() for weight in layer] for layer in self.lstm.all_weights]
+
+    def parts(self, flat: torch.Tensor) -> list[torch.Tensor]:
+        """What of a tensor like `flat` is of each weight, in its shape and the same memory."""
+        parts = torch.split(flat, [weight.numel() for weight in self.weights])
+        return [part.view(weight.shape) for part, weight in zip(parts, self.weights, strict=True)]
 
     def forward(self, archs: torch.Tensor) -> torch.Tensor:
         """Indices (N, slots) to (N, slots, widest slot); −∞ beyond the end of a narrow slot."""
@@ -91,7 +100,7 @@ class Controller(nn.Module):
         total = probs.sum(2, keepdims=True)
         return Look(chosen, logits - np.log(total), probs / total, squashed, layers, inputs, traces)
 
-    def gradients(self, look: "Look", by_log: np.ndarray) -> list[torch.Tensor]:
+    def gradients(self, look: "Look", by_log: np.ndarray) -> list[np.ndarray]:
         """∂L of every parameter, in their order, from ∂L/∂log p (slots, N, widest slot)."""
         heads, hidden = self._heads, look.traces[-1].hidden[1:]
         by_logit = by_log - look.probs * by_log.sum(2, keepdims=True)
@@ -99,11 +108,10 @@ class Controller(nn.Module):
         found, above = list[np.ndarray](), by_logit @ heads.transpose(0, 2, 1)
         for layer, trace, x in reversed(list(zip(look.layers, look.traces, look.inputs, strict=True))):
             weights, above = layer.backward(trace, x, above)
-            found = [weights.inputs, weights.hidden, weights.bias, weights.bias.copy(), *found]
+            found = [weights.inputs, weights.hidden, weights.bias, weights.bias, *found]
         options = np.arange(heads.shape[2])[:, None] == look.chosen[:-1, None]  # (slots - 1, widest slot, N)
         embeddings = options.astype(heads.dtype) @ above[1:]
-        found = [above[0].sum(0), embeddings, hidden.transpose(0, 2, 1) @ by_logit, by_logit.sum(1), *found]
-        return list(map(torch.from_numpy, found))
+        return [above[0].sum(0), embeddings, hidden.transpose(0, 2, 1) @ by_logit, by_logit.sum(1), *found]
 
     def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """`count` architectures sampled with `generator`: indices (count, slots)."""
@@ -186,4 +194,5 @@ class _LogProbs(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        return None, None, *ctx.controller.gradients(ctx.look, gradient.numpy().transpose(1, 0, 2))
+        found = ctx.controller.gradients(ctx.look, gradient.numpy().transpose(1, 0, 2))
+        return None, None, *(torch.tensor(one) for one in found)
