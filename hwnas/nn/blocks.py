@@ -6,10 +6,10 @@ from typing import TypeVar, assert_never
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from ..space.fold import fold
 from ..space.net import Act, Block, Layer
+from .masks import Masks
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -69,29 +69,31 @@ class Add(nn.Module):
     """The sum of all inputs.
 
     In training the last one, which is the main path of a residual block, is left out of a share `drop_path` of the
-    images, and larger by as much for the others (stochastic depth, 1603.09382, scaled as EfficientNet's).
+    images, and larger by as much for the others (stochastic depth, 1603.09382, scaled as EfficientNet's): of those
+    that `masks` say, by the `place` of this layer.
     """
 
-    drop_path = 0.0
+    drop_path, masks, place = 0.0, Masks(), 0
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Several features of one shape to one."""
         if self.training and self.drop_path:
             *others, main = inputs
-            kept = main.new_empty(len(main), 1, 1, 1).bernoulli_(1 - self.drop_path).div_(1 - self.drop_path)
-            inputs = (*others, main * kept)
+            kept = self.masks.draw(self.place, self.drop_path, main[:, :1, 0, 0])
+            inputs = (*others, main * kept[:, :, None, None])
         return reduce(torch.add, inputs)
 
 
 class Linear(nn.Linear):
-    """A linear layer, in training with a share `dropout` of its inputs at zero (1207.0580) and the others larger."""
+    """A linear layer, in training with a share `dropout` of its inputs at zero (1207.0580) and the others larger: of
+    those that `masks` say, by the `place` of this layer."""
 
-    dropout = 0.0
+    dropout, masks, place = 0.0, Masks(), 0
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Features (N, cin) to (N, cout)."""
         if self.training and self.dropout:
-            x = functional.dropout(x, self.dropout)
+            x = x * self.masks.draw(self.place, self.dropout, x)
         return super().forward(x)
 
 

@@ -38,7 +38,7 @@ class AugmentedBatches(Batches):
     def __init__(self, split: Images, dataset: Dataset, recipe: Recipe, seed: int, rows: slice = slice(None)) -> None:
         super().__init__(split, dataset, recipe.batch_size, seed, rows=rows, shift=recipe.shift, mirror=recipe.mirror)
         self.recipe = recipe
-        self.positions = _deal(recipe.batch_size, rows, in_pairs=recipe.mixes)
+        self.positions = deal(recipe.batch_size, rows, in_pairs=recipe.mixes)
         self.transform = _transform(recipe, split.resolution, dataset.mean)
         self.erase = _erasing(recipe)
         self.mix = _mixing(recipe, len(dataset.labels))
@@ -80,7 +80,7 @@ class AugmentedBatches(Batches):
         return [drawn[position] for position in self.positions]
 
 
-def _deal(batch_size: int, rows: slice, in_pairs: bool) -> np.ndarray:
+def deal(batch_size: int, rows: slice, in_pairs: bool) -> np.ndarray:
     """The positions in a batch of the `rows` that one rank makes.
 
     In pairs, the first of each come first and their partners after them in reverse: timm mixes image i of n with image

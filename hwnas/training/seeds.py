@@ -35,16 +35,3 @@ def kept_random_state() -> Iterator[None]:
         random.setstate(before[0])
         np.random.set_state(before[1])
         torch.default_generator.set_state(before[2])
-
-
-@contextmanager
-def torch_seeded(device: torch.device, *key: int) -> Iterator[None]:
-    """Have torch's random numbers in the body, on the CPU and on `device`, depend on `key` alone, and be as they were
-    afterwards."""
-    gpus = [device] if device.type == "cuda" else []
-    seed = int(np.random.SeedSequence(key).generate_state(1)[0])
-    with torch.random.fork_rng(devices=gpus):
-        torch.default_generator.manual_seed(seed)
-        if gpus:
-            torch.cuda.manual_seed(seed)
-        yield

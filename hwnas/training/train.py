@@ -44,7 +44,7 @@ def train(
     With `checkpoint`, the state is written there every `every_seconds` and after every epoch, and a file already there
     is resumed from, to the bit: it must be of the same run. `report` gets the updates done, with the loss and images a
     second. Fewer images than a batch are one batch. Several `ranks` take every update together, each on its rows of the
-    batch; with `synchronised` norms the result is that of one, up to the rounding of sums, but for dropout. The main
+    batch; with `synchronised` norms the result is that of one, up to the rounding of sums. The main
     rank alone writes. Raises `InputError` for another run's checkpoint ("training.other-run") and for too few images
     ("training.batch-size"), and `DivergedError` ("training.diverged", fields `epoch`, `step` and `lr`) for a loss or
     weights that are no longer numbers: the last checkpoint stays.

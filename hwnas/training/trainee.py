@@ -11,8 +11,8 @@ from ..nn.accelerator import autocast
 from ..nn.build import Network, set_dropout
 from ..nn.ranks import Ranks
 from ..nn.sync_norm import synchronise
+from .augment import deal
 from .recipe import Recipe
-from .seeds import torch_seeded
 from .transfer import frozen_blocks, set_training_mode
 
 Objective = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -44,7 +44,7 @@ class Trainee:
         self.device = self.ranks.device
         self.module = module.to(self.device)
         set_training_mode(self.module, frozen_blocks(self.module, recipe.freeze), recipe.norms)
-        set_dropout(self.module, recipe.dropout, recipe.drop_path)
+        self.masks = set_dropout(self.module, recipe.dropout, recipe.drop_path)
         self.optimizer = recipe.make_optimizer(self.module)
         self.schedule = recipe.make_schedule(self.optimizer, updates)
         self.ema = require("timm.utils").ModelEmaV3(self.module, decay=recipe.ema, use_warmup=True)
@@ -82,21 +82,21 @@ class Trainee:
     def _backward(self, step: int, images: torch.Tensor, labels: torch.Tensor) -> float:
         """Add up the gradients of all parts of the batch; the mean loss."""
         total = torch.zeros((), device=self.device)
-        with torch_seeded(self.device, self.seed, DROPPING, step, self.ranks.rank):
-            for some, of_them in self._parts(images, labels):
-                with autocast(self.device, self.bfloat16):
-                    logits = self.module(some)
-                loss = self.objective(some, logits.float(), of_them) * (len(some) / len(images))
-                torch.autograd.backward(loss)
-                total += loss.detach()
+        self.masks.key, self.masks.batch = (self.seed, DROPPING, step), len(images) * self.ranks.size
+        for some, of_them, places in self._parts(images, labels):
+            self.masks.rows = places
+            with autocast(self.device, self.bfloat16):
+                logits = self.module(some)
+            loss = self.objective(some, logits.float(), of_them) * (len(some) / len(images))
+            torch.autograd.backward(loss)
+            total += loss.detach()
         return (self.ranks.mean(total) if self.ranks.size > 1 else total).item()
 
-    def _parts(self, images: torch.Tensor, labels: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """The batch in as many parts as it goes through the network in."""
-        count = self.recipe.accumulation
-        if count == 1:
-            return iter([(images, labels)])
-        return zip(images.tensor_split(count), labels.tensor_split(count), strict=True)
+    def _parts(self, *rows: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
+        """The rows of this rank in as many parts as they go through the network in, with where they are in the batch
+        of all ranks."""
+        places = torch.from_numpy(deal(self.masks.batch, self.ranks.rows, in_pairs=self.recipe.mixes))
+        return zip(*(one.tensor_split(self.recipe.accumulation) for one in (*rows, places)), strict=True)
 
     def is_finite(self) -> bool:
         """Whether every weight is a number."""

@@ -17,11 +17,15 @@ NET = Net(
     (
         Block("conv", 3, 8, 8, 8, 3, act="relu6"),
         Block("mbconv", 8, 8, 8, 8, 3, expansion=2, act="relu6", residual=True, se=4),
+        Block("mbconv", 8, 8, 8, 8, 3, expansion=2, act="relu6", residual=True),
         Block("classifier", 8, 5, 8, 8),
     ),
     "small",
 )
-RECIPE = Recipe(epochs=2, batch_size=8, accumulation=2, clip=0.5, optimizer="sgd", lr=0.1, shift=0.125, mirror=True)
+RECIPE = Recipe(
+    epochs=2, batch_size=8, accumulation=2, clip=0.5, optimizer="sgd", lr=0.1, shift=0.125, mirror=True, dropout=0.3,
+    drop_path=0.5,
+)  # fmt: skip
 
 
 def dataset() -> Dataset:

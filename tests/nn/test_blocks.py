@@ -215,17 +215,29 @@ def test_dropped_paths_and_features_keep_names_means_and_evaluation():
     net = Net((Block("conv", 3, 8, 8, 8, 3), residual, residual, Block("classifier", 8, 3, 8, 8)))
     network, images = build(net, 0), torch.randn(2, 3, 8, 8)
     names, expected = list(network.state_dict()), network.eval()(images)
-    set_dropout(network, dropout=0.5, drop_path=0.6)
+    masks = set_dropout(network, dropout=0.5, drop_path=0.6)
     assert list(network.state_dict()) == names
     assert torch.equal(network.eval()(images), expected)
     adds = [part for part in network.modules() if isinstance(part, Add)]
     assert [add.drop_path for add in adds] == [0, 0.3]  # 0.6 · i / 2
-    torch.manual_seed(0)
+    masks.batch, masks.rows = 4000, torch.arange(4000)
     x = torch.ones(4000, 1, 1, 1)
     dropped = adds[1].train()(x, 7 * x)
     assert set(dropped.flatten().tolist()) == {1, 11}  # left out, or 1 / 0.7 as large
     assert dropped.mean().item() == pytest.approx(8, abs=0.3)
     linear = network[-1].linear.train()
-    y = torch.stack([linear(torch.ones(1, 8))[0] for _ in range(2000)])
+    y = linear(torch.ones(4000, 8))
     torch.testing.assert_close(y.mean(0), linear.eval()(torch.ones(1, 8))[0], atol=0.01, rtol=0.1)
     assert y.std(0).min() > 0
+
+
+def test_masks_are_of_the_row_wherever_it_is():
+    network = build(Net((Block("conv", 3, 8, 8, 8, 3), Block("classifier", 8, 3, 8, 8))), 0).train()
+    masks, images = set_dropout(network, dropout=0.5, drop_path=0.0), torch.ones(6, 8, 8, 8)
+    masks.key, masks.batch, masks.rows = (1, 2), 6, torch.arange(6)
+    whole = network[-1](images)
+    for rows in ([1, 3, 5], [4]):
+        masks.rows = torch.tensor(rows)
+        torch.testing.assert_close(network[-1](images[rows]), whole[rows])
+    masks.rows, masks.key = torch.arange(6), (1, 3)
+    assert not torch.allclose(network[-1](images), whole)
