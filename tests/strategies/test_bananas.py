@@ -95,3 +95,10 @@ def test_a_batch_is_a_tenth_of_all_once_that_is_more():
 def test_too_long_pieces_are_refused():
     with refused("constants.out-of-range", name="length", value=4):
         make(Bananas, Limit.none(space(2, 2)), seed=0, budget=9, length=4)
+
+
+def test_without_a_score_candidates_are_random():
+    sampler = make(Bananas, Limit.none(space(*(6,) * 12)), candidates=7)
+    found = sampler._mutants()
+    assert len(set(found)) == 7
+    assert all(len(arch) == 12 for arch in found)

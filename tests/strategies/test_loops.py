@@ -1,5 +1,6 @@
 """Steps of weights and of the architecture: what each may touch, and what it is given."""
 
+import math
 from itertools import chain
 
 import pytest
@@ -291,3 +292,9 @@ def test_a_loss_or_score_that_is_no_number_stops_and_keeps_the_last_checkpoint(t
 class NoNumber(Reward):
     def __call__(self, accuracy, latency_ms, target_ms):
         return float("nan")
+
+
+def test_a_loop_without_learner_expects_no_latency_and_before_a_step_no_overhead():
+    loop = one_shot(FewShot)
+    assert math.isnan(loop.expected_ms())
+    assert loop.overhead == 0.0

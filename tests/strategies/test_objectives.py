@@ -138,3 +138,9 @@ def test_what_does_not_look_at_the_target_takes_any():
     for name in ("none", "fbnet"):
         loss(name).require_target(inf)
         assert torch.isfinite(loss(name).loss(torch.tensor(1.0), torch.tensor(1.0), inf))
+
+
+def test_a_target_of_more_than_a_microsecond_has_a_logarithm():
+    loss("mul-log").require_target(0.002)
+    with refused("objectives.target", target_ms=0.001):
+        loss("mul-log").require_target(0.001)

@@ -156,3 +156,9 @@ def test_published_constants_are_the_defaults():
     lstms = [build(name, toy).model.lstm for name in ("nas-rl", "enas", "mnasnet")]
     assert [(lstm.num_layers, lstm.hidden_size) for lstm in lstms] == [(2, 35), (1, 100), (1, 100)]
     assert build("proxyless-r", toy).optimizer.param_groups[0]["betas"] == (0.0, 0.999)
+
+
+def test_nothing_is_probable_within_a_limit_that_nothing_meets():
+    policy = build(POLICIES[0], limited(elastic(), "free"))
+    assert len(policy.probable(2, policy.limit)) == 2
+    assert policy.probable(2, policy.limit.within(-1e9)) == []
