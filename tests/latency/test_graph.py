@@ -10,9 +10,10 @@ import torch
 from onnx import numpy_helper
 
 from hwnas.deploy.onnx import export_onnx, fused
-from hwnas.latency.graph import empty, graph
+from hwnas.latency.graph import _Graph, empty, graph
 from hwnas.nn.build import build
 from hwnas.space import registry
+from hwnas.space.layer import Layer
 from hwnas.space.net import Block, Net
 
 BLOCKS = {
@@ -135,3 +136,11 @@ def test_random_weights_keep_values_in_range():
 def test_empty_is_one_operator():
     onnx.checker.check_model(empty(), full_check=True)
     assert len(empty().graph.node) == 1
+
+
+def test_a_layer_or_an_activation_of_an_unknown_kind_is_no_node():
+    made = _Graph(0)
+    with pytest.raises(AssertionError, match="dance"):
+        made.activation("x", "dance")
+    with pytest.raises(AssertionError, match="dance"):
+        made.layer(["x"], Layer("dance", "a", 2, 2), "b")

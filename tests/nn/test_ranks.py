@@ -45,3 +45,21 @@ def test_buckets_keep_the_order_and_the_limit(monkeypatch):
     buckets = list(ranks._buckets(gradients))
     assert [[len(gradient) for gradient in bucket] for bucket in buckets] == [[4, 5, 1], [30], [2, 2]]
     assert list(ranks._buckets([])) == []
+
+
+def test_a_rank_that_is_lost_is_named_and_the_group_is_left(monkeypatch):
+    left = []
+
+    def lost(*_, **options):
+        raise RuntimeError("connection closed by peer\nsomewhere in gloo")
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(ranks.dist, "init_process_group", lambda *_, **options: None)
+    monkeypatch.setattr(ranks.dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(ranks.dist, "destroy_process_group", lambda: left.append(True))
+    monkeypatch.setattr(ranks.dist, "all_gather_object", lost)
+    with refused("ranks.lost", RankError, rank=1) as refusal, process_group(CPU) as one:
+        assert (one.rank, one.size, one.main) == (1, 2, False)
+        one.gather("mine")
+    assert "(connection closed by peer)" in refusal.message
+    assert left == [True]

@@ -1,8 +1,11 @@
 """The parts of the demo that are its own; the whole of it runs in CI."""
 
+import importlib
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -90,3 +93,64 @@ def test_a_demo_is_only_gone_on_with_as_it_was_asked_for(tmp_path):
     (tmp_path / "other" / "file").write_text("")
     with refused("folder.not-empty"):
         demo(tmp_path / "other")
+
+
+@pytest.fixture
+def stages(monkeypatch, made_up_table):
+    """Stages that only note what they are asked for, and a demo with them."""
+    module, asked = importlib.import_module("hwnas.pipeline.demo"), []
+    table, net = made_up_table(), mobilenet_v2(0.35, 10, 32)
+    measured = replace(table.reference, ms=0.5)
+
+    def noted(name, result=None):
+        def stage(*given, **options):
+            asked.append((name, given, options))
+            return result(*given) if callable(result) else result
+
+        return stage
+
+    found = SimpleNamespace(net=lambda: net, record=SimpleNamespace(predicted_ms=0.4))
+    manifest = SimpleNamespace(onnx_top1=0.75, max_abs_logit_diff=1e-6, latency=SimpleNamespace(measured=measured))
+    fakes = {
+        "profile": noted("profile", lambda *_: None),
+        "load_table": noted("load", table),
+        "search": noted("search", found),
+        "mobilenets_by_width": noted("widths", [net]),
+        "nearest_not_below": noted("rival", (net, measured)),
+        "train_many": noted("train", lambda jobs: [SimpleNamespace(top1=0.1 * (1 + job.seed)) for job in jobs]),
+        "export": noted("export"),
+        "verify": noted("verify", SimpleNamespace(latency=SimpleNamespace(measured_ms=0.45))),
+        "read_manifest": noted("manifest", manifest),
+    }
+    for name, fake in fakes.items():
+        monkeypatch.setattr(module, name, fake)
+    monkeypatch.setattr(module.devices, "get", lambda name: nullcontext(name))
+    return asked
+
+
+def test_a_demo_runs_every_stage_in_order_and_tells_each(stages, tmp_path):
+    told = []
+    result = demo(tmp_path / "demo", seeds=2, progress=told.append)
+    assert [name for name, *_ in stages] == [
+        "profile", "load", "search", "widths", "rival", "train", "export", "verify", "manifest",
+    ]  # fmt: skip
+    assert [event.text for event in told] == ["profile", "search", "baseline", "train", "export", "verify"]
+    ((jobs,), options) = next(given for name, *given in stages if name == "train")
+    assert [(job.out.name, job.seed) for job in jobs] == [
+        ("searched-0", 0), ("searched-1", 1), ("mobilenet_v2-0", 0), ("mobilenet_v2-1", 1),
+    ]  # fmt: skip
+    assert (options["mirror"], options["val"]) == (True, 0)
+    assert result.top1_seeds == result.baseline.top1_seeds == pytest.approx((0.1, 0.2))
+    assert (result.predicted_ms, result.verified_ms, result.onnx_top1) == (0.4, 0.45, 0.75)
+    assert list(result.seconds) == [event.text for event in told]
+    assert "15.00% ± 7.07%" in result.table()
+    assert read_result(tmp_path / "demo") == result
+
+
+def test_a_demo_that_was_interrupted_keeps_its_table_and_its_bundle(stages, tmp_path):
+    (tmp_path / "export" / "searched").mkdir(parents=True)
+    (tmp_path / "cpu.proxyless-32.json").touch()
+    (tmp_path / "demo.json").write_text(json.dumps({"latency_ms": 0.6, "seeds": 1, "seed": 3}))
+    result = demo(tmp_path, latency_ms=0.6, seeds=1, seed=3, progress=False)
+    assert {"profile", "export"}.isdisjoint(name for name, *_ in stages)
+    assert (result.latency_ms, result.top1, result.top1_spread) == (0.6, pytest.approx(0.4), None)
