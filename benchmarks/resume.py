@@ -7,7 +7,8 @@ Twice: as one process, and as two ranks of torchrun, which are killed together.
 A run is killed by SIGKILL again and again, each time so many seconds after it began to train as were drawn, and then
 goes on by the same call; where it ends before it was killed often enough, another begins. Figures are for each: the
 kills, at how many different updates the last checkpoint was then, how many runs that took, and the largest difference
-of any weight from the undisturbed run, 0 where all bits are equal; and that of two ranks from one process.
+of any weight or statistic from the undisturbed run, 0 where all bits are equal. Two ranks differ from one process, and
+that from itself with another number of threads, as sums are rounded in another order, which training makes more of.
 """
 
 import argparse
@@ -74,13 +75,13 @@ def make_images(folder: Path, count: int) -> None:
 class Training:
     """The same call of `hwnas train`, for one process or several `ranks`, in a folder of images and a network."""
 
-    def __init__(self, folder: Path, ranks: int, epochs: int) -> None:
+    def __init__(self, folder: Path, ranks: int, epochs: int, threads: int = 1) -> None:
         self.folder, self.ranks = folder, ranks
         settings = [f"--set={name}={value}" for name, value in {"epochs": epochs, **SETTINGS}.items()]
         launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks), "-m"] if ranks > 1 else []
         net, data = str(folder / "net.json"), str(folder / "photos")
-        self.command = [sys.executable, "-m", *launcher, "hwnas", "train", net, "--data", data, "--threads", "1",
-                        *settings]  # fmt: skip
+        self.command = [sys.executable, "-m", *launcher, "hwnas", "train", net, "--data", data,
+                        "--threads", str(threads), *settings]  # fmt: skip
 
     def start(self, out: Path) -> "subprocess.Popen[bytes]":
         """Begin, or go on, in `out`."""
@@ -192,6 +193,8 @@ def main() -> None:
             print(f"{label}: {found}", file=sys.stderr)
             details[label] = {"updates_at_the_kills": found.pop("updates")}
             figures[label] = found
+        Training(folder, 1, args.epochs, threads=2).undisturbed(folder / "two_threads")
+        figures["one_process"]["from_two_threads"] = difference(folder / "one_process", folder / "two_threads")
         figures["two_ranks"]["from_one_process"] = difference(folder / "one_process", folder / "two_ranks")
     record(figures, args.save, details)
 

@@ -13,9 +13,9 @@ import numpy as np
 from ..progress import Progress
 from .decode import BITS_12, Given, prepared_pillow, read_upright
 from .duplicates import HEIGHT, WIDTH, alike, groups
-from .folder import Bad, divide, list_images, run_over
+from .folder import Bad, divide, run_over
 from .listing import Listing, Sample
-from .shards import has_shards, list_shards
+from .shards import list_data
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -71,7 +71,7 @@ class DataCheck:
 
 def check(path: Path, max_bad: float = 0.01, progress: Progress = True) -> DataCheck:
     """Look at every image of `path`. Raises `InputError` where it has no classes, see `list_folder`."""
-    listing = list_shards(path) if has_shards(path) else list_images(path)
+    listing = list_data(path)
     splits = divide(listing)
     samples = [sample for part in splits.values() for sample in part]
     prepared_pillow()

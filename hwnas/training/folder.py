@@ -20,7 +20,6 @@ from .glance import glance
 from .kinds import advice
 from .label_list import SUFFIXES, list_labelled
 from .listing import Listing, Sample, list_folder
-from .memory import fits_memory
 from .reading import Reading
 from .sources import Source
 from .splits import Images, Split, stratified
@@ -103,10 +102,8 @@ def _read(
     fitting: str,
 ) -> tuple[dict[str, Images], Bad]:  # fmt: skip
     """Every split, in memory or streamed, and what cannot be read."""
-    count = sum(map(len, splits.values()))
-    stream = reading.stream if reading.stream is not None else not fits_memory(count, resolution, reading.memory)
     prepared_pillow()
-    if stream:
+    if reading.streams(sum(map(len, splits.values())), resolution):
         return _stream(listing, splits, resolution, reading, progress, fitting)
     return _decode_all(listing, splits, resolution, progress, fitting)
 

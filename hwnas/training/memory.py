@@ -2,7 +2,7 @@
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,12 +132,16 @@ def give_back_freed_memory() -> None:
     Listing 100,000 images leaves 400 MB of freed blocks between others, which this process would hold to its end, and
     every process that it starts to decode images for a while.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim:
+    if trim := _of_glibc("malloc_trim"):
         trim(0)
 
 
 def _set_thresholds(mmap: int, trim: int) -> bool:
     """Have glibc map blocks from `mmap` bytes on alone, and give the heap's end back from `trim` free bytes on."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    mallopt = _of_glibc("mallopt")
     return bool(mallopt and mallopt(M_MMAP_THRESHOLD, mmap) and mallopt(M_TRIM_THRESHOLD, trim))
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    """A function of the C library, where it has it."""
+    return getattr(ctypes.CDLL(None), name, None) if os.name == "posix" else None

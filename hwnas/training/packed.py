@@ -2,7 +2,7 @@
 
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from ..nn.state import write_tensors
 from ..progress import Progress
 from .decode import FITTING, Given, prepared_pillow
 from .listing import Listing, Sample
-from .memory import fits_memory
 from .reading import Reading
 from .sources import Source
 from .splits import Images, Split
@@ -106,18 +105,16 @@ def read_packed(path: Path, resolution: int, reading: Reading, progress: Progres
     prepared_pillow()
     store, labels = _read_places(path, index)
     allowed = int(reading.max_bad * len(labels))
-    found: dict[str, Images] = {}
+    found: dict[str, StreamedSplit] = {}
     start = 0
     for split in dict.fromkeys(shard.split for shard in index.shards):
         count = sum(shard.images for shard in index.shards if shard.split == split)
         places = np.arange(start, start + count)
         found[split] = StreamedSplit(store, places, labels[start : start + count], resolution, fitting, allowed)
         start += count
-    total = len(labels)
-    if not (reading.stream if reading.stream is not None else not fits_memory(total, resolution, reading.memory)):
-        found = {split: decoded(images, progress) for split, images in found.items()}
+    splits = decoded_where_few(found, reading, progress)
     notes = (f"{len(index.skipped)} images could not be read when it was packed",) if index.skipped else ()
-    return Source(index.name, index.labels, found["train"], found["test"], True, fitting, found.get("val"), notes)
+    return Source(index.name, index.labels, splits["train"], splits["test"], True, fitting, splits.get("val"), notes)
 
 
 class PackedListing(Listing):
@@ -147,7 +144,16 @@ def list_packed(path: Path) -> PackedListing:
     return listing
 
 
-def decoded(images: Images, progress: Progress) -> Images:
+def decoded_where_few(
+    splits: Mapping[str, StreamedSplit], reading: Reading, progress: Progress
+) -> dict[str, Images]:  # fmt: skip
+    """The `splits` of a data set in memory, or streamed as they are where `reading` says so of all together."""
+    if reading.streams(sum(map(len, splits.values())), next(iter(splits.values())).resolution):
+        return dict(splits)
+    return {split: _decoded(images, progress) for split, images in splits.items()}
+
+
+def _decoded(images: Images, progress: Progress) -> Images:
     """`images` in memory."""
     parts = [part.clone() for part in in_threads(images, np.arange(len(images)), "images", progress)]
     return Split(torch.cat(parts), images.labels)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from ..config import Config
+from .memory import fits_memory
 
 UNITS = {"kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 
@@ -62,3 +63,7 @@ class Reading(Config):
     statistics: Literal["data", "imagenet"] = Field(
         default="data", description="Mean and deviation: of the training images, or those of ImageNet."
     )
+
+    def streams(self, count: int, resolution: int) -> bool:
+        """Whether so many images are decoded as they are needed: as is said, or where they do not fit into memory."""
+        return not fits_memory(count, resolution, self.memory) if self.stream is None else self.stream

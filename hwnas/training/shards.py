@@ -7,10 +7,9 @@ import torch
 
 from ..progress import Progress
 from .decode import FITTING, prepared_pillow
-from .folder import divide, require_known_classes
+from .folder import divide, list_images, require_known_classes
 from .listing import Listing, Sample
-from .memory import fits_memory
-from .packed import PackedListing, decoded, is_packed, list_packed, read_packed
+from .packed import PackedListing, decoded_where_few, is_packed, list_packed, read_packed
 from .reading import Reading
 from .scanned import scan_shards, tar_files
 from .sources import Source
@@ -23,9 +22,9 @@ def has_shards(path: Path) -> bool:
     return is_packed(path) or (path.is_dir() and bool(tar_files(path)) and not any(map(Path.is_dir, path.iterdir())))
 
 
-def list_shards(path: Path, progress: Progress = None) -> Listing:
-    """What is in a folder of shards, as `list_folder` tells it of a folder of images. Raises as `read_shards`."""
-    return _listing(path, progress)
+def list_data(path: Path, progress: Progress = None) -> Listing:
+    """What is in a folder or list of images, or in a folder of shards. Raises as `list_images` and `read_shards`."""
+    return _listing(path, progress) if has_shards(path) else list_images(path)
 
 
 def read_shards(path: Path, resolution: int, reading: Reading, progress: Progress, fitting: str = FITTING) -> Source:
@@ -63,13 +62,10 @@ def _read(
 ) -> dict[str, Images]:  # fmt: skip
     """Every split, streamed or in memory."""
     prepared_pillow()
-    total = sum(map(len, splits.values()))
-    allowed = int(reading.max_bad * total)
-    stream = reading.stream if reading.stream is not None else not fits_memory(total, resolution, reading.memory)
-    found: dict[str, Images] = {}
+    allowed = int(reading.max_bad * sum(map(len, splits.values())))
+    found: dict[str, StreamedSplit] = {}
     for split, samples in splits.items():
         places = np.array([listing.places[name] for name, _ in samples], np.int64)
         labels = torch.tensor([label for _, label in samples], dtype=torch.int64)
-        images = StreamedSplit(listing.store, places, labels, resolution, fitting, allowed)
-        found[split] = images if stream else decoded(images, progress)
-    return found
+        found[split] = StreamedSplit(listing.store, places, labels, resolution, fitting, allowed)
+    return decoded_where_few(found, reading, progress)

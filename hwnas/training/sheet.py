@@ -7,9 +7,8 @@ import numpy as np
 from ..errors import InputError
 from ..files import replacing
 from .decode import prepared_pillow, read_square
-from .folder import list_images
 from .listing import Listing
-from .shards import has_shards, list_shards
+from .shards import list_data
 
 SIZE, MARGIN, TEXT = 96, 4, 16
 """Pixels of an image a side, between images, and of the line above those of a class."""
@@ -26,7 +25,7 @@ def write_sheet(data: Path, out: Path) -> tuple[int, int]:
     if out.suffix.lower() not in pillow.registered_extensions():
         raise InputError(f"a contact sheet is a picture: name it {out.stem}.png, not {out.name}", code="data.sheet",
                          path=out)  # fmt: skip
-    listing = list_shards(data) if has_shards(data) else list_images(data)
+    listing = list_data(data)
     rows = _chosen(listing)
     sheet = pillow.new("RGB", (MARGIN + IMAGES * (SIZE + MARGIN), len(rows) * (TEXT + SIZE + MARGIN)), "white")
     from PIL import ImageDraw
