@@ -1,11 +1,14 @@
 """Neural Predictor: the graph convolution against its formula, and what the network can tell apart."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 from toys import Linear, make, run, space
 
 from hwnas.strategies.limit import Limit
+from hwnas.strategies.samplers import graph_network
 from hwnas.strategies.samplers.graph_network import GraphNetwork, chain, convolved
 from hwnas.strategies.samplers.neural_predictor import NeuralPredictor
 
@@ -63,3 +66,13 @@ def test_what_it_expects_most_of_is_evaluated_first_and_a_quarter_more_at_once()
     planned = [*sampler.queue[-1:], *sampler.queue[:-1]]
     assert len(planned) == 10
     assert score.cost(planned).mean() > np.quantile(score.cost(list(sampler.scores)), 0.9)
+
+
+@pytest.mark.parametrize(("scores", "updates"), [(3, 90), (8, 240), (20, 300)])
+def test_a_fit_takes_300_epochs_but_no_more_updates_than_that(monkeypatch, scores, updates):
+    seen, loss = [], graph_network.mse_loss
+    monkeypatch.setattr(graph_network, "mse_loss", lambda *given: seen.append(len(given[1])) or loss(*given))
+    archs = list(product(range(5), repeat=2))[:scores]
+    graph_network.GraphNetwork((5, 5), archs, [float(sum(arch)) for arch in archs], 4, seed=0)
+    assert len(seen) == updates
+    assert sum(seen) == pytest.approx(min(300 * scores, 10 * updates), abs=10)

@@ -9,7 +9,7 @@ from hwnas.testing import refused
 from hwnas.training.config import TrainConfig
 from hwnas.training.data import load, load_recorded
 from hwnas.training.label_list import list_labelled
-from hwnas.training.reading import read_share, read_size, read_validation
+from hwnas.training.reading import Reading, read_share, read_size, read_validation
 from hwnas.training.run import RECORD, SCHEMA, read_record
 from hwnas.training.statistics import IMAGENET, channel_statistics
 
@@ -99,3 +99,9 @@ def test_a_record_without_a_configuration_is_refused(tmp_path):
     (tmp_path / RECORD).write_text(json.dumps({"schema": SCHEMA, "config": None}))
     with refused("file.field", field="config"):
         read_record(tmp_path)
+
+
+def test_what_is_said_of_streaming_goes_before_what_fits_into_memory():
+    assert [Reading(memory=most).streams(10, 8) for most in (10 * 3 * 64, 10 * 3 * 64 - 1)] == [False, True]
+    assert Reading(stream=True).streams(1, 1)
+    assert not Reading(stream=False, memory=0).streams(10, 8)
