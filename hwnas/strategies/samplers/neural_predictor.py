@@ -11,7 +11,7 @@ from ..limit import Limit
 from .graph_network import GraphNetwork
 from .planned import PlannedSampler
 
-WIDTHS = {43: 48, 86: 72, 129: 96, 172: 144}
+WIDTHS = {10: 32, 43: 48, 86: 72, 129: 96, 172: 144}
 """Units of the graph network for up to so many scores; 144, published for 172, for more as well."""
 
 EACH = 50
@@ -30,7 +30,7 @@ class NeuralPredictorConstants(Constants):
         default=5000, ge=1, description="random architectures that are predicted, at most 50 for an evaluation; ours"
     )
     width: int = Field(
-        default=0, ge=0, description="units of the graph network; published: 144. 0: 48 to 144, by the scores"
+        default=0, ge=0, description="units of the graph network; published: 144. 0: 32 to 144, by the scores"
     )
 
 
