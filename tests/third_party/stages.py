@@ -1,10 +1,12 @@
 """Every stage, run on parts of one's own as a stranger runs them: commands in a folder elsewhere."""
 
+import atexit
 import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import hwnas
@@ -15,6 +17,18 @@ QUICK = [
     "weights.warmup_steps=4", "weights.steps=4", "weights.batch_size=16",
     "evaluations=8", "finalists.measuring_seconds=1", "finalists.use=0",
 ]  # fmt: skip
+
+
+@cache
+def preloaded(site: Path | None) -> subprocess.Popen:
+    """The process that runs commands where the packages of `site` are installed, until the tests end."""
+    path = os.pathsep.join(str(place) for place in (site, ROOT) if place)
+    process = subprocess.Popen(
+        [sys.executable, "-P", Path(__file__).with_name("preloaded.py")], text=True,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    atexit.register(process.communicate)
+    return process
 
 
 @dataclass
@@ -28,10 +42,10 @@ class Stranger:
     def run(self, *words: object, trusted: bool = True) -> subprocess.CompletedProcess:
         """The finished command, as it ended."""
         allowed = [word for reference in self.allow * trusted for word in ("--allow", reference)]
-        path = os.pathsep.join(str(place) for place in (self.site, ROOT) if place)
-        environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-P", "-m", "hwnas", *allowed, *map(str, words)]
-        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+        command = [*allowed, *map(str, words)]
+        process = preloaded(self.site)
+        print(json.dumps([str(self.folder), *command]), file=process.stdin, flush=True)
+        return subprocess.CompletedProcess(command, *json.loads(process.stdout.readline()))
 
     def answer(self, *words: object) -> dict:
         """The JSON answer of a command that must succeed."""
