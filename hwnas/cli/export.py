@@ -31,6 +31,6 @@ def export(
     options = {"run": run, "name": name, "device": device, "threads": threads, "data": data, "root": root}
     bundle = stage(configure(ExportConfig, config, options, settings), out=out)
     claims = bundle.manifest
-    at = claims.latency.measured
-    text = f"{bundle.path}: top-1 {claims.onnx_top1:.2%}, {at.ms:.4f} ms ({at.low:.4f} to {at.high:.4f})"
+    pace = "a quiet machine's" if claims.latency.predicted_ms is None else "the table's"
+    text = f"{bundle.path}: top-1 {claims.onnx_top1:.2%}, {claims.latency.measured.both_clocks(pace)}"
     show({"bundle": bundle.path, **claims.to_json()}, as_json, text)

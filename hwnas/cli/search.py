@@ -117,7 +117,7 @@ def search(
 def _latency_lines(record: "SearchRecord") -> list[str]:
     """The latency of what a search chose."""
     at = record.measured
-    said = f"measured {at.ms:.4f} ms ({at.low:.4f} to {at.high:.4f})" if at else "not measured"
+    said = f"measured {at.both_clocks()}" if at else "not measured"
     return [
         f"predicted {record.predicted_ms:.4f} ms (90 %: {record.predicted_low:.4f} to {record.predicted_high:.4f}), "
         f"{said}, at most {record.latency_ms:g} ms on {record.device.model}",

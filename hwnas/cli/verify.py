@@ -24,7 +24,7 @@ def verify(
     text = (
         f"{bundle} holds: {len(found.files)} files, top-1 {found.onnx_top1:.2%} in torch and onnxruntime, "
         f"logits within {found.max_abs_logit_diff:.1e}, "
-        + (f"{found.latency.measured_ms:.4f} ms" if found.latency else "latency not checked (--no-latency)")
+        + (found.latency.both_clocks() if found.latency else "latency not checked (--no-latency)")
     )
     ignored = [f"ignored {', '.join(found.ignored)}: no part of the bundle, left by a desktop"] if found.ignored else []
     show(found.to_json(), as_json, "\n".join([text, *lines("note", (*found.notes, *ignored))]))

@@ -51,6 +51,12 @@ class Estimate:
         """Half the width of the interval, relative to the estimate."""
         return (self.high - self.low) / 2 / self.ms
 
+    def both_clocks(self, pace: str = "the table's") -> str:
+        """The estimate, at `pace` of the reference network, and the median that a stopwatch would show today: a machine
+        may be slower than when its table was measured."""
+        at_pace = f"{self.ms:.4f} ms ({self.low:.4f} to {self.high:.4f}) at {pace} pace"
+        return f"{at_pace}; today, at {self.p50 / self.ms:.2f} of it, {self.p50:.4f} ms"
+
     def widened(self, uncertainty: float) -> "Estimate":
         """The same where a factor of it is known to ±`uncertainty` only, in the logarithm and independently."""
         below, above = (np.exp(np.hypot(np.log(end / self.ms), uncertainty)) for end in (self.low, self.high))

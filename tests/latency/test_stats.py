@@ -25,6 +25,12 @@ def visits(rng, truth, drift, repeats=5):
     return found
 
 
+def test_both_clocks_are_told():
+    slow = [(np.array([2.4e-3, 2.2e-3, 2.6e-3]), 2e-3)] * 20  # a reference of 1 ms in the table takes 2 now
+    found = estimate(slow, quiet_seconds=2e-3, scale_seconds=1e-3)
+    assert found.both_clocks() == "1.1000 ms (1.1000 to 1.1000) at the table's pace; today, at 2.18 of it, 2.4000 ms"
+
+
 def test_drift_cancels_in_the_ratio():
     rng = np.random.default_rng(0)
     drift = 1 + 0.05 * np.sin(np.linspace(0, 9, 60))
