@@ -18,9 +18,9 @@ from hwnas.space.net import Net
 from hwnas.training import recipes
 from hwnas.training.recipe import Recipe
 
-SPACE = "mobilenetv3-32"
-MEMBER = (1, 1, 1, 2, 2, 2, 1, 0, 0, 2, 2, 2, 0, 1, 2, 0, 1, 0, 1, 2, 0, 1, 0)
-"""The network: that of 300 random ones of `SPACE` whose MACs are nearest to 5 million."""
+SPACE = "proxyless-32"
+MEMBER = (0, 6, 0, 1, 0, 6, 0, 0, 1)
+"""The network: of the members of `SPACE` with 3×3 kernels and 5.0 million MACs, the quickest to train here of five."""
 ARMS: dict[str, Callable[[], Recipe]] = {
     "quick": lambda: recipes.PRESETS["quick"].recipe,
     "cifar": lambda: recipes.PRESETS["cifar"].recipe,

@@ -5,7 +5,8 @@ First this machine is profiled, and a search trains shared weights and finds a n
 
 - `scratch`, the network from drawn weights, for all `--epochs`;
 - `scratch-short` and `inherited-short`, for a quarter of them, from drawn weights and from those of the search;
-- `taught`, from drawn weights for all epochs, by the largest child of the search; `taught-hard`, by its classes.
+- `taught`, from drawn weights for all epochs, by the largest child of the search; `taught-hard`, by its classes;
+  `taught-short`, for a quarter of them.
 
 Everything is a folder in `--runs`: the same call goes on where it was stopped, one training at a time. Example:
 
@@ -36,10 +37,11 @@ ARMS: dict[str, dict[str, Any]] = {
     "scratch-short": {"short": True},
     "inherited-short": {"short": True, "init": "supernet"},
     "taught": {"teacher": "supernet"},
+    "taught-short": {"short": True, "teacher": "supernet"},
     "taught-hard": {"teacher": "supernet", "distillation": "hard"},
 }
-PAIRS = (("inherited-short", "scratch-short"), ("inherited-short", "scratch"), ("taught", "scratch"),
-         ("taught-hard", "scratch"))  # fmt: skip
+PAIRS = (("inherited-short", "scratch-short"), ("inherited-short", "scratch"), ("taught-short", "scratch-short"),
+         ("taught", "scratch"), ("taught-hard", "scratch"))  # fmt: skip
 """Arms and what each is compared with, paired by seed."""
 
 

@@ -74,7 +74,7 @@ class GraphNetwork:
     nodes. Three graph convolutions of `width` units, the mean over nodes, a hidden layer of 128, and the score,
     standardised; the squared error and weight decay are minimised by Adam with a cosine schedule.
 
-    All but Adam is numpy's, with the gradient written out: on so few architectures torch took four times as long.
+    All but Adam is numpy's, with the gradient written out: on so few architectures torch took three times as long.
     """
 
     def __init__(self, choices: Sequence[int], archs: Sequence[Arch], scores: Sequence[float], width: int, seed: int):
