@@ -268,6 +268,17 @@ def test_another_device_is_named(bundle, images, monkeypatch):
         verify(bundle, data=images)
 
 
+def test_the_raw_median_of_today_is_told_beside_the_latency(bundle, images, monkeypatch):
+    def noisy(*given, measure=checks.measure, **how):
+        found = measure(*given, **how)
+        return replace(found, estimates={key: replace(one, p50=1.3) for key, one in found.estimates.items()})
+
+    monkeypatch.setattr(checks, "measure", noisy)
+    found = verify(bundle, data=images).latency
+    assert found.measured_now_ms == 1.3
+    assert found.both_clocks() == "1.0000 ms at the pace of the claim; today, at 1.00 of it, 1.3000 ms"
+
+
 def test_how_fast_the_machine_is_today_is_reported_beside_the_latency(bundle, images):
     claimed = read_manifest(bundle).latency
     reseal(bundle, latency=replace(claimed, reference_seconds=claimed.reference_seconds / 4))
